@@ -1,0 +1,342 @@
+//! Every message that crosses between nodes, as plain data. Nodes do not know each other; they know these.
+//!
+//! ```text
+//! population --Request--> edge --Publish/Subscribe--> broker --Invoke--> worker --Kv/Objects/Http--> stores
+//!            <--Answer---      <--Published/Push-----        <--Invoked-        <--…Answer--
+//!            <--Deliver--             broker <--Stream frames--> broker (other regions)
+//! ```
+//! A `tag` is chosen by whoever asks and comes back unchanged in the answer; it means nothing to the answerer.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::access::Token;
+use crate::contract::Nanos;
+use crate::error::ApiError;
+use crate::timetoken::Timetoken;
+
+/// A channel's name. Rules: at most 92 characters, none of `, : * / \`, space or control.
+pub type Channel = Arc<str>;
+/// A message's body, the JSON text as it travels.
+pub type Payload = Arc<str>;
+/// A user's id (the platform's UUID), at most 92 characters.
+pub type UserId = Arc<str>;
+/// Which user behind a population node: its dense index.
+pub type Client = u32;
+
+/// What crosses between two nodes.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    // Population (or any client) and edge.
+    /// A client calls the platform.
+    Request(Box<Request>),
+    /// The platform answers a client's call.
+    Answer { client: Client, tag: u64, result: Result<ApiOk, ApiError> },
+    /// A message for subscribers behind the receiving population.
+    Deliver(Delivery),
+    /// The edge lives: sent to every attached population each `edge_keepalive`; `epoch` changes when it restarted
+    /// (or lost its broker), and every connection of an older epoch is gone.
+    EdgeAlive { epoch: u64 },
+
+    // Edge and broker.
+    /// A checked publish goes to the broker for Functions, a timetoken and fan-out.
+    Publish(Box<Publish>),
+    /// The broker's answer to a publish.
+    Published { tag: u64, result: Result<Timetoken, ApiError> },
+    /// A connection wants these channels from this cursor on.
+    Attach(Box<Attach>),
+    /// The connection's handshake or catch-up: the new cursor and at most 100 messages.
+    Attached { tag: u64, cursor: Timetoken, messages: Vec<Arc<Envelope>>, missed: u32 },
+    /// The edge has no subscriber left on these channels for this connection.
+    Detach { edge_client: u64, channels: ChannelList },
+    /// A message for an edge that asked for its channel.
+    Push(Arc<Envelope>),
+    /// The broker lives; `epoch` changes when it restarted, and what it knew of subscriptions is gone.
+    BrokerAlive { epoch: u64 },
+
+    // Broker and function worker.
+    /// Run the handler that is bound to this channel.
+    Invoke(Box<Invoke>),
+    /// How an execution ended.
+    Invoked { tag: u64, outcome: InvokeOutcome },
+
+    // Stores.
+    /// A KV call.
+    Kv { tag: u64, op: KvOp },
+    /// A KV answer.
+    KvAnswer { tag: u64, result: Result<KvOk, KvError> },
+    /// An App Context call.
+    Objects { tag: u64, op: Box<ObjectsOp> },
+    /// An App Context answer.
+    ObjectsAnswer { tag: u64, result: Result<ObjectsOk, ApiError> },
+    /// A call to an outside HTTP service (`xhr`).
+    Http { tag: u64, request: Box<HttpRequest> },
+    /// Its answer.
+    HttpAnswer { tag: u64, status: u16, body: Arc<str> },
+    /// Stored history: append (from a broker, no answer).
+    HistoryAppend(Arc<Envelope>),
+    /// Stored history: read, newest first up to `max` messages older than `start` (exclusive; `None`: from now).
+    HistoryFetch { tag: u64, channel: Channel, start: Option<Timetoken>, max: u32 },
+    /// What was found, oldest first.
+    HistoryPage { tag: u64, messages: Vec<Arc<Envelope>> },
+
+    // Access.
+    /// The customer's server asks the access manager for a token.
+    Grant { tag: u64, grant: Box<crate::access::Grant> },
+    /// The token, or why not.
+    Granted { tag: u64, result: Result<Arc<Token>, ApiError> },
+    /// Revoke a token by its signature.
+    Revoke { tag: u64, signature: u64 },
+    /// A revocation spreads to the edges.
+    Revoked { signature: u64 },
+    /// A user asks the customer's auth server for a token.
+    Login { client: Client, tag: u64, user: UserId, role: crate::access::Role, session: Arc<str> },
+    /// Its answer; the status is the auth server's own (403 unknown, 429 too many refreshes, 503 access manager away).
+    LoggedIn { client: Client, tag: u64, result: Result<Arc<Token>, u16> },
+
+    // Reliable streams between infrastructure nodes.
+    /// A frame of a reliable stream, or an acknowledgement of one.
+    Stream(Box<StreamFrame>),
+
+    // Faults that only the node itself can play, told to it by the plan.
+    /// The node behaves thus until told otherwise.
+    Misbehave(Misbehaviour),
+}
+
+/// Channel lists are short: control, results, own acknowledgements.
+pub type ChannelList = SmallVec<[Channel; 3]>;
+
+/// A client's call.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub client: Client,
+    pub tag: u64,
+    pub token: Option<Arc<Token>>,
+    pub call: Call,
+}
+
+/// The platform's client API, as far as the patterns use it.
+#[derive(Clone, Debug)]
+pub enum Call {
+    Publish { channel: Channel, payload: Payload, store: bool },
+    /// `cursor` 0 is a handshake: it returns no messages. Replaces the connection's earlier channel list.
+    Subscribe { channels: ChannelList, cursor: Timetoken },
+    Unsubscribe,
+    Objects(Box<ObjectsOp>),
+    History { channel: Channel, start: Option<Timetoken>, max: u32 },
+}
+
+/// A call that went well.
+#[derive(Clone, Debug)]
+pub enum ApiOk {
+    /// `[1,"Sent",tt]`
+    Sent(Timetoken),
+    /// `missed` counts what fell out of the queue of 100: the platform does not tell clients, the simulation does.
+    Subscribed { cursor: Timetoken, messages: Vec<Arc<Envelope>>, missed: u32 },
+    Unsubscribed,
+    Objects(ObjectsOk),
+    History(Vec<Arc<Envelope>>),
+}
+
+/// A message as a subscriber gets it (platform.md 2.2).
+#[derive(Debug, PartialEq)]
+pub struct Envelope {
+    pub channel: Channel,
+    /// `p.t`, assigned at the publisher's region.
+    pub timetoken: Timetoken,
+    /// `p.r`, the publisher's region.
+    pub region: u8,
+    /// `i`, the publisher.
+    pub publisher: UserId,
+    /// `d`.
+    pub payload: Payload,
+    /// Whether history keeps it.
+    pub store: bool,
+}
+
+/// A message on its last leg, edge to population.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub to: Recipients,
+    pub envelope: Arc<Envelope>,
+    /// The cursor after this message (`t.t`), in this region's log order.
+    pub cursor: Timetoken,
+}
+
+/// Whose connections a delivery is for.
+#[derive(Clone, Debug)]
+pub enum Recipients {
+    /// Just this client.
+    One(Client),
+    /// Every client of the population that is connected to the sending edge and subscribed to the channel.
+    Subscribers,
+}
+
+/// A publish on its way to the broker.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    pub tag: u64,
+    pub channel: Channel,
+    pub payload: Payload,
+    pub publisher: UserId,
+    pub store: bool,
+    /// Function hops so far (0: a client's own publish).
+    pub hops: u8,
+    /// The client's token role and session (token `meta`), which Functions may read.
+    pub token: Option<Arc<Token>>,
+}
+
+/// A connection registers at the broker. Which connection is the edge's business: `edge_client` is opaque here.
+#[derive(Clone, Debug)]
+pub struct Attach {
+    pub tag: u64,
+    pub edge_client: u64,
+    pub channels: ChannelList,
+    pub cursor: Timetoken,
+}
+
+/// A handler's call.
+#[derive(Clone, Debug)]
+pub struct Invoke {
+    pub tag: u64,
+    pub trigger: Trigger,
+    pub publish: Publish,
+    /// Whether the caller waits for [`Msg::Invoked`].
+    pub answer: bool,
+}
+
+/// What set a Function off (platform.md 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    BeforePublish,
+    AfterPublish,
+    OnInterval,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug)]
+pub enum InvokeOutcome {
+    /// `request.ok()`: deliver this payload.
+    Ok(Payload),
+    /// `request.abort(body)`: do not deliver; the publisher sees `status` and `body`.
+    Abort { status: u16, body: Arc<str> },
+}
+
+/// The KV module's calls (`kvstore-module.md`). TTLs are in **minutes**.
+#[derive(Clone, Debug)]
+pub enum KvOp {
+    Set { key: Arc<str>, value: Arc<str>, ttl_minutes: Option<u32> },
+    Get { key: Arc<str> },
+    Remove { key: Arc<str> },
+    GetCounter { key: Arc<str> },
+    Incr { key: Arc<str>, by: i64 },
+    GetKeys { page: Option<Arc<str>> },
+    GetCounterKeys { page: Option<Arc<str>> },
+}
+
+/// A KV call that went well.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KvOk {
+    Done,
+    Value(Option<Arc<str>>),
+    Counter(i64),
+    Keys { keys: Vec<Arc<str>>, next: Option<Arc<str>> },
+}
+
+/// Why a KV call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KvError {
+    /// The store is down or errs.
+    Unavailable,
+    /// Too many operations a second.
+    Throttled,
+    KeyTooLong,
+    ValueTooLarge,
+    BadTtl,
+    /// The key is empty, or the page token is not one of the store's.
+    BadArgument,
+}
+
+/// App Context calls, for channel, user and membership metadata.
+#[derive(Clone, Debug)]
+pub enum ObjectsOp {
+    GetChannel { channel: Channel },
+    /// `patch` holds top-level fields; inside `custom` a key given replaces, `null` clears, a key not given stays.
+    /// With `if_match` the write happens only when the eTag is still that one (else 412).
+    SetChannel { channel: Channel, patch: Arc<str>, if_match: Option<Arc<str>> },
+    DeleteChannel { channel: Channel },
+    GetUser { user: UserId },
+    SetUser { user: UserId, patch: Arc<str>, if_match: Option<Arc<str>> },
+    DeleteUser { user: UserId },
+    GetMembership { user: UserId, channel: Channel },
+    SetMembership { user: UserId, channel: Channel, custom: Arc<str> },
+    DeleteMembership { user: UserId, channel: Channel },
+    /// A user's memberships; `limit` at most 100; `page` as given in the last answer.
+    ListMemberships { user: UserId, limit: u32, page: Option<Arc<str>> },
+    /// A channel's members, likewise.
+    ListMembers { channel: Channel, limit: u32, page: Option<Arc<str>> },
+}
+
+/// An App Context answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectsOk {
+    Object(Arc<Object>),
+    Deleted,
+    Page { items: Vec<Arc<Object>>, next: Option<Arc<str>>, total: u32 },
+}
+
+/// One stored object as App Context returns it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Channel, user, or `user/channel` for a membership.
+    pub id: Arc<str>,
+    /// The whole object as JSON text: `name`, `description`, `custom`, ….
+    pub body: Arc<str>,
+    pub etag: Arc<str>,
+    /// When it was last written, by the store's clock.
+    pub updated: Nanos,
+}
+
+/// A call over `xhr`.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    pub method: &'static str,
+    pub path: Arc<str>,
+    pub body: Arc<str>,
+}
+
+/// A frame of a reliable stream (see [`crate::stream`]).
+#[derive(Clone, Debug)]
+pub enum StreamFrame {
+    /// Items `first_seq ..`, in order, of the sender's `epoch`.
+    Data { epoch: u64, first_seq: u64, items: Vec<StreamItem> },
+    /// Everything below `next_seq` of `epoch` has arrived.
+    Ack { epoch: u64, next_seq: u64 },
+}
+
+/// What streams carry.
+#[derive(Clone, Debug)]
+pub enum StreamItem {
+    /// Broker to broker: a message published in the sender's region.
+    Message(Arc<Envelope>),
+    /// KV replica to KV replica: a value or its removal, last writer wins.
+    KvPut { key: Arc<str>, value: Option<Arc<str>>, written: Nanos, writer: u32, expires: Nanos },
+    /// KV replica to KV replica: the increments that `writer` has made so far to this counter.
+    KvCounter { key: Arc<str>, writer: u32, sum: i64 },
+}
+
+/// How a node misbehaves, as the fault plan says. Probabilities are in parts per million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Misbehaviour {
+    /// Calls answered with the store's own error, without effect.
+    pub error_ppm: u32,
+    /// Calls that take effect and are answered with an error.
+    pub error_after_effect_ppm: u32,
+    /// Calls that take effect and are never answered.
+    pub silent_after_effect_ppm: u32,
+    /// Calls refused as throttled.
+    pub throttle_ppm: u32,
+    /// Added to every answer.
+    pub delay: Nanos,
+}
