@@ -1,1 +1,3 @@
-//! placeholder
+//! Where platform and world meet: populations, scenarios, faults chosen, oracles.
+
+pub mod outcome;
