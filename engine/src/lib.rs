@@ -1,7 +1,10 @@
 //! The platform and the patterns as pure state machines. No clock, no I/O, no runtime.
 
 pub mod access;
+pub mod base64url;
 pub mod contract;
+pub mod dice;
 pub mod error;
 pub mod message;
+pub mod stream;
 pub mod timetoken;

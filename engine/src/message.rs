@@ -48,10 +48,10 @@ pub enum Msg {
     Attach(Box<Attach>),
     /// The connection's handshake or catch-up: the new cursor and at most 100 messages.
     Attached { tag: u64, cursor: Timetoken, messages: Vec<Arc<Envelope>>, missed: u32 },
-    /// The edge has no subscriber left on these channels for this connection.
-    Detach { edge_client: u64, channels: ChannelList },
-    /// A message for an edge that asked for its channel.
-    Push(Arc<Envelope>),
+    /// The edge has no subscriber left on these channels; with `all`, on none (it has just started).
+    Detach { channels: ChannelList, all: bool },
+    /// A message for an edge that asked for its channel; `cursor` is its key in the region's log.
+    Push { envelope: Arc<Envelope>, cursor: Timetoken },
     /// The broker lives; `epoch` changes when it restarted, and what it knew of subscriptions is gone.
     BrokerAlive { epoch: u64 },
 
@@ -112,6 +112,8 @@ pub type ChannelList = SmallVec<[Channel; 3]>;
 pub struct Request {
     pub client: Client,
     pub tag: u64,
+    /// The address it comes from, IPv4 in one number.
+    pub client_ip: u32,
     pub token: Option<Arc<Token>>,
     pub call: Call,
 }
@@ -119,12 +121,23 @@ pub struct Request {
 /// The platform's client API, as far as the patterns use it.
 #[derive(Clone, Debug)]
 pub enum Call {
-    Publish { channel: Channel, payload: Payload, store: bool },
+    Publish {
+        channel: Channel,
+        payload: Payload,
+        store: bool,
+    },
     /// `cursor` 0 is a handshake: it returns no messages. Replaces the connection's earlier channel list.
-    Subscribe { channels: ChannelList, cursor: Timetoken },
+    Subscribe {
+        channels: ChannelList,
+        cursor: Timetoken,
+    },
     Unsubscribe,
     Objects(Box<ObjectsOp>),
-    History { channel: Channel, start: Option<Timetoken>, max: u32 },
+    History {
+        channel: Channel,
+        start: Option<Timetoken>,
+        max: u32,
+    },
 }
 
 /// A call that went well.
@@ -133,7 +146,11 @@ pub enum ApiOk {
     /// `[1,"Sent",tt]`
     Sent(Timetoken),
     /// `missed` counts what fell out of the queue of 100: the platform does not tell clients, the simulation does.
-    Subscribed { cursor: Timetoken, messages: Vec<Arc<Envelope>>, missed: u32 },
+    Subscribed {
+        cursor: Timetoken,
+        messages: Vec<Arc<Envelope>>,
+        missed: u32,
+    },
     Unsubscribed,
     Objects(ObjectsOk),
     History(Vec<Arc<Envelope>>),
@@ -183,15 +200,16 @@ pub struct Publish {
     pub store: bool,
     /// Function hops so far (0: a client's own publish).
     pub hops: u8,
+    /// `meta.clientip`, as an IPv4 address in one number; 0 for a Function's own publish.
+    pub client_ip: u32,
     /// The client's token role and session (token `meta`), which Functions may read.
     pub token: Option<Arc<Token>>,
 }
 
-/// A connection registers at the broker. Which connection is the edge's business: `edge_client` is opaque here.
+/// A connection registers its channels at the broker, for the edge that it is connected to.
 #[derive(Clone, Debug)]
 pub struct Attach {
     pub tag: u64,
-    pub edge_client: u64,
     pub channels: ChannelList,
     pub cursor: Timetoken,
 }
@@ -261,21 +279,55 @@ pub enum KvError {
 /// App Context calls, for channel, user and membership metadata.
 #[derive(Clone, Debug)]
 pub enum ObjectsOp {
-    GetChannel { channel: Channel },
+    GetChannel {
+        channel: Channel,
+    },
     /// `patch` holds top-level fields; inside `custom` a key given replaces, `null` clears, a key not given stays.
     /// With `if_match` the write happens only when the eTag is still that one (else 412).
-    SetChannel { channel: Channel, patch: Arc<str>, if_match: Option<Arc<str>> },
-    DeleteChannel { channel: Channel },
-    GetUser { user: UserId },
-    SetUser { user: UserId, patch: Arc<str>, if_match: Option<Arc<str>> },
-    DeleteUser { user: UserId },
-    GetMembership { user: UserId, channel: Channel },
-    SetMembership { user: UserId, channel: Channel, custom: Arc<str> },
-    DeleteMembership { user: UserId, channel: Channel },
+    SetChannel {
+        channel: Channel,
+        patch: Arc<str>,
+        if_match: Option<Arc<str>>,
+    },
+    DeleteChannel {
+        channel: Channel,
+    },
+    GetUser {
+        user: UserId,
+    },
+    SetUser {
+        user: UserId,
+        patch: Arc<str>,
+        if_match: Option<Arc<str>>,
+    },
+    DeleteUser {
+        user: UserId,
+    },
+    GetMembership {
+        user: UserId,
+        channel: Channel,
+    },
+    SetMembership {
+        user: UserId,
+        channel: Channel,
+        custom: Arc<str>,
+    },
+    DeleteMembership {
+        user: UserId,
+        channel: Channel,
+    },
     /// A user's memberships; `limit` at most 100; `page` as given in the last answer.
-    ListMemberships { user: UserId, limit: u32, page: Option<Arc<str>> },
+    ListMemberships {
+        user: UserId,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
     /// A channel's members, likewise.
-    ListMembers { channel: Channel, limit: u32, page: Option<Arc<str>> },
+    ListMembers {
+        channel: Channel,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
 }
 
 /// An App Context answer.
@@ -309,8 +361,9 @@ pub struct HttpRequest {
 /// A frame of a reliable stream (see [`crate::stream`]).
 #[derive(Clone, Debug)]
 pub enum StreamFrame {
-    /// Items `first_seq ..`, in order, of the sender's `epoch`.
-    Data { epoch: u64, first_seq: u64, items: Vec<StreamItem> },
+    /// Items `first_seq ..`, in order, of the sender's `epoch`. Everything below `base` was acknowledged before this
+    /// frame was sent: a receiver that lost its place starts there.
+    Data { epoch: u64, base: u64, first_seq: u64, items: Vec<StreamItem> },
     /// Everything below `next_seq` of `epoch` has arrived.
     Ack { epoch: u64, next_seq: u64 },
 }
