@@ -1,0 +1,118 @@
+//! Numbers as people read them. For people only: files for programs carry the shortest exact form.
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Three significant digits without trailing zeros: `0.0123`, `1.5`, `412`, `12,300`; `–` for what is no number.
+pub fn three_digits(value: f64) -> String {
+    if !value.is_finite() {
+        return "–".to_string();
+    }
+    let magnitude = value.abs();
+    let decimals = match magnitude {
+        m if m >= 99.95 => 0,
+        m if m >= 9.995 => 1,
+        m if m >= 0.9995 => 2,
+        m if m >= 0.09995 => 3,
+        m if m >= 0.009995 => 4,
+        _ => 5,
+    };
+    if decimals == 0 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        return format!("{sign}{}", grouped(magnitude.round() as u64));
+    }
+    let text = format!("{value:.decimals$}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_string() } else { text.to_string() }
+}
+
+/// A duration given in milliseconds, in the unit that fits: `0.42 ms`, `87.3 ms`, `1.24 s`, `2 min 5 s`.
+pub fn duration_ms(ms: f64) -> String {
+    if !ms.is_finite() {
+        "–".to_string()
+    } else if ms < 999.5 {
+        format!("{} ms", three_digits(ms))
+    } else if ms < 119_500.0 {
+        format!("{} s", three_digits(ms / 1000.0))
+    } else {
+        let whole_s = (ms / 1000.0).round() as u64;
+        let (hours, minutes, seconds) = (whole_s / 3600, whole_s / 60 % 60, whole_s % 60);
+        let parts = [(hours, "h"), (minutes, "min"), (seconds, "s")];
+        let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n} {unit}")).collect();
+        words.join(" ")
+    }
+}
+
+/// A size with a binary prefix: `1.43 GiB`.
+pub fn bytes(value: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = value as f64;
+    let mut unit = 0;
+    while scaled >= 1024.0 && unit + 1 < units.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", three_digits(scaled), units[unit])
+}
+
+/// A ratio as a percentage with one decimal: `0.4567` as `45.7 %`.
+pub fn percent(ratio: f64) -> String {
+    if ratio.is_finite() { format!("{:.1} %", ratio * 100.0) } else { "–".to_string() }
+}
+
+/// `1 seed`, `2 seeds`.
+pub fn count_of(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (500_000, "500,000"), (1_234_567, "1,234,567")];
+        for (value, text) in cases {
+            assert_eq!(grouped(value), text);
+        }
+        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn three_digits_never_grow_to_four() {
+        // 9.996 rounds to 10.00 with two decimals, so it is shown with one.
+        let cases =
+            [(9.996, "10"), (99.96, "100"), (0.01234, "0.0123"), (1.5, "1.5"), (12_345.6, "12,346"), (-2.5, "-2.5")];
+        for (value, text) in cases {
+            assert_eq!(three_digits(value), text);
+        }
+        assert_eq!(three_digits(-0.000_000_1), "0");
+        assert_eq!(three_digits(f64::NAN), "–");
+    }
+
+    #[test]
+    fn durations_choose_their_unit() {
+        let cases = [(0.42, "0.42 ms"), (999.4, "999 ms"), (1_240.0, "1.24 s"), (125_000.0, "2 min 5 s")];
+        for (ms, text) in cases {
+            assert_eq!(duration_ms(ms), text);
+        }
+        assert_eq!(duration_ms(3_600_000.0), "1 h");
+    }
+
+    #[test]
+    fn sizes_are_binary() {
+        // 1.5 GiB = 1.5 * 2^30 = 1,610,612,736.
+        assert_eq!(bytes(1_610_612_736), "1.5 GiB");
+        assert_eq!(bytes(12), "12 B");
+    }
+}

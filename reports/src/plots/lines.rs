@@ -1,0 +1,61 @@
+//! The plot most plots are: series of one group as lines over virtual time.
+
+use headcount_workloads::outcome::{Outcome, Series};
+
+use super::canvas::{COLOURS, Colour};
+use super::frame::{Axis, Frame, LegendEntry, PLOT_HEIGHT, Spec};
+use super::scale::Scale;
+use super::series::{self, Bucket, POINTS_MAX};
+
+/// What a plot of lines says beyond its series.
+pub struct Lines {
+    pub title: &'static str,
+    /// Name and unit.
+    pub y_label: &'static str,
+    pub bucket: Bucket,
+    /// The y axis; `None`: from 0 to the highest point.
+    pub y_scale: Option<Scale>,
+    /// The first line thick and pale and each further one thinner: for lines that lie on each other.
+    pub nested: bool,
+    /// What else the caption says; may be empty.
+    pub caption: &'static str,
+}
+
+impl Lines {
+    /// Draws `all` series (the highest if there are more than colours); `None` if there are none.
+    pub fn draw(&self, outcome: &Outcome, all: Vec<&Series>) -> Option<String> {
+        let (kept, left_out) = series::highest(all, COLOURS);
+        let len = kept.iter().map(|series| series.values.len()).max()?;
+        let seconds = series::seconds_per_point(len, POINTS_MAX);
+        let lines: Vec<_> = kept.iter().map(|one| series::points(&one.values, seconds, self.bucket)).collect();
+        let highest = lines.iter().flatten().map(|(_, y)| *y).filter(|y| y.is_finite()).fold(0.0, f64::max);
+        let names = series::short_names(&kept).into_iter().enumerate();
+        let legend = names.map(|(i, text)| LegendEntry { text, colour: Colour::Hue(i, 1.0) });
+        let mut captions = vec![self.caption.to_string(), self.bucket.caption(seconds)];
+        if left_out > 0 {
+            captions.push(format!("the {COLOURS} highest are shown, {left_out} more are in timeseries.csv"));
+        }
+        captions.retain(|caption| !caption.is_empty());
+
+        let mut frame = Frame::open(Spec {
+            title: self.title,
+            caption: captions.join("; "),
+            x: Axis::time(outcome),
+            y: Axis::new(self.y_label, self.y_scale.unwrap_or(Scale::from_zero(highest))),
+            legend: legend.collect(),
+            over_time: Some(outcome),
+            plot_height: PLOT_HEIGHT,
+            grid: true,
+        });
+        for (i, points) in lines.iter().enumerate() {
+            let (width, opacity) = match (self.nested, i) {
+                (false, _) => (1.5, 1.0),
+                (true, 0) => (6.0, 0.45),
+                (true, 1) => (3.0, 0.9),
+                (true, _) => (1.5, 1.0),
+            };
+            frame.line(points, Colour::Hue(i, opacity), width);
+        }
+        Some(frame.finish())
+    }
+}

@@ -1,0 +1,114 @@
+//! The plots of a run: a file for each, a line of [`CATALOGUE`] for each. A plot without data is left out.
+//!
+//! To add one: write a function `draw(&Outcome) -> Option<String>` in a file of its own, and give it its line here.
+
+use headcount_workloads::outcome::Outcome;
+
+mod canvas;
+mod frame;
+mod lanes;
+mod scale;
+mod series;
+
+mod latency_by_percentile;
+mod latency_over_time;
+mod lines;
+mod online;
+mod outcomes;
+mod shards;
+mod tally;
+mod utilisation;
+mod votes;
+
+/// One kind of plot.
+pub struct Entry {
+    /// Its file is `plots/<name>.svg`.
+    pub name: &'static str,
+    /// What it shows, for a list of plots.
+    pub title: &'static str,
+    /// The SVG document, or `None` if the run has nothing to show here.
+    pub draw: fn(&Outcome) -> Option<String>,
+}
+
+/// Every plot, in the order in which a report shows them.
+pub const CATALOGUE: &[Entry] = &[
+    Entry { name: "votes", title: votes::TITLE, draw: votes::draw },
+    Entry { name: "latency", title: latency_over_time::TITLE, draw: latency_over_time::draw },
+    Entry { name: "outcomes", title: outcomes::TITLE, draw: outcomes::draw },
+    Entry { name: "tally", title: tally::TITLE, draw: tally::draw },
+    Entry { name: "shards", title: shards::TITLE, draw: shards::draw },
+    Entry { name: "utilisation", title: utilisation::TITLE, draw: utilisation::draw },
+    Entry { name: "online", title: online::TITLE, draw: online::draw },
+    Entry { name: "latency-by-percentile", title: latency_by_percentile::TITLE, draw: latency_by_percentile::draw },
+];
+
+/// A plot that had data.
+pub struct Drawn {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub svg: String,
+}
+
+/// Draws every plot of the catalogue that has data.
+pub fn draw_all(outcome: &Outcome) -> Vec<Drawn> {
+    let drawn = CATALOGUE.iter().map(|entry| (entry, (entry.draw)(outcome)));
+    drawn.filter_map(|(entry, svg)| Some(Drawn { name: entry.name, title: entry.title, svg: svg? })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn every_plot_of_the_catalogue_draws_the_fixture() {
+        let outcome = fixture::outcome();
+        let drawn = draw_all(&outcome);
+        assert_eq!(drawn.len(), CATALOGUE.len());
+        for plot in &drawn {
+            assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)), "{}", plot.name);
+            assert!(plot.svg.matches("<text").count() > 8, "{}: axes and legend are text", plot.name);
+            assert!(!plot.svg.contains("NaN") && !plot.svg.contains("inf"), "{}", plot.name);
+            // Every plot but the percentile axis runs over time, and so shows the faults and the milestones.
+            let over_time = plot.name != "latency-by-percentile";
+            for text in ["partition eu-west | the rest", ">closed<"] {
+                assert_eq!(plot.svg.contains(text), over_time, "{}: {text}", plot.name);
+            }
+        }
+    }
+
+    #[test]
+    fn plots_stay_small() {
+        for plot in draw_all(&fixture::outcome()) {
+            assert!(plot.svg.len() < 150_000, "{} has {} bytes", plot.name, plot.svg.len());
+        }
+    }
+
+    #[test]
+    fn a_run_without_data_has_no_plots() {
+        let mut outcome = fixture::outcome();
+        outcome.series.clear();
+        outcome.latencies.clear();
+        assert!(draw_all(&outcome).is_empty());
+        // Series that say nothing are no data either.
+        outcome = fixture::outcome();
+        outcome.latencies.iter_mut().for_each(|latency| {
+            latency.histogram.reset();
+            latency.by_second.clear();
+        });
+        outcome.series.iter_mut().for_each(|series| series.values.fill(f64::NAN));
+        assert!(draw_all(&outcome).is_empty());
+    }
+
+    #[test]
+    fn a_run_of_one_second_can_be_drawn() {
+        let mut outcome = fixture::outcome();
+        outcome.virtual_s = 1.0;
+        outcome.series.iter_mut().for_each(|series| series.values = vec![0.5]);
+        outcome.latencies.iter_mut().for_each(|latency| {
+            let second = latency.by_second[10].clone();
+            latency.by_second = vec![second];
+        });
+        assert_eq!(draw_all(&outcome).len(), CATALOGUE.len());
+    }
+}

@@ -1,0 +1,127 @@
+//! `report.html`: a run for people, the answer first. One file, no script, no request to anywhere.
+
+use headcount_workloads::outcome::{Outcome, Verdict};
+
+use crate::plots::Drawn;
+use crate::summary::{expectation, verdict_word};
+
+mod html;
+mod sections;
+
+use html::escaped;
+
+const TEMPLATE: &str = include_str!("template.html");
+const STYLE: &str = include_str!("style.css");
+
+/// The page. `repeat` is the command line that does the run again; wall-clock time and memory are not in it, so the
+/// same outcome gives the same bytes.
+pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
+    let word = verdict_word(outcome.verdict);
+    let fields: [(&str, String); 8] = [
+        ("title", escaped(&format!("{}, seed {}: {word}", outcome.scenario, outcome.seed))),
+        ("style", STYLE.to_string()),
+        ("verdict", word.to_string()),
+        ("verdict_said", escaped(&verdict_said(outcome.verdict))),
+        ("expectation", escaped(&expectation(outcome))),
+        ("facts", sections::facts(outcome)),
+        ("broken", sections::broken(outcome)),
+        ("sections", sections::all(outcome, plots, repeat)),
+    ];
+    fill(TEMPLATE, &fields)
+}
+
+fn verdict_said(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Holds => "Every promise was kept, and each was put to the test.",
+        Verdict::Inconclusive => "No promise was broken, but not every one was put to the test.",
+        Verdict::Violated => "A promise was broken.",
+    }
+    .to_string()
+}
+
+/// Puts each field in the place of `{{name}}`, in one pass, so that nothing a run says can name a field.
+fn fill(template: &str, fields: &[(&str, String)]) -> String {
+    let mut page = String::new();
+    let mut parts = template.split("{{");
+    page.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let (name, rest) = part.split_once("}}").expect("the template closes its fields");
+        let value = fields.iter().find(|(field, _)| *field == name).expect("the template names fields there are");
+        page.push_str(&value.1);
+        page.push_str(rest);
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixture, plots};
+
+    fn page(outcome: &Outcome) -> String {
+        html(outcome, &plots::draw_all(outcome), "headcount run x --seed 1")
+    }
+
+    #[test]
+    fn the_page_asks_nobody_for_anything() {
+        for outcome in [fixture::outcome(), fixture::violated()] {
+            let page = page(&outcome);
+            for forbidden in ["http:", "https:", "src=", "href=\"/", "url(", "@import", "<script", "<link", "<iframe"] {
+                assert!(!page.contains(forbidden), "{forbidden}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_answer_stands_before_everything_else() {
+        let page = page(&fixture::outcome());
+        let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+        let order = [
+            "<h1>",
+            "00c0ffee01234567",
+            "id=\"result\"",
+            "id=\"targets\"",
+            "id=\"properties\"",
+            "id=\"faults\"",
+            "id=\"plots\"",
+            "id=\"readings\"",
+            "id=\"stations\"",
+            "id=\"limits\"",
+            "id=\"not-modelled\"",
+            "id=\"repeat\"",
+        ];
+        assert!(order.map(at).is_sorted());
+        assert_eq!(page.matches("<svg").count(), plots::CATALOGUE.len());
+        assert!(page.contains("functions-2026") && page.contains("headcount run x --seed 1"));
+    }
+
+    #[test]
+    fn what_a_run_says_is_text_and_never_markup() {
+        let mut outcome = fixture::violated();
+        outcome.scenario = "<script>alert(1)</script>".into();
+        outcome.notes = vec!["{{style}} <img>".into()];
+        outcome.faults[0].label = "<b>cut</b>".into();
+        let page = page(&outcome);
+        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>cut"));
+        assert!(page.contains("user 17 counted twice: &lt;red&gt;"));
+        // A field's name in a run's text is left as it is.
+        assert!(page.contains("{{style}} &lt;img&gt;"));
+        assert!(page.contains("&lt;none&gt;"), "an option's id is escaped");
+    }
+
+    #[test]
+    fn a_bare_run_still_makes_a_page() {
+        let mut outcome = fixture::outcome();
+        outcome.properties.clear();
+        outcome.series.clear();
+        outcome.latencies.clear();
+        outcome.results.clear();
+        outcome.faults.clear();
+        outcome.stations.clear();
+        outcome.readings.clear();
+        outcome.notes.clear();
+        let page = page(&outcome);
+        assert!(page.contains("No fault was planned"));
+        assert!(!page.contains("id=\"plots\"") && !page.contains("id=\"stations\"") && !page.contains("<svg"));
+    }
+}

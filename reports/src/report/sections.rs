@@ -1,0 +1,299 @@
+//! The parts of the report, in their order. A part without data is left out.
+
+use headcount_workloads::outcome::{Outcome, PropertyKind, Verdict};
+
+use super::html::{Cell, escaped, table};
+use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
+use crate::plots::Drawn;
+use crate::summary::{reason, verdict_word};
+use crate::targets::{self, Met};
+
+/// What a run does not show, however it ends.
+const NOT_MODELLED: &[&str] = &[
+    "The network is links with distributions of delay, loss, duplication and capacity, under presets for kinds of \
+     places. No TCP, TLS, HTTP or DNS is spoken, and no preset was measured on your network.",
+    "Service times are drawn from distributions. No handler's processor time and no memory of a real process is \
+     measured.",
+    "The platform is built from its documents. Limits come from the limits profile named above; what a provider does \
+     beyond its documents, and how its own hardware is laid out, is not known here.",
+    "Faults are those of the table above. A property that holds here was not broken in this run, which is no proof \
+     for all runs: check many seeds.",
+    "Nothing is billed.",
+];
+
+/// The short facts beside the verdict.
+pub fn facts(outcome: &Outcome) -> String {
+    let held = outcome.properties.iter().filter(|property| property.verdict == Verdict::Holds).count();
+    let facts = [
+        ("Scenario", outcome.scenario.clone()),
+        ("Pattern", format!("{}, {}", outcome.pattern, outcome.variant)),
+        ("Seed", outcome.seed.to_string()),
+        ("Digest", format!("{:016x}", outcome.digest)),
+        ("Properties", format!("{held} of {} hold", outcome.properties.len())),
+        ("Virtual time", duration_ms(outcome.virtual_s * 1000.0)),
+        ("Messages", grouped(outcome.messages)),
+        ("Deliveries", grouped(outcome.deliveries)),
+    ];
+    let fact =
+        |(name, value): &(&str, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), escaped(value));
+    format!("<dl class=\"facts\">\n{}</dl>\n", facts.iter().map(fact).collect::<String>())
+}
+
+/// What does not hold, and why, right below the verdict.
+pub fn broken(outcome: &Outcome) -> String {
+    let mut all: Vec<_> = outcome.properties.iter().filter(|property| property.verdict != Verdict::Holds).collect();
+    all.sort_by_key(|property| std::cmp::Reverse(property.verdict));
+    if all.is_empty() {
+        return String::new();
+    }
+    let line = |property: &&_| {
+        let property: &headcount_workloads::outcome::PropertyResult = property;
+        let word = verdict_word(property.verdict);
+        let (name, why) = (escaped(property.name), escaped(&reason(property)));
+        format!("<li><span class=\"mark {word}\">{word}</span> <code>{name}</code>: {why}</li>\n")
+    };
+    format!("<ul>\n{}</ul>\n", all.iter().map(line).collect::<String>())
+}
+
+/// Everything below the head of the page.
+pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
+    [
+        result(outcome),
+        targets_table(outcome),
+        properties(outcome),
+        faults(outcome),
+        figures_of(plots),
+        readings(outcome),
+        stations(outcome),
+        limits(outcome),
+        counts(outcome),
+        not_modelled(),
+        repeat_section(outcome, repeat),
+    ]
+    .concat()
+}
+
+fn section(id: &str, title: &str, body: &str) -> String {
+    format!("<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n", escaped(title))
+}
+
+fn paragraph(text: &str) -> String {
+    format!("<p>{}</p>\n", escaped(text))
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("<ul>\n{}</ul>\n", items.map(|item| format!("<li>{}</li>\n", escaped(&item))).collect::<String>())
+}
+
+fn result(outcome: &Outcome) -> String {
+    if outcome.results.is_empty() && outcome.notes.is_empty() {
+        return String::new();
+    }
+    let total: u64 = outcome.results.iter().map(|(_, votes)| votes).sum();
+    let most = outcome.results.iter().map(|(_, votes)| *votes).max().unwrap_or(0).max(1);
+    let bar = |(option, votes): &(String, u64)| {
+        let share = if total == 0 { 0.0 } else { *votes as f64 / total as f64 };
+        format!(
+            "<span class=\"option\">{}</span><span class=\"track\"><span class=\"bar\" style=\"width:{:.1}%\"></span></span>\
+             <span class=\"number\">{} ({})</span>\n",
+            escaped(option),
+            *votes as f64 * 100.0 / most as f64,
+            grouped(*votes),
+            percent(share)
+        )
+    };
+    let mut body = String::new();
+    if !outcome.results.is_empty() {
+        let bars: String = outcome.results.iter().map(bar).collect();
+        body = format!(
+            "<div class=\"bars\">\n{bars}</div>\n{}",
+            paragraph(&format!("{} in all.", count_of(total, "vote", "votes")))
+        );
+    }
+    if !outcome.notes.is_empty() {
+        body.push_str(&list(outcome.notes.iter().cloned()));
+    }
+    section("result", "The result", &body)
+}
+
+fn targets_table(outcome: &Outcome) -> String {
+    let rows: Vec<Vec<Cell>> = targets::rows(outcome)
+        .into_iter()
+        .map(|row| {
+            let met = match row.met {
+                Met::Yes => Cell::Mark("holds", "met".to_string()),
+                Met::No => Cell::Mark("violated", "missed".to_string()),
+                Met::NotSaid => Cell::Text("–".to_string()),
+            };
+            let id = if row.id.is_empty() { "–" } else { row.id };
+            vec![Cell::Text(id.into()), Cell::Text(row.what), Cell::Text(row.target), Cell::Text(row.measured), met]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut body = table(&["Id", "Requirement", "Target", "Measured", ""], &rows);
+    if !outcome.latencies.is_empty() {
+        body.push_str(&paragraph(
+            "Latencies run from the intended start, so a client that had to wait before it could send is not left out.",
+        ));
+    }
+    section("targets", "Target against measured", &body)
+}
+
+fn properties(outcome: &Outcome) -> String {
+    if outcome.properties.is_empty() {
+        return String::new();
+    }
+    let kind = |kind: PropertyKind| match kind {
+        PropertyKind::Always => "always",
+        PropertyKind::Sometimes => "sometimes",
+        PropertyKind::Eventually => "eventually",
+    };
+    let row = |property: &headcount_workloads::outcome::PropertyResult| {
+        let word = verdict_word(property.verdict);
+        vec![
+            Cell::Code(property.name.to_string()),
+            Cell::Text(kind(property.kind).to_string()),
+            Cell::Mark(word, word.to_string()),
+            Cell::Number(grouped(property.times_checked)),
+            Cell::Text(property.promise.to_string()),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.properties.iter().map(row).collect();
+    let said = "Always: at every check. Sometimes: seen at least once, so that its always says something. Eventually: \
+                within a bound once the faults have healed.";
+    let body = table(&["Property", "Kind", "Verdict", "#Checked or seen", "Promise"], &rows) + &paragraph(said);
+    section("properties", "Properties", &body)
+}
+
+fn faults(outcome: &Outcome) -> String {
+    if outcome.faults.is_empty() {
+        return section("faults", "Faults", &paragraph("No fault was planned in this run."));
+    }
+    let row = |fault: &headcount_workloads::outcome::FaultWindow| {
+        vec![
+            Cell::Number(format!("{} s", three_decimals(fault.from_s))),
+            Cell::Number(format!("{} s", three_decimals(fault.to_s))),
+            Cell::Number(duration_ms((fault.to_s - fault.from_s) * 1000.0)),
+            Cell::Code(fault.kind.clone()),
+            Cell::Text(fault.label.clone()),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.faults.iter().map(row).collect();
+    section("faults", "Faults", &table(&["#From", "#To", "#Lasted", "Kind", "What it did"], &rows))
+}
+
+/// A moment in seconds, to the millisecond.
+fn three_decimals(seconds: f64) -> String {
+    let text = format!("{seconds:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+fn figures_of(plots: &[Drawn]) -> String {
+    if plots.is_empty() {
+        return String::new();
+    }
+    // Inside a page an SVG needs no namespace, and every byte that looks like an address is one to explain.
+    let figure = |plot: &Drawn| {
+        let svg = plot.svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
+        format!("<figure id=\"plot-{}\">\n{svg}</figure>\n", plot.name)
+    };
+    let body: String = plots.iter().map(figure).collect();
+    section("plots", "Plots", &format!("<div class=\"plots\">\n{body}</div>\n"))
+}
+
+fn readings(outcome: &Outcome) -> String {
+    if outcome.readings.is_empty() {
+        return String::new();
+    }
+    let row = |reading: &headcount_workloads::outcome::Reading| {
+        vec![
+            Cell::Code(reading.id.to_string()),
+            Cell::Text(reading.document.to_string()),
+            Cell::Text(reading.reading.to_string()),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.readings.iter().map(row).collect();
+    let said = paragraph("Where the documents' numbers cannot all hold, and how they were read.");
+    section("readings", "Readings", &(said + &table(&["Id", "The document", "The reading"], &rows)))
+}
+
+fn stations(outcome: &Outcome) -> String {
+    if outcome.stations.is_empty() {
+        return String::new();
+    }
+    let row = |station: &headcount_workloads::outcome::StationFigures| {
+        vec![
+            Cell::Code(station.node.clone()),
+            Cell::Text(station.kind.clone()),
+            Cell::Text(station.region.clone()),
+            Cell::Number(grouped(u64::from(station.servers))),
+            Cell::Number(percent(station.utilisation)),
+            Cell::Number(percent(station.utilisation_peak)),
+            Cell::Number(grouped(station.arrivals)),
+            Cell::Number(grouped(station.refused)),
+            Cell::Number(duration_ms(station.wait_mean_ms)),
+            Cell::Number(duration_ms(station.service_mean_ms)),
+            Cell::Number(grouped(station.queue_max)),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.stations.iter().map(row).collect();
+    let headings = [
+        "Node",
+        "Kind",
+        "Region",
+        "#Servers",
+        "#Utilisation",
+        "#Busiest second",
+        "#Arrivals",
+        "#Refused",
+        "#Mean wait",
+        "#Mean service",
+        "#Longest queue",
+    ];
+    section("stations", "Stations", &table(&headings, &rows))
+}
+
+fn limits(outcome: &Outcome) -> String {
+    let toml = escaped(&outcome.scenario_toml);
+    let body = format!(
+        "<p>The platform's limits are those of the profile <code>{}</code>.</p>\n\
+         <details>\n<summary>The scenario as it was run, every key written out</summary>\n<pre>{toml}</pre>\n</details>\n",
+        escaped(&outcome.limits_profile)
+    );
+    section("limits", "Limits and scenario", &body)
+}
+
+fn counts(outcome: &Outcome) -> String {
+    let figures =
+        outcome.figures.iter().map(|(name, value)| vec![Cell::Code(name.clone()), Cell::Number(three_digits(*value))]);
+    let counters =
+        outcome.counters.iter().map(|(name, count)| vec![Cell::Code(name.clone()), Cell::Number(grouped(*count))]);
+    let (figures, counters): (Vec<_>, Vec<_>) = (figures.collect(), counters.collect());
+    let mut body = String::new();
+    for (what, heading, rows) in [("figures", "#Value", figures), ("counters", "#Count", counters)] {
+        if !rows.is_empty() {
+            let summary = format!("{} {what}", grouped(rows.len() as u64));
+            body.push_str(&format!(
+                "<details>\n<summary>{summary}</summary>\n{}</details>\n",
+                table(&["Name", heading], &rows)
+            ));
+        }
+    }
+    if body.is_empty() { body } else { section("counts", "Figures and counters", &body) }
+}
+
+fn not_modelled() -> String {
+    section("not-modelled", "What is not modelled", &list(NOT_MODELLED.iter().map(|item| item.to_string())))
+}
+
+fn repeat_section(outcome: &Outcome, repeat: &str) -> String {
+    let body = format!(
+        "<pre>{}</pre>\n<p>The same version of Headcount gives the digest <code>{:016x}</code> again, and every file \
+         of this folder byte for byte; in <code>run.json</code> alone the last two fields belong to the machine.</p>\n",
+        escaped(repeat),
+        outcome.digest
+    );
+    section("repeat", "Run it again", &body)
+}
