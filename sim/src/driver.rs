@@ -1,0 +1,373 @@
+//! The loop that moves time: one window at a time, on a madsim runtime, on a thread of its own.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::contract::{NEVER, Nanos, NodeId, Payload, RegionId};
+use crate::host::{Boot, Host, Wire};
+use crate::injector::Injector;
+use crate::network::{NetworkCounters, Packet};
+use crate::station::Station;
+use crate::stream::{Stream, fold};
+use crate::trace::{TraceRecord, TraceTo};
+use crate::wheel::Wheel;
+use crate::world::{Finished, WorldBuilder};
+
+/// A slot is at most `2^22` ns (4.2 ms) wide, even if the fastest link is slower.
+const SLOT_SHIFT_MAX: u32 = 22;
+
+/// When a node halts the world, it ends at the next multiple of this (about 4.2 ms): the widest slot there can be.
+pub const HALT_GRAIN: Nanos = 1 << SLOT_SHIFT_MAX;
+
+/// Nodes run on the world's thread, some of them deeply recursive. The memory is only taken when used.
+const STACK_BYTES: usize = 64 << 20;
+
+/// A node's host, locked by the driver between windows and by its task within one.
+pub(crate) type Shared<T> = Arc<Mutex<T>>;
+
+/// Locks what only one task at a time ever wants.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("after a panic the world does not go on")
+}
+
+/// What the plan has made of a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Up,
+    Paused,
+    Down,
+}
+
+/// The driver's side of a world.
+pub(crate) struct Driver<M> {
+    pub hosts: Vec<Shared<Host<M>>>,
+    pub wire: Shared<Wire<M>>,
+    pub status: Vec<Status>,
+    pub regions: Vec<RegionId>,
+    /// The madsim nodes.
+    pub madsim_ids: Vec<madsim::task::NodeId>,
+    pub madsim: madsim::runtime::Handle,
+    pub now: Nanos,
+    pub tracing: bool,
+    pub dead_letters: u64,
+    pub injector: Injector<M>,
+    live: Arc<AtomicUsize>,
+    trace: TraceTo,
+    records: Vec<TraceRecord>,
+    progress: Arc<AtomicU64>,
+    shift: u32,
+}
+
+/// Runs a world that was checked.
+pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finished<M> {
+    let seed = builder.seed;
+    // Room above the end of the world for what is due later.
+    let until = until.min(NEVER / 4);
+    let names: Vec<String> = builder.nodes.iter().map(|(spec, _)| spec.name.clone()).collect();
+    let topology = Arc::new(builder.topology());
+    let tracing = !matches!(builder.trace, TraceTo::Off);
+    let shift = topology.lookahead_ns().ilog2().min(SLOT_SHIFT_MAX);
+    let regions = topology.regions.clone();
+    let hosts: Vec<Shared<Host<M>>> = (builder.nodes.into_iter().enumerate())
+        .map(|(index, (spec, process))| {
+            let id = NodeId(index as u32);
+            let station = spec.station.map(|station| Station::new(station, Stream::new(seed, "service", index as u64)));
+            Arc::new(Mutex::new(Host::new(id, spec.name, process, station, Arc::clone(&topology), tracing)))
+        })
+        .collect();
+    let wire = Arc::new(Mutex::new(Wire {
+        wheel: Wheel::new(shift),
+        next_local: vec![0; hosts.len()],
+        pending: hosts.len(),
+        main: None,
+        halt: NEVER,
+        trace: Vec::new(),
+    }));
+
+    let (plan, trace, progress) = (builder.plan, builder.trace, builder.progress);
+    let (thread_hosts, thread_progress) = (hosts.clone(), Arc::clone(&progress));
+    let world = std::thread::Builder::new().name(format!("world {seed}")).stack_size(STACK_BYTES).spawn(move || {
+        let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
+        let live = Arc::new(AtomicUsize::new(0));
+        let madsim_ids = (thread_hosts.iter().zip(&names))
+            .map(|(host, name)| {
+                let (host, wire, live) = (Arc::clone(host), Arc::clone(&wire), Arc::clone(&live));
+                let task = move || HostTask::new(Arc::clone(&host), Arc::clone(&wire), Arc::clone(&live));
+                runtime.create_node().name(name.as_str()).init(task).build().id()
+            })
+            .collect();
+        let mut driver = Driver {
+            status: vec![Status::Up; thread_hosts.len()],
+            hosts: thread_hosts,
+            wire,
+            regions,
+            madsim_ids,
+            madsim: runtime.handle().clone(),
+            now: 0,
+            tracing,
+            dead_letters: 0,
+            injector: Injector::new(plan),
+            live,
+            trace,
+            records: Vec::new(),
+            progress: thread_progress,
+            shift,
+        };
+        runtime.block_on(driver.drive(until))
+    });
+    match world.expect("the system gives a thread").join() {
+        Ok(finished) => finished,
+        Err(panic) => {
+            let text = (panic.downcast_ref::<&str>().copied().map(str::to_owned))
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "a panic without a text".to_owned());
+            let at = progress.load(Ordering::Relaxed);
+            // A host whose lock a panic poisoned is the node that panicked.
+            let culprit = hosts.iter().find(|host| host.is_poisoned()).map(|host| {
+                let host = host.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                format!("node {} \"{}\"", host.id.0, host.name)
+            });
+            let who = culprit.unwrap_or_else(|| "the world".to_owned());
+            panic!("{who} panicked after {at} ns of virtual time (seed {seed}): {text}");
+        }
+    }
+}
+
+/// The one task of a madsim node: each time it is woken its host lives through one window.
+struct HostTask<M> {
+    host: Shared<Host<M>>,
+    wire: Shared<Wire<M>>,
+    live: Arc<AtomicUsize>,
+    at_home: bool,
+}
+
+impl<M> HostTask<M> {
+    fn new(host: Shared<Host<M>>, wire: Shared<Wire<M>>, live: Arc<AtomicUsize>) -> Self {
+        live.fetch_add(1, Ordering::Relaxed);
+        Self { host, wire, live, at_home: false }
+    }
+}
+
+impl<M> Drop for HostTask<M> {
+    fn drop(&mut self) {
+        self.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<M: Payload> Future for HostTask<M> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut host = lock(&this.host);
+        if !this.at_home {
+            this.at_home = true;
+            host.waker = Some(context.waker().clone());
+            lock(&this.wire).done();
+        } else if host.window_end > 0 {
+            let mut wire = lock(&this.wire);
+            host.live(&mut wire);
+            wire.done();
+        }
+        Poll::Pending
+    }
+}
+
+impl<M: Payload> Driver<M> {
+    async fn drive(&mut self, until: Nanos) -> Finished<M> {
+        self.settle().await;
+        let mut until = until;
+        let mut trays: Vec<Vec<Packet<M>>> = self.hosts.iter().map(|_| Vec::new()).collect();
+        let mut working: Vec<usize> = Vec::new();
+        loop {
+            let fault_at = self.injector.next_at();
+            let (start, end) = self.next_window(until.min(fault_at));
+            if fault_at <= start && fault_at < until {
+                self.now = fault_at.max(self.now);
+                self.inject();
+                self.settle().await;
+                continue;
+            }
+            if start >= until {
+                break;
+            }
+            self.open(end, &mut trays, &mut working);
+            self.settle().await;
+            self.now = end;
+            self.keep_clock(end);
+            let halt = self.close();
+            if halt != NEVER {
+                until = until.min((halt / HALT_GRAIN + 1) * HALT_GRAIN);
+            }
+        }
+        let halted = lock(&self.wire).halt != NEVER;
+        self.now = until;
+        self.keep_clock(until);
+        self.end_tasks().await;
+        self.finish(until, halted)
+    }
+
+    /// The next window in which anything happens, cut at `limit`; from `limit` on if nothing does before.
+    fn next_window(&self, limit: Nanos) -> (Nanos, Nanos) {
+        let mut wire = lock(&self.wire);
+        let local = wire.next_local.iter().copied().min().unwrap_or(NEVER);
+        let slot = wire.wheel.first().unwrap_or(NEVER).min(local >> self.shift);
+        let start = match slot >= limit >> self.shift {
+            true if slot > limit >> self.shift => limit,
+            _ => (slot << self.shift).max(self.now),
+        };
+        if start >= limit {
+            return (limit, limit);
+        }
+        wire.wheel.advance(slot);
+        (start, ((slot + 1) << self.shift).min(limit))
+    }
+
+    /// Gives each node what is due before `end` and wakes those that have something to do.
+    fn open(&mut self, end: Nanos, trays: &mut [Vec<Packet<M>>], working: &mut Vec<usize>) {
+        working.clear();
+        let mut wire = lock(&self.wire);
+        let mut due = wire.wheel.take(end);
+        for packet in due.drain(..) {
+            let to = packet.to.index();
+            if trays[to].is_empty() {
+                working.push(to);
+            }
+            trays[to].push(packet);
+        }
+        wire.wheel.recycle(due);
+        for (index, local) in wire.next_local.iter().enumerate() {
+            if *local < end && trays[index].is_empty() {
+                working.push(index);
+            }
+        }
+        wire.pending = working.len();
+        for &index in working.iter() {
+            let tray = &mut trays[index];
+            let mut host = lock(&self.hosts[index]);
+            match self.status[index] {
+                Status::Up => {
+                    std::mem::swap(&mut host.inbox, tray);
+                    if !tray.is_empty() {
+                        // It resumed in this window: what waited comes first.
+                        let waited = std::mem::take(tray);
+                        host.inbox.extend(waited);
+                    }
+                    host.window_end = end;
+                    host.waker.as_ref().expect("a node that is up has a task").wake_by_ref();
+                }
+                Status::Paused => {
+                    host.inbox.append(tray);
+                    wire.pending -= 1;
+                }
+                Status::Down => {
+                    self.dead_letters += tray.len() as u64;
+                    tray.clear();
+                    wire.pending -= 1;
+                }
+            }
+        }
+    }
+
+    /// After a window: writes its trace, in an order that does not tell who ran first; says when a node halted.
+    fn close(&mut self) -> Nanos {
+        let mut wire = lock(&self.wire);
+        let (halt, mut records) = (wire.halt, std::mem::take(&mut wire.trace));
+        drop(wire);
+        // Stable: what one node did at one instant stays in its order.
+        records.sort_by_key(|record| (record.at, record.node));
+        for record in records {
+            self.record(record);
+        }
+        halt
+    }
+
+    /// Waits until no task has anything left to do.
+    async fn settle(&self) {
+        poll_fn(|context| {
+            let mut wire = lock(&self.wire);
+            if wire.pending == 0 {
+                return Poll::Ready(());
+            }
+            if !wire.main.as_ref().is_some_and(|main| main.will_wake(context.waker())) {
+                wire.main = Some(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Moves madsim's clock, for whoever reads it, and publishes progress. madsim itself adds some ns for each task it polls.
+    fn keep_clock(&self, now: Nanos) {
+        let shown = madsim::time::TimeHandle::current();
+        let behind = Duration::from_nanos(now).saturating_sub(shown.elapsed());
+        if !behind.is_zero() {
+            shown.advance(behind);
+        }
+        self.progress.store(now, Ordering::Relaxed);
+    }
+
+    /// Ends the tasks, for a task that never ends is never freed.
+    async fn end_tasks(&mut self) {
+        for (host, id) in self.hosts.iter().zip(&self.madsim_ids) {
+            lock(host).waker = None;
+            self.madsim.kill(*id);
+        }
+        let live = Arc::clone(&self.live);
+        poll_fn(|context| match live.load(Ordering::Relaxed) {
+            0 => Poll::Ready(()),
+            _ => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
+        lock(&self.wire).main = None;
+    }
+
+    fn finish(&mut self, until: Nanos, halted: bool) -> Finished<M> {
+        let faults = self.injector.close(until);
+        let mut network = NetworkCounters { dead_letters: self.dead_letters, ..NetworkCounters::default() };
+        let (mut digest, mut messages) = (self.injector.digest, 0);
+        let mut nodes = Vec::with_capacity(self.hosts.len());
+        let mut stations = Vec::new();
+        for host in &self.hosts {
+            let mut host = lock(host);
+            digest = fold(digest, host.digest);
+            messages += host.messages;
+            network += host.links.counters;
+            stations.extend(host.station.as_ref().map(|station| station.report(host.id, &host.name)));
+            nodes.push(host.process.take().expect("a process is at home between windows"));
+        }
+        let trace = matches!(self.trace, TraceTo::Memory).then(|| std::mem::take(&mut self.records));
+        Finished { digest, messages, virtual_ns: until, halted, nodes, stations, network, faults, trace }
+    }
+
+    /// Writes a record of the trace.
+    pub(crate) fn record(&mut self, record: TraceRecord) {
+        match &mut self.trace {
+            TraceTo::Off => {}
+            TraceTo::Memory => self.records.push(record),
+            TraceTo::Sink(sink) => sink(&record),
+        }
+    }
+
+    /// The process of a node comes up (again) at `now`, in the window that starts there.
+    pub(crate) fn boot(&mut self, node: NodeId) {
+        let index = node.index();
+        self.status[index] = Status::Up;
+        let mut host = lock(&self.hosts[index]);
+        host.boot = Boot::Again;
+        host.not_before = self.now;
+        drop(host);
+        let mut wire = lock(&self.wire);
+        wire.next_local[index] = self.now;
+        wire.pending += 1;
+        drop(wire);
+        self.madsim.restart(self.madsim_ids[index]);
+    }
+}

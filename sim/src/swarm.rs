@@ -1,0 +1,1 @@
+//! Plans of faults, drawn from a seed.
