@@ -5,6 +5,8 @@ pub mod base64url;
 pub mod contract;
 pub mod dice;
 pub mod error;
+pub mod kvstore;
+pub mod limits;
 pub mod message;
 pub mod stream;
 pub mod timetoken;
