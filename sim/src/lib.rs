@@ -74,6 +74,7 @@ pub use crate::{
     partition::{Degrade, Direction, Group, Verdict},
     station::{StationReport, StationSecond, StationSpec},
     stream::{CounterHash, EntityHash, Stream},
+    swarm::{SwarmKind, SwarmPlan, SwarmWindow, draw_plan},
     trace::{Difference, TraceRecord, TraceTo, first_difference},
     world::{Finished, NodeSpec, WorldBuilder, WorldError},
 };
