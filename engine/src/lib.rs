@@ -1,6 +1,7 @@
 //! The platform and the patterns as pure state machines. No clock, no I/O, no runtime.
 
 pub mod access;
+pub mod appcontext;
 pub mod base64url;
 pub mod contract;
 pub mod dice;
@@ -10,3 +11,9 @@ pub mod limits;
 pub mod message;
 pub mod stream;
 pub mod timetoken;
+pub mod broker;
+pub mod edge;
+pub mod functions;
+pub mod patterns;
+pub mod scheduler;
+pub mod slab;
