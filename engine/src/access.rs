@@ -3,11 +3,17 @@
 //! A real token is CBOR with an HMAC-SHA256 signature; here it is the same fields as plain data with a keyed
 //! SipHash-2-4 over them in the signature's place: a client cannot make one that verifies.
 
+mod manager;
+mod verifier;
+
+pub use manager::{AccessCounts, AccessManager, AccessOptions};
+pub use verifier::Verifier;
+
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::contract::Nanos;
+use crate::contract::{MINUTE, Nanos};
 use crate::message::{Channel, UserId};
 
 /// What a user is in a session (voting.md 8.1).
@@ -28,6 +34,7 @@ impl Permissions {
     pub const WRITE: Self = Self(2);
     pub const MANAGE: Self = Self(4);
     pub const DELETE: Self = Self(8);
+    pub const CREATE: Self = Self(16);
     pub const GET: Self = Self(32);
     pub const UPDATE: Self = Self(64);
     pub const JOIN: Self = Self(128);
@@ -67,4 +74,69 @@ pub struct Token {
     /// When it was issued, by the access manager's clock.
     pub issued: Nanos,
     pub signature: u64,
+}
+
+impl Token {
+    /// When it stops being valid, by the clock it was issued by.
+    pub fn expires(&self) -> Nanos {
+        self.issued.saturating_add(u64::from(self.grant.ttl_minutes) * MINUTE)
+    }
+
+    /// What the token allows on a channel. An exact name decides alone, even when it grants nothing; else every
+    /// pattern that matches adds what it grants.
+    pub fn permissions_on(&self, channel: &str) -> Permissions {
+        if let Some((_, permissions)) = self.grant.channels.iter().find(|(name, _)| &**name == channel) {
+            return *permissions;
+        }
+        let matching = self.grant.patterns.iter().filter(|(pattern, _)| matches(pattern, channel));
+        matching.fold(Permissions::default(), |all, (_, permissions)| all.and(*permissions))
+    }
+
+    /// Whether the token allows all of `wanted` on a channel.
+    pub fn allows(&self, channel: &str, wanted: Permissions) -> bool {
+        self.permissions_on(channel).contains(wanted)
+    }
+}
+
+/// Whether `name.*` covers the channel: something must follow the dot.
+fn matches(pattern: &str, channel: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => channel.len() > prefix.len() && channel.starts_with(prefix),
+        None => pattern == channel,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// voting.md 8.2, the host's token: exact names and patterns.
+    pub(crate) fn host_grant() -> Grant {
+        let read = Permissions::READ;
+        Grant {
+            ttl_minutes: 60,
+            user: "host_user_123".into(),
+            channels: [
+                ("vote-control.abc123".into(), read.and(Permissions::WRITE)),
+                ("vote-results.abc123".into(), read),
+                ("vote-submit.abc123".into(), Permissions::default()),
+            ]
+            .into_iter()
+            .collect(),
+            patterns: [("vote-control.*".into(), read), ("vote-results.*".into(), read)].into(),
+            role: Role::Host,
+            session: "abc123".into(),
+        }
+    }
+
+    #[test]
+    fn an_exact_name_decides_and_patterns_cover_the_rest() {
+        let token = Token { grant: host_grant(), issued: 0, signature: 0 };
+        assert!(token.allows("vote-control.abc123", Permissions::READ.and(Permissions::WRITE)));
+        assert!(token.allows("vote-control.other", Permissions::READ));
+        assert!(!token.allows("vote-control.other", Permissions::WRITE));
+        assert!(!token.allows("vote-submit.abc123", Permissions::READ));
+        assert!(!token.allows("vote-submit.abc123-shard-1", Permissions::WRITE));
+        assert!(!token.allows("vote-control.", Permissions::READ) && !token.allows("vote-control", Permissions::READ));
+    }
 }

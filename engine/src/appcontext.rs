@@ -364,10 +364,7 @@ mod tests {
         // voting.md 5.3, in short.
         let mut store = AppContext::new(1);
         let written = join(&mut store, "user_456", "vote-control.abc123", r#"{"hasVoted":true}"#);
-        assert_eq!(
-            &*written.body,
-            r#"{"channel":"vote-control.abc123","uuid":"user_456","custom":{"hasVoted":true}}"#
-        );
+        assert_eq!(&*written.body, r#"{"channel":"vote-control.abc123","uuid":"user_456","custom":{"hasVoted":true}}"#);
         assert_eq!((&*written.id, written.updated), ("user_456/vote-control.abc123", 5));
         let again = join(&mut store, "user_456", "vote-control.abc123", r#"{"hasVoted":null,"ackReceived":true}"#);
         assert!(again.body.ends_with(r#""custom":{"ackReceived":true}}"#));

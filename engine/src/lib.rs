@@ -2,10 +2,12 @@
 
 pub mod access;
 pub mod appcontext;
+pub mod auth;
 pub mod base64url;
 pub mod contract;
 pub mod dice;
 pub mod error;
+pub mod history;
 pub mod kvstore;
 pub mod limits;
 pub mod message;

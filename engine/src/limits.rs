@@ -3,6 +3,8 @@
 //! The documents contradict each other and the platform's own pages (platform.md 3.3), so a limit is data: a scenario
 //! names its profile, and a report shows every number with its source.
 
+use crate::contract::{MINUTE, MS, Nanos};
+
 mod bucket;
 mod profiles;
 
@@ -131,6 +133,11 @@ impl Limits {
         static ALL: [&Limits; 5] =
             [&DOCUMENTS_2026_01, &SERVERLESS_2026_09, &KV_PAGE_2026_06, &SKILLS_2026_05, &UNLIMITED];
         &ALL
+    }
+
+    /// How long a handler may run; a profile without such a limit gets a minute, so that nothing waits for ever.
+    pub fn handler_time(&self) -> Nanos {
+        self.handler_ms.value.map_or(MINUTE, |ms| Nanos::from(ms) * MS)
     }
 
     /// Whether a KV key has a length that the store takes.

@@ -45,6 +45,12 @@ impl StreamOptions {
     }
 }
 
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self::wide_area()
+    }
+}
+
 /// How long a receiver waits with an acknowledgement for more frames to come.
 pub const ACK_DELAY: Nanos = 100 * MS;
 /// After so many frames it waits no longer.

@@ -283,13 +283,8 @@ fn another_region_learns_of_a_write_after_a_frame_and_the_link_and_shares_its_te
 fn a_removed_or_expired_key_does_not_come_back_with_an_older_write() {
     let mut kv = KvReplica::new(NodeId(0), &[NodeId(1)], KvOptions::of(&UNLIMITED, 1));
     let put = |seq, key: &str, written| {
-        let items = vec![StreamItem::KvPut {
-            key: key.into(),
-            value: Some("old".into()),
-            written,
-            writer: 1,
-            expires: DAY,
-        }];
+        let items =
+            vec![StreamItem::KvPut { key: key.into(), value: Some("old".into()), written, writer: 1, expires: DAY }];
         Msg::Stream(Box::new(StreamFrame::Data { epoch: 0, base: 0, first_seq: seq, items }))
     };
     let mut out = Outbox::new(false);

@@ -1,0 +1,374 @@
+//! The worker: a process that runs handlers, many at once, in instances that start cold.
+
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use super::context::{OpAnswer, OpRequest, Shared, Spent, poll_once};
+use super::{Context, Event, Execution, Function, HttpResponse, Resolution};
+use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox};
+use crate::dice;
+use crate::error::ApiError;
+use crate::limits::Limits;
+use crate::message::{Invoke, InvokeOutcome, Msg, Publish};
+use crate::slab::Slab;
+
+/// A cold start takes 100 to 300 ms (platform.md 3.3, skills column).
+const COLD_START_MIN: Nanos = 100 * MS;
+const COLD_START_SPREAD: Nanos = 200 * MS;
+
+/// What a worker runs, and whom its handlers can call.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    pub functions: Arc<[Function]>,
+    pub kv: NodeId,
+    /// Where the handlers' own publishes go: the region's broker.
+    pub broker: NodeId,
+    pub app_context: NodeId,
+    /// Outside services by path prefix; the first that fits gets the call.
+    pub http: Vec<(&'static str, NodeId)>,
+    pub limits: &'static Limits,
+    /// Executions at once [count]; more wait.
+    pub concurrency: u32,
+    /// Instances that are warm from the start [count].
+    pub prewarmed: u32,
+    /// Invocations that may wait for an instance [count]; more are refused.
+    pub queue: u32,
+    /// How long a call may go unanswered.
+    pub op_timeout: Nanos,
+    /// Seeds cold starts and UUIDs.
+    pub seed: u64,
+}
+
+/// What a worker did -- output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerCounts {
+    pub executions: u64,
+    pub cold_starts: u64,
+    pub queued: u64,
+    pub refused: u64,
+    pub handler_timeouts: u64,
+    pub op_timeouts: u64,
+    pub kv_ops: u64,
+    pub publishes: u64,
+    pub objects_ops: u64,
+    pub xhr: u64,
+    /// Executions that ended because a budget was overrun.
+    pub over_budget: u64,
+    /// Most calls one execution made, by kind: KV, App Context, publish, xhr, all.
+    pub most_ops: [u32; 5],
+    /// The handlers' own counters.
+    pub counters: BTreeMap<&'static str, u64>,
+}
+
+/// An execution under way.
+struct Running {
+    execution: Execution,
+    shared: Arc<Mutex<Shared>>,
+    caller: NodeId,
+    tag: u64,
+    answer: bool,
+    hops: u8,
+    /// When a cold instance is up and the handler may begin; `None` once it has begun.
+    starts: Option<Nanos>,
+    payload: crate::message::Payload,
+}
+
+/// A call under way: whose, and where its answer goes. Executions are found by tag, so a late answer finds nobody.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    running: u64,
+    place: u8,
+}
+
+/// The function worker node. All of it is volatile: an execution dies with its worker.
+pub struct Worker {
+    config: WorkerConfig,
+    counts: WorkerCounts,
+    running: Slab<Running>,
+    calls: Slab<Call>,
+    waiting: VecDeque<(NodeId, Invoke)>,
+    /// Cold instances by when they will be up.
+    starting: BTreeMap<(Nanos, u64), ()>,
+    warm: u32,
+    instances: u32,
+    /// Durable, as a counter that makes dice and UUIDs differ from one execution to the next.
+    executions: u64,
+    tracing: bool,
+}
+
+impl Worker {
+    /// A worker that has not started yet.
+    pub fn new(config: WorkerConfig) -> Self {
+        Self {
+            counts: WorkerCounts::default(),
+            running: Slab::new(config.limits.handler_time()),
+            calls: Slab::new(config.op_timeout),
+            waiting: VecDeque::new(),
+            starting: BTreeMap::new(),
+            warm: config.prewarmed.min(config.concurrency),
+            instances: config.prewarmed.min(config.concurrency),
+            executions: 0,
+            tracing: false,
+            config,
+        }
+    }
+
+    /// What it did so far.
+    pub fn counts(&self) -> &WorkerCounts {
+        &self.counts
+    }
+
+    fn invoke(&mut self, now: Nanos, caller: NodeId, invoke: Invoke, out: &mut Outbox) {
+        if self.warm == 0 && self.instances >= self.config.concurrency {
+            if self.waiting.len() < self.config.queue as usize {
+                self.counts.queued += 1;
+                self.waiting.push_back((caller, invoke));
+            } else {
+                self.counts.refused += 1;
+                refuse(caller, &invoke, &ApiError::too_many_requests("Functions"), out);
+            }
+            return;
+        }
+        self.begin(now, caller, invoke, out);
+    }
+
+    /// Takes an instance, warm if there is one, and starts the handler in it.
+    fn begin(&mut self, now: Nanos, caller: NodeId, invoke: Invoke, out: &mut Outbox) {
+        let Invoke { tag, trigger, publish, answer } = invoke;
+        let Some(function) = self.config.functions.iter().find(|f| f.matches(trigger, &publish.channel)) else {
+            // Bound at the broker, and not deployed here: the message goes on untouched.
+            if answer {
+                out.send(caller, Msg::Invoked { tag, outcome: InvokeOutcome::Ok(publish.payload) });
+            }
+            return;
+        };
+        self.executions += 1;
+        self.counts.executions += 1;
+        let starts = if self.warm > 0 {
+            self.warm -= 1;
+            None
+        } else {
+            self.instances += 1;
+            self.counts.cold_starts += 1;
+            Some(now + COLD_START_MIN + dice::draw(self.config.seed, self.executions) % COLD_START_SPREAD)
+        };
+        let Publish { channel, payload, publisher, hops, client_ip, token, .. } = publish;
+        let shared = Arc::new(Mutex::new(Shared {
+            now,
+            requests: Default::default(),
+            answers: Default::default(),
+            spent: Spent::default(),
+            counters: Default::default(),
+            logs: self.tracing.then(Vec::new),
+            limits: self.config.limits,
+            uuid_seed: dice::draw(self.config.seed ^ 0x7575_6964, self.executions),
+            uuids: 0,
+        }));
+        let event = Event { trigger, channel, payload: payload.clone(), publisher, client_ip, token };
+        let execution = (function.run)(Context { shared: shared.clone() }, event);
+        let running = Running { execution, shared, caller, tag, answer, hops, starts, payload };
+        let id = self.running.insert(now, running);
+        match starts {
+            None => self.advance(now, id, out),
+            Some(at) => {
+                self.starting.insert((at, id), ());
+            }
+        }
+    }
+
+    /// Polls a handler, sends what it asks for, and ends it if it is done.
+    fn advance(&mut self, now: Nanos, id: u64, out: &mut Outbox) {
+        let Some(running) = self.running.get_mut(id) else { return };
+        if running.starts.is_some() {
+            return;
+        }
+        running.shared.lock().expect("no handler holds it now").now = now;
+        let polled = poll_once(&mut running.execution);
+        let mut shared = running.shared.lock().expect("no handler holds it now");
+        let hops = running.hops;
+        for (place, request) in shared.requests.drain(..) {
+            let call = self.calls.insert(now, Call { running: id, place });
+            send_call(&self.config, &mut self.counts, call, hops, request, out);
+        }
+        if let Some(logs) = &mut shared.logs {
+            for line in logs.drain(..) {
+                out.note(|| line);
+            }
+        }
+        drop(shared);
+        if let Poll::Ready(resolution) = polled {
+            self.end(now, id, resolution, out);
+        }
+    }
+
+    fn end(&mut self, now: Nanos, id: u64, resolution: Resolution, out: &mut Outbox) {
+        let Some(running) = self.running.remove(id) else { return };
+        self.settle(&running);
+        if running.answer {
+            let outcome = match resolution {
+                Resolution::Ok(payload) => InvokeOutcome::Ok(payload.unwrap_or(running.payload)),
+                Resolution::Abort { status, body } => InvokeOutcome::Abort { status, body },
+            };
+            out.send(running.caller, Msg::Invoked { tag: running.tag, outcome });
+        }
+        self.warm += 1;
+        self.next_waiting(now, out);
+    }
+
+    /// Takes an ended execution's counters.
+    fn settle(&mut self, running: &Running) {
+        let mut shared = running.shared.lock().expect("no handler holds it now");
+        for (counter, by) in shared.counters.drain(..) {
+            *self.counts.counters.entry(counter).or_default() += by;
+        }
+        let Spent { kv, pubnub, publish, xhr, all, .. } = shared.spent;
+        for (most, spent) in self.counts.most_ops.iter_mut().zip([kv, pubnub, publish, xhr, all]) {
+            *most = spent.max(*most);
+        }
+    }
+
+    fn next_waiting(&mut self, now: Nanos, out: &mut Outbox) {
+        if self.warm > 0
+            && let Some((caller, invoke)) = self.waiting.pop_front()
+        {
+            self.begin(now, caller, invoke, out);
+        }
+    }
+
+    fn answered(&mut self, now: Nanos, tag: u64, answer: OpAnswer, out: &mut Outbox) {
+        let Some(Call { running, place }) = self.calls.remove(tag) else { return };
+        let Some(execution) = self.running.get_mut(running) else { return };
+        execution.shared.lock().expect("no handler holds it now").answers[place as usize] = Some(answer);
+        self.advance(now, running, out);
+    }
+
+    fn due(&mut self, now: Nanos, out: &mut Outbox) {
+        while let Some((_, running)) = self.running.pop_expired(now) {
+            // The platform kills it: what it had not awaited is not done, and the publisher gets an error.
+            self.counts.handler_timeouts += 1;
+            self.settle(&running);
+            if running.answer {
+                let ApiError { status, body } = ApiError::function_timeout();
+                out.send(running.caller, Msg::Invoked { tag: running.tag, outcome: InvokeOutcome::Abort { status, body } });
+            }
+            self.instances -= 1;
+        }
+        while let Some(((at, id), ())) = self.starting.first_key_value().map(|(k, v)| (*k, *v)) {
+            if at > now {
+                break;
+            }
+            self.starting.remove(&(at, id));
+            if let Some(running) = self.running.get_mut(id) {
+                running.starts = None;
+                self.advance(now, id, out);
+            }
+        }
+        while let Some((_, Call { running, place })) = self.calls.pop_expired(now) {
+            if let Some(execution) = self.running.get_mut(running) {
+                self.counts.op_timeouts += 1;
+                execution.shared.lock().expect("no handler holds it now").answers[place as usize] =
+                    Some(OpAnswer::Timeout);
+                self.advance(now, running, out);
+            }
+        }
+        while self.instances < self.config.concurrency
+            && let Some((caller, invoke)) = self.waiting.pop_front()
+        {
+            self.begin(now, caller, invoke, out);
+        }
+    }
+}
+
+fn refuse(caller: NodeId, invoke: &Invoke, error: &ApiError, out: &mut Outbox) {
+    if invoke.answer {
+        let outcome = InvokeOutcome::Abort { status: error.status, body: error.body.clone() };
+        out.send(caller, Msg::Invoked { tag: invoke.tag, outcome });
+    }
+}
+
+fn send_call(
+    config: &WorkerConfig,
+    counts: &mut WorkerCounts,
+    tag: u64,
+    hops: u8,
+    request: OpRequest,
+    out: &mut Outbox,
+) {
+    match request {
+        OpRequest::Kv(op) => {
+            counts.kv_ops += 1;
+            out.send(config.kv, Msg::Kv { tag, op });
+        }
+        OpRequest::Publish { channel, payload, store } => {
+            counts.publishes += 1;
+            let publisher = "functions".into();
+            let hops = hops + 1;
+            let publish = Publish { tag, channel, payload, publisher, store, hops, client_ip: 0, token: None };
+            out.send(config.broker, Msg::Publish(Box::new(publish)));
+        }
+        OpRequest::Objects(op) => {
+            counts.objects_ops += 1;
+            out.send(config.app_context, Msg::Objects { tag, op });
+        }
+        OpRequest::Http(request) => {
+            counts.xhr += 1;
+            // An unknown host does not answer; the call times out as it would outside.
+            if let Some(&(_, node)) = config.http.iter().find(|(prefix, _)| request.path.starts_with(prefix)) {
+                out.send(node, Msg::Http { tag, request });
+            }
+        }
+    }
+}
+
+impl Node for Worker {
+    fn handle(&mut self, now: Nanos, input: Input, out: &mut Outbox) {
+        self.tracing = out.is_tracing();
+        match input {
+            Input::Start | Input::Wake => {}
+            Input::Overload { from, msg } => match msg {
+                Msg::Invoke(invoke) => {
+                    self.counts.refused += 1;
+                    refuse(from, &invoke, &ApiError::too_many_requests("Functions"), out);
+                }
+                msg => return self.handle(now, Input::Message { from, msg }, out),
+            },
+            Input::Message { from, msg } => match msg {
+                Msg::Invoke(invoke) => self.invoke(now, from, *invoke, out),
+                Msg::KvAnswer { tag, result } => self.answered(now, tag, OpAnswer::Kv(result), out),
+                Msg::Published { tag, result } => self.answered(now, tag, OpAnswer::Published(result), out),
+                Msg::ObjectsAnswer { tag, result } => self.answered(now, tag, OpAnswer::Objects(result), out),
+                Msg::HttpAnswer { tag, status, body } => {
+                    self.answered(now, tag, OpAnswer::Http(HttpResponse { status, body }), out);
+                }
+                _ => {}
+            },
+        }
+        self.due(now, out);
+    }
+
+    fn next_wake(&self) -> Option<Nanos> {
+        let starting = self.starting.first_key_value().map(|((at, _), ())| *at);
+        [self.running.next_deadline(), self.calls.next_deadline(), starting].into_iter().flatten().min()
+    }
+
+    fn reboot(&mut self, _now: Nanos) {
+        self.running.clear();
+        self.calls.clear();
+        self.waiting.clear();
+        self.starting.clear();
+        // A new process: nothing is warm.
+        self.warm = 0;
+        self.instances = 0;
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+

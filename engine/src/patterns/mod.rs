@@ -1,0 +1,3 @@
+//! The application patterns on the platform: what a customer deploys and runs.
+
+pub mod voting;

@@ -1,0 +1,490 @@
+//! The audit database's tables and its transactions. Everything here is durable, and each method is one transaction:
+//! it happens wholly or not at all, and one after the other.
+//!
+//! - `log`: append-only, every accepted vote in the order of acceptance; a changed vote appends a new row.
+//! - `vote_audit`: the current rows, `UNIQUE (session_id, user_id)`. Where a session allows `maxVotesPerUser` > 1 the
+//!   constraint is read as `UNIQUE (session_id, user_id, nth vote)`.
+//! - `decisions`: each request's answer, accepted or not, so that the same request always gets the same one.
+//! - `sessions`: status and times, so that *open* and *cast* are decided in one place and close wins.
+//! - `vote_tally`: counts per shard and option, kept in the same transaction as the row they count.
+//!
+//! Half a million rows have to fit: names are interned, and the indexes hold row numbers instead of keys.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+
+use super::api::{CastVote, Snapshot};
+use crate::contract::Nanos;
+use crate::patterns::voting::message::reason;
+use crate::patterns::voting::session::{SessionSpec, Status};
+use crate::timetoken::iso8601;
+
+/// One row of the log. `vote_id` is the row's own when it was given one, else made from its number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VoteRow {
+    /// `None`: `vote_` and the row's number in base 36.
+    pub given_vote_id: Option<Box<str>>,
+    /// Index into the interned sessions.
+    pub session: u32,
+    pub user_id: Arc<str>,
+    /// Index into the interned options.
+    pub option: u32,
+    pub request_id: Box<str>,
+    pub client_ts: Box<str>,
+    pub server_ts: Nanos,
+    pub client_ip: u32,
+    pub user_agent: u32,
+    pub token_id: u64,
+    pub shard: u32,
+    /// Whether a later vote of the same user replaced it.
+    pub replaced: bool,
+}
+
+/// How a request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// With this row of the log.
+    Accepted(u32),
+    SessionNotOpen,
+    InvalidOption,
+    /// The row that stands in the way.
+    AlreadyVoted(u32),
+}
+
+impl Answer {
+    /// The document's word for a rejection.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Accepted(_) => None,
+            Self::SessionNotOpen => Some(reason::SESSION_NOT_OPEN),
+            Self::InvalidOption => Some(reason::INVALID_OPTION),
+            Self::AlreadyVoted(_) => Some(reason::ALREADY_VOTED),
+        }
+    }
+}
+
+/// A recorded answer.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    pub request_id: Box<str>,
+    pub answer: Answer,
+    pub at: Nanos,
+}
+
+/// A session's row and its counts.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub spec: SessionSpec,
+    pub status: Status,
+    /// When it was created, opened, closed, revealed.
+    pub times: [Option<Nanos>; 4],
+    /// Count per shard and option.
+    pub shards: Vec<Vec<u64>>,
+    /// Numbered snapshots so far, and the last one's counts.
+    broadcasts: u64,
+    broadcast: Vec<u64>,
+}
+
+impl Session {
+    /// Votes per option, over all shards.
+    pub fn counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.spec.options.len()];
+        for shard in &self.shards {
+            for (sum, n) in counts.iter_mut().zip(shard) {
+                *sum += n;
+            }
+        }
+        counts
+    }
+
+    fn count(&mut self, shard: u32, option: usize, by: i64) {
+        let options = self.spec.options.len();
+        if self.shards.len() <= shard as usize {
+            self.shards.resize(shard as usize + 1, vec![0; options]);
+        }
+        let cell = &mut self.shards[shard as usize][option];
+        *cell = cell.checked_add_signed(by).expect("a count never goes below zero");
+    }
+}
+
+/// Why a transaction was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// `UNIQUE (session_id, user_id)`
+    Unique,
+    NoSuchSession,
+    /// The session is there already, and is another one.
+    OtherSession,
+    NotItsHost,
+    /// From this status there is no way to the wanted one.
+    NoWay(Status),
+}
+
+/// All tables.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    log: Vec<VoteRow>,
+    decisions: Vec<Decided>,
+    sessions: Vec<Session>,
+    names: Vec<Arc<str>>,
+    by_request: HashTable<u32>,
+    by_user: HashTable<u32>,
+}
+
+fn hash(key: impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Ledger {
+    /// Every accepted vote in the order of acceptance, replaced ones too.
+    pub fn log(&self) -> &[VoteRow] {
+        &self.log
+    }
+
+    /// Every recorded answer, in the order in which they were given.
+    pub fn decisions(&self) -> &[Decided] {
+        &self.decisions
+    }
+
+    /// A session by its id.
+    pub fn session(&self, session_id: &str) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.spec.session_id == session_id)
+    }
+
+    /// An interned name: of a session, an option, a user agent.
+    pub fn name(&self, index: u32) -> &Arc<str> {
+        &self.names[index as usize]
+    }
+
+    /// The row's vote id.
+    pub fn vote_id(&self, row: u32) -> String {
+        match &self.log[row as usize].given_vote_id {
+            Some(id) => id.to_string(),
+            None => format!("vote_{}", base36(u64::from(row))),
+        }
+    }
+
+    fn intern(&mut self, name: &str) -> u32 {
+        // Sessions, their options and a few user agents: a handful.
+        let known = self.names.iter().position(|known| **known == *name);
+        known.unwrap_or_else(|| {
+            self.names.push(name.into());
+            self.names.len() - 1
+        }) as u32
+    }
+
+    /// The current rows of a user in a session, oldest first.
+    fn current(&self, session: u32, user_id: &str) -> impl Iterator<Item = u32> {
+        let log = &self.log;
+        let same = move |&&row: &&u32| {
+            let found: &VoteRow = &log[row as usize];
+            found.session == session && &*found.user_id == user_id && !found.replaced
+        };
+        let mut rows: smallvec::SmallVec<[u32; 2]> =
+            self.by_user.iter_hash(hash((session, user_id))).filter(same).copied().collect();
+        rows.sort_unstable();
+        rows.into_iter()
+    }
+
+    /// What was answered to this request, if it was.
+    pub fn answer_to(&self, request_id: &str) -> Option<u32> {
+        let decisions = &self.decisions;
+        self.by_request.find(hash(request_id), |&d| &*decisions[d as usize].request_id == request_id).copied()
+    }
+
+    /// **Decides a vote**, in one transaction: an answered request gets its answer again; else the session must be
+    /// open, the option one of its own, and the user must have a vote left (or may change the one there is). Returns
+    /// the decision's number.
+    pub fn cast(&mut self, now: Nanos, vote: &CastVote<'_>) -> u32 {
+        if let Some(decided) = self.answer_to(&vote.request_id) {
+            return decided;
+        }
+        let answer = self.decide(now, vote);
+        let number = self.decisions.len() as u32;
+        self.decisions.push(Decided { request_id: (&*vote.request_id).into(), answer, at: now });
+        let decisions = &self.decisions;
+        let rehash = |&d: &u32| hash(&*decisions[d as usize].request_id);
+        self.by_request.insert_unique(hash(&*vote.request_id), number, rehash);
+        number
+    }
+
+    fn decide(&mut self, now: Nanos, vote: &CastVote<'_>) -> Answer {
+        let Some(at) = self.sessions.iter().position(|session| session.spec.session_id == *vote.session_id) else {
+            return Answer::SessionNotOpen;
+        };
+        let session = &self.sessions[at];
+        if session.status != Status::Open {
+            return Answer::SessionNotOpen;
+        }
+        let Some(option) = session.spec.options.iter().position(|option| option.id == *vote.option_id) else {
+            return Answer::InvalidOption;
+        };
+        let config = session.spec.config;
+        let name = self.intern(&vote.session_id);
+        let mut current = self.current(name, &vote.user_id);
+        let (oldest, votes) = (current.next(), current.count());
+        if let Some(oldest) = oldest
+            && votes + 1 >= config.max_votes_per_user as usize
+        {
+            if !config.allow_change_vote {
+                return Answer::AlreadyVoted(oldest);
+            }
+            // The change replaces the user's oldest vote, and the log keeps both.
+            let old = &mut self.log[oldest as usize];
+            old.replaced = true;
+            let (shard, old_option) = (old.shard, old.option);
+            let id = self.names[old_option as usize].clone();
+            let session = &mut self.sessions[at];
+            let place = session.spec.options.iter().position(|o| *o.id == *id).expect("it was counted");
+            session.count(shard, place, -1);
+        }
+        self.sessions[at].count(vote.shard, option, 1);
+        Answer::Accepted(self.append(now, vote, None))
+    }
+
+    fn append(&mut self, now: Nanos, vote: &CastVote<'_>, given_vote_id: Option<Box<str>>) -> u32 {
+        let row = VoteRow {
+            given_vote_id,
+            session: self.intern(&vote.session_id),
+            user_id: (&*vote.user_id).into(),
+            option: self.intern(&vote.option_id),
+            request_id: (&*vote.request_id).into(),
+            client_ts: (&*vote.client_ts).into(),
+            server_ts: now,
+            client_ip: vote.client_ip,
+            user_agent: self.intern(&vote.user_agent),
+            token_id: vote.token_id,
+            shard: vote.shard,
+            replaced: false,
+        };
+        let number = self.log.len() as u32;
+        let key = hash((row.session, &*row.user_id));
+        self.log.push(row);
+        let log = &self.log;
+        self.by_user.insert_unique(key, number, |&r| hash((log[r as usize].session, &*log[r as usize].user_id)));
+        number
+    }
+
+    /// `INSERT INTO vote_audit`: one row, if the user has none in this session.
+    pub fn insert(&mut self, now: Nanos, vote: &CastVote<'_>, vote_id: &str) -> Result<u32, Refused> {
+        let session = self.intern(&vote.session_id);
+        if self.current(session, &vote.user_id).next().is_some() {
+            return Err(Refused::Unique);
+        }
+        Ok(self.append(now, vote, Some(vote_id.into())))
+    }
+
+    /// Creates a session. Again with the same session: nothing changes.
+    pub fn create(&mut self, now: Nanos, spec: SessionSpec) -> Result<&Session, Refused> {
+        let at = match self.sessions.iter().position(|session| session.spec.session_id == spec.session_id) {
+            Some(at) if self.sessions[at].spec == spec => at,
+            Some(_) => return Err(Refused::OtherSession),
+            None => {
+                let broadcast = vec![0; spec.options.len()];
+                let times = [Some(now), None, None, None];
+                let (status, shards) = (Status::Created, Vec::new());
+                self.sessions.push(Session { spec, status, times, shards, broadcasts: 0, broadcast });
+                self.sessions.len() - 1
+            }
+        };
+        Ok(&self.sessions[at])
+    }
+
+    /// Moves a session on: created, open, closed, revealed, one step at a time. A step already taken changes nothing.
+    pub fn step(&mut self, now: Nanos, session_id: &str, host_id: &str, to: Status) -> Result<&Session, Refused> {
+        let found = self.sessions.iter_mut().find(|session| session.spec.session_id == session_id);
+        let session = found.ok_or(Refused::NoSuchSession)?;
+        if session.spec.host_id != host_id {
+            return Err(Refused::NotItsHost);
+        }
+        if session.status < to {
+            if session.status as u8 + 1 != to as u8 {
+                return Err(Refused::NoWay(session.status));
+            }
+            session.status = to;
+            session.times[to as usize] = Some(now);
+        }
+        Ok(session)
+    }
+
+    /// A session at this moment, unnumbered.
+    pub fn snapshot(now: Nanos, session: &Session) -> Snapshot {
+        let time = |status: Status| session.times[status as usize].map(iso8601);
+        let nonzero = |(_, counts): &(usize, &Vec<u64>)| counts.iter().any(|n| *n > 0);
+        let shards = session.shards.iter().enumerate().filter(nonzero);
+        Snapshot {
+            spec: session.spec.clone(),
+            status: session.status,
+            created_at: time(Status::Created),
+            opened_at: time(Status::Open),
+            closed_at: time(Status::Closed),
+            revealed_at: time(Status::Revealed),
+            counts: session.counts(),
+            shards: shards.map(|(shard, counts)| (shard as u32, counts.clone())).collect(),
+            number: 0,
+            previous: session.broadcast.clone(),
+            ts: iso8601(now),
+        }
+    }
+
+    /// The next numbered snapshot of every session that is open, or was closed or revealed less than `settle` ago:
+    /// long enough for the last one to reach everybody.
+    pub fn next_snapshots(&mut self, now: Nanos, settle: Nanos) -> Vec<Snapshot> {
+        let mut snapshots = Vec::new();
+        for session in &mut self.sessions {
+            let settled = |status: Status| session.times[status as usize].is_none_or(|at| at + settle <= now);
+            let silent = match session.status {
+                Status::Created | Status::Revealed => settled(session.status),
+                Status::Open | Status::Closed => false,
+            };
+            if silent {
+                continue;
+            }
+            session.broadcasts += 1;
+            let mut snapshot = Self::snapshot(now, session);
+            snapshot.number = session.broadcasts;
+            session.broadcast = snapshot.counts.clone();
+            snapshots.push(snapshot);
+        }
+        snapshots
+    }
+}
+
+/// A number in base 36, as the document's vote ids have it.
+pub fn base36(mut n: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[(n % 36) as usize]);
+        n /= 36;
+        if n == 0 {
+            break;
+        }
+    }
+    digits.reverse();
+    String::from_utf8(digits).expect("digits are ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patterns::voting::session::SessionConfig;
+
+    fn spec(change: bool, max: u32) -> SessionSpec {
+        SessionSpec {
+            session_id: "s".into(),
+            question: "?".into(),
+            options: SessionSpec::options_of(&["A".into(), "B".into()]),
+            config: SessionConfig {
+                allow_change_vote: change,
+                show_live_tally: true,
+                anonymous_results: false,
+                max_votes_per_user: max,
+            },
+            host_id: "h".into(),
+        }
+    }
+
+    fn open(change: bool, max: u32) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.create(1, spec(change, max)).unwrap();
+        ledger.step(2, "s", "h", Status::Open).unwrap();
+        ledger
+    }
+
+    fn cast(ledger: &mut Ledger, now: Nanos, user: &str, option: &str, request: &str) -> Answer {
+        let number = ledger.cast(
+            now,
+            &CastVote {
+                session_id: "s".into(),
+                user_id: user.into(),
+                option_id: option.into(),
+                request_id: request.into(),
+                client_ts: "t".into(),
+                client_ip: 0,
+                user_agent: "a".into(),
+                token_id: 0,
+                shard: 3,
+            },
+        );
+        ledger.decisions()[number as usize].answer
+    }
+
+    #[test]
+    fn a_user_has_one_vote_and_a_request_one_answer() {
+        let mut ledger = open(false, 1);
+        assert_eq!(cast(&mut ledger, 3, "u", "opt_1", "r1"), Answer::Accepted(0));
+        assert_eq!(cast(&mut ledger, 4, "u", "opt_2", "r2"), Answer::AlreadyVoted(0));
+        assert_eq!(cast(&mut ledger, 5, "u", "opt_1", "r1"), Answer::Accepted(0), "the same answer again");
+        assert_eq!(ledger.session("s").unwrap().counts(), [1, 0]);
+        assert_eq!(ledger.log().len(), 1);
+    }
+
+    #[test]
+    fn close_wins_and_an_early_vote_stays_refused() {
+        let mut ledger = Ledger::default();
+        ledger.create(1, spec(false, 1)).unwrap();
+        assert_eq!(cast(&mut ledger, 2, "early", "opt_1", "r0"), Answer::SessionNotOpen);
+        ledger.step(3, "s", "h", Status::Open).unwrap();
+        assert_eq!(cast(&mut ledger, 4, "early", "opt_1", "r0"), Answer::SessionNotOpen, "the same request");
+        assert_eq!(cast(&mut ledger, 4, "early", "opt_1", "r1"), Answer::Accepted(0), "another one");
+        ledger.step(5, "s", "h", Status::Closed).unwrap();
+        assert_eq!(cast(&mut ledger, 5, "late", "opt_1", "r2"), Answer::SessionNotOpen);
+        assert_eq!(cast(&mut ledger, 6, "early", "opt_1", "r1"), Answer::Accepted(0), "a retry after close");
+    }
+
+    #[test]
+    fn a_changed_vote_moves_its_count_and_both_stay_in_the_log() {
+        let mut ledger = open(true, 1);
+        cast(&mut ledger, 3, "u", "opt_1", "r1");
+        assert_eq!(cast(&mut ledger, 4, "u", "opt_2", "r2"), Answer::Accepted(1));
+        assert_eq!(ledger.session("s").unwrap().counts(), [0, 1]);
+        assert_eq!(ledger.log().iter().map(|row| row.replaced).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn more_votes_a_user_where_the_host_wants_more() {
+        let mut ledger = open(false, 2);
+        assert_eq!(cast(&mut ledger, 3, "u", "opt_1", "r1"), Answer::Accepted(0));
+        assert_eq!(cast(&mut ledger, 4, "u", "opt_1", "r2"), Answer::Accepted(1));
+        assert_eq!(cast(&mut ledger, 5, "u", "opt_1", "r3"), Answer::AlreadyVoted(0));
+        assert_eq!(ledger.session("s").unwrap().counts(), [2, 0]);
+    }
+
+    #[test]
+    fn a_session_moves_one_step_at_a_time_and_only_for_its_host() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.step(0, "s", "h", Status::Open).unwrap_err(), Refused::NoSuchSession);
+        ledger.create(1, spec(false, 1)).unwrap();
+        assert_eq!(ledger.step(2, "s", "x", Status::Open).unwrap_err(), Refused::NotItsHost);
+        assert_eq!(ledger.step(2, "s", "h", Status::Closed).unwrap_err(), Refused::NoWay(Status::Created));
+        ledger.step(3, "s", "h", Status::Open).unwrap();
+        let again = ledger.step(9, "s", "h", Status::Open).unwrap();
+        assert_eq!(again.times[1], Some(3), "opened once");
+    }
+
+    #[test]
+    fn snapshots_are_numbered_and_know_the_one_before() {
+        let mut ledger = open(false, 1);
+        cast(&mut ledger, 3, "u", "opt_1", "r1");
+        let first = ledger.next_snapshots(4, 10).remove(0);
+        cast(&mut ledger, 5, "v", "opt_2", "r2");
+        let second = ledger.next_snapshots(6, 10).remove(0);
+        assert_eq!((first.number, first.counts.clone(), first.previous), (1, vec![1, 0], vec![0, 0]));
+        assert_eq!((second.number, second.counts.clone(), second.previous), (2, vec![1, 1], vec![1, 0]));
+        assert_eq!(second.shards, [(3, vec![1, 1])]);
+        ledger.step(7, "s", "h", Status::Closed).unwrap();
+        ledger.step(8, "s", "h", Status::Revealed).unwrap();
+        assert_eq!(ledger.next_snapshots(17, 10).len(), 1);
+        assert_eq!(ledger.next_snapshots(18, 10).len(), 0, "settled 10 after it was revealed");
+    }
+
+    #[test]
+    fn base_36() {
+        assert_eq!((base36(0), base36(35), base36(36), base36(46_655)), ("0".into(), "z".into(), "10".into(), "zzz".into()));
+    }
+}

@@ -1,0 +1,226 @@
+//! The audit database: the customer's own, outside the platform, reached over HTTP (`xhr`). A node with a durable,
+//! append-only log; what it has answered survives any crash.
+
+pub mod api;
+mod ledger;
+
+use std::any::Any;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use self::api::{CastVote, Decision, InsertRow, Lifecycle, Query, Row};
+pub use self::ledger::{Answer, Decided, Ledger, Refused, Session, VoteRow, base36};
+use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
+use crate::dice::{Fate, Mischief};
+use crate::message::{HttpRequest, Msg};
+use crate::patterns::voting::message::to_json;
+use crate::patterns::voting::session::Status;
+use crate::timetoken::iso8601;
+
+/// How long after a session's last step its snapshots go on: longer than any broadcast or App Context write that was
+/// under way when it was taken can live (handler time 10 s, and as much again on the way).
+pub const SETTLE: Nanos = 30 * SECOND;
+/// Most rows a query returns.
+pub const QUERY_ROWS_MAX: usize = 1_000;
+
+/// The audit database node.
+#[derive(Debug)]
+pub struct AuditDb {
+    /// Durable.
+    ledger: Ledger,
+    mischief: Mischief,
+    counts: AuditCounts,
+}
+
+/// What it did -- output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditCounts {
+    pub casts: u64,
+    /// Casts whose request had been answered before.
+    pub repeated: u64,
+    pub inserts: u64,
+    /// Inserts refused by `UNIQUE (session_id, user_id)`.
+    pub unique_violations: u64,
+    pub lifecycle: u64,
+    pub snapshots: u64,
+    pub queries: u64,
+    pub errors: u64,
+    pub overloaded: u64,
+}
+
+impl AuditDb {
+    /// An empty database; `seed` throws the dice of its misbehaviour.
+    pub fn new(seed: u64) -> Self {
+        Self { ledger: Ledger::default(), mischief: Mischief::new(seed), counts: AuditCounts::default() }
+    }
+
+    /// What is durably stored.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What it did so far.
+    pub fn counts(&self) -> AuditCounts {
+        self.counts
+    }
+
+    fn http(&mut self, now: Nanos, from: NodeId, tag: u64, request: &HttpRequest, out: &mut Outbox) {
+        let fate = self.mischief.fate();
+        let unavailable = || (500, "{\"error\":\"unavailable\"}".into());
+        let (status, body) = match fate {
+            Fate::Error => unavailable(),
+            Fate::Throttled => (429, "{\"error\":\"too_many_requests\"}".into()),
+            Fate::Served | Fate::ErrorAfterEffect | Fate::SilentAfterEffect => {
+                let answer = self.call(now, request);
+                if fate == Fate::ErrorAfterEffect { unavailable() } else { answer }
+            }
+        };
+        self.counts.errors += u64::from(status >= 500);
+        if fate != Fate::SilentAfterEffect {
+            out.send_after(self.mischief.delay(), from, Msg::HttpAnswer { tag, status, body });
+        }
+    }
+
+    fn call(&mut self, now: Nanos, request: &HttpRequest) -> (u16, Arc<str>) {
+        let bad = || (400, "{\"error\":\"bad_request\"}".into());
+        match &*request.path {
+            api::CAST => match serde_json::from_str(&request.body) {
+                Ok(vote) => (200, self.cast(now, &vote)),
+                Err(_) => bad(),
+            },
+            api::INSERT => match serde_json::from_str(&request.body) {
+                Ok(row) => self.insert(now, &row),
+                Err(_) => bad(),
+            },
+            api::LIFECYCLE => match serde_json::from_str(&request.body) {
+                Ok(lifecycle) => self.lifecycle(now, lifecycle),
+                Err(_) => bad(),
+            },
+            api::SNAPSHOTS => {
+                self.counts.snapshots += 1;
+                (200, to_json(&self.ledger.next_snapshots(now, SETTLE)).into())
+            }
+            api::QUERY => match serde_json::from_str(&request.body) {
+                Ok(query) => {
+                    self.counts.queries += 1;
+                    (200, to_json(&self.query(&query)).into())
+                }
+                Err(_) => bad(),
+            },
+            _ => (404, "{\"error\":\"not_found\"}".into()),
+        }
+    }
+
+    fn cast(&mut self, now: Nanos, vote: &CastVote<'_>) -> Arc<str> {
+        let anonymous = self.ledger.session(&vote.session_id).is_none_or(|s| s.spec.config.anonymous_results);
+        self.counts.casts += 1;
+        let before = self.ledger.decisions().len();
+        let number = self.ledger.cast(now, vote);
+        self.counts.repeated += u64::from(self.ledger.decisions().len() == before);
+        to_json(&self.decision(number, anonymous)).into()
+    }
+
+    fn decision(&self, number: u32, anonymous: bool) -> Decision<'static> {
+        let decided = &self.ledger.decisions()[number as usize];
+        let vote_id = |row| self.ledger.vote_id(row).into();
+        let (vote, existing) = match decided.answer {
+            Answer::Accepted(row) => (Some(vote_id(row)), None),
+            Answer::AlreadyVoted(row) => (None, Some(vote_id(row))),
+            _ => (None, None),
+        };
+        Decision {
+            status: if vote.is_some() { "accepted" } else { "rejected" }.into(),
+            vote_id: vote,
+            reason: decided.answer.reason().map(Into::into),
+            existing_vote_id: existing,
+            number: u64::from(number),
+            ts: iso8601(decided.at).into(),
+            anonymous,
+        }
+    }
+
+    fn insert(&mut self, now: Nanos, row: &InsertRow<'_>) -> (u16, Arc<str>) {
+        self.counts.inserts += 1;
+        match self.ledger.insert(now, &row.vote, &row.vote_id) {
+            Ok(_) => (201, "{}".into()),
+            Err(_) => {
+                self.counts.unique_violations += 1;
+                (409, "{\"error\":\"unique_violation\"}".into())
+            }
+        }
+    }
+
+    fn lifecycle(&mut self, now: Nanos, lifecycle: Lifecycle) -> (u16, Arc<str>) {
+        self.counts.lifecycle += 1;
+        let Lifecycle { session_id, to, host_id, spec } = lifecycle;
+        let done = match (to, spec) {
+            (Status::Created, Some(spec)) => self.ledger.create(now, spec),
+            (Status::Created, None) => Err(Refused::NoSuchSession),
+            (to, _) => self.ledger.step(now, &session_id, &host_id, to),
+        };
+        match done {
+            Ok(session) => (200, to_json(&Ledger::snapshot(now, session)).into()),
+            Err(Refused::NotItsHost) => (403, "{\"error\":\"not_its_host\"}".into()),
+            Err(Refused::NoSuchSession) => (404, "{\"error\":\"no_such_session\"}".into()),
+            Err(refused) => (409, format!("{{\"error\":\"illegal_transition\",\"detail\":\"{refused:?}\"}}").into()),
+        }
+    }
+
+    /// Rows of the log, oldest first, at most [`QUERY_ROWS_MAX`].
+    pub fn query(&self, query: &Query) -> Vec<Row> {
+        let matches = |row: &VoteRow| match query {
+            Query::Session(id) => **self.ledger.name(row.session) == **id,
+            Query::User(id) => *row.user_id == **id,
+            Query::Request(id) => *row.request_id == **id,
+            Query::Range { from, to } => (*from..*to).contains(&row.server_ts),
+        };
+        let found = self.ledger.log().iter().enumerate().filter(|(_, row)| matches(row));
+        found.take(QUERY_ROWS_MAX).map(|(number, row)| self.row(number as u32, row)).collect()
+    }
+
+    fn row(&self, number: u32, row: &VoteRow) -> Row {
+        Row {
+            id: format!("00000000-0000-4000-8000-{number:012x}"),
+            vote_id: self.ledger.vote_id(number),
+            session_id: self.ledger.name(row.session).to_string(),
+            user_id: row.user_id.to_string(),
+            option_id: self.ledger.name(row.option).to_string(),
+            request_id: row.request_id.to_string(),
+            client_ts: row.client_ts.to_string(),
+            server_ts: iso8601(row.server_ts),
+            client_ip: Ipv4Addr::from_bits(row.client_ip).to_string(),
+            user_agent: self.ledger.name(row.user_agent).to_string(),
+            token_id: format!("{:016x}", row.token_id),
+        }
+    }
+}
+
+impl Node for AuditDb {
+    fn handle(&mut self, now: Nanos, input: Input, out: &mut Outbox) {
+        match input {
+            Input::Message { from, msg: Msg::Http { tag, request } } => self.http(now, from, tag, &request, out),
+            Input::Message { msg: Msg::Misbehave(how), .. } => self.mischief.set(how),
+            Input::Overload { from, msg: Msg::Http { tag, .. } } => {
+                self.counts.overloaded += 1;
+                let body = "{\"error\":\"too_many_requests\"}".into();
+                out.send(from, Msg::HttpAnswer { tag, status: 429, body });
+            }
+            Input::Overload { msg: Msg::Misbehave(how), .. } => self.mischief.set(how),
+            _ => {}
+        }
+    }
+
+    fn next_wake(&self) -> Option<Nanos> {
+        None
+    }
+
+    fn reboot(&mut self, _now: Nanos) {}
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
