@@ -200,7 +200,8 @@ impl Node for AuthServer {
                 out.send(from, Msg::LoggedIn { client, tag, result: Err(503) });
             }
             Input::Wake => {
-                while let Some((_, tag)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
+                while let Some(&(_, tag)) = self.deadlines.front().filter(|(at, _)| *at <= now) {
+                    self.deadlines.pop_front();
                     if let Some(asked) = self.waiting.remove(&tag) {
                         self.forget_token(&asked.user);
                         self.answer(asked, Err(503), out);
@@ -324,7 +325,7 @@ mod tests {
             login(&mut server, now, "user_1", &mut out);
             assert_eq!(server.next_wake(), Some(now + 5 * SECOND));
             server.handle(now + 5 * SECOND, Input::Wake, &mut out);
-            let answer = out.drain_sends().last().unwrap().msg;
+            let answer = out.drain_sends().next_back().unwrap().msg;
             assert!(matches!(answer, Msg::LoggedIn { result: Err(503), .. }));
         }
         assert!(log_in(&mut server, 300 * SECOND, "user_1").unwrap().is_ok());

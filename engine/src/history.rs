@@ -70,11 +70,10 @@ struct Log {
 impl Log {
     /// Drops what is past its time; how many messages that was.
     fn expire(&mut self, now: Nanos) -> u64 {
-        let mut expired = 0;
-        while self.messages.pop_front_if(|oldest| oldest.timetoken.nanos().saturating_add(self.keep) <= now).is_some() {
-            expired += 1;
-        }
-        expired
+        let past = |oldest: &Arc<Envelope>| oldest.timetoken.nanos().saturating_add(self.keep) <= now;
+        let expired = self.messages.iter().take_while(|message| past(message)).count();
+        self.messages.drain(..expired);
+        expired as u64
     }
 }
 

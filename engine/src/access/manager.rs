@@ -124,7 +124,8 @@ impl Node for AccessManager {
                 out.send(from, Msg::Granted { tag, result });
             }
             Input::Wake => {
-                while let Some((_, signature)) = self.spreading.pop_front_if(|(at, _)| *at <= now) {
+                while let Some(&(_, signature)) = self.spreading.front().filter(|(at, _)| *at <= now) {
+                    self.spreading.pop_front();
                     self.edges.iter().for_each(|edge| out.send(*edge, Msg::Revoked { signature }));
                 }
             }
