@@ -1,0 +1,67 @@
+//! The built-in scenarios, embedded in the binary.
+
+/// A built-in scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What `run NAME` takes.
+    pub name: &'static str,
+    /// One line: what it shows. The same as the file's own `summary`.
+    pub summary: &'static str,
+}
+
+macro_rules! scenarios {
+    ($($name:literal: $summary:literal,)*) => {
+        const ENTRIES: &[Entry] = &[$(Entry { name: $name, summary: $summary },)*];
+        const TEXTS: &[&str] = &[$(include_str!(concat!("../scenarios/", $name, ".toml")),)*];
+    };
+}
+
+scenarios! {
+    "voting-500k": "500,000 voters in ten minutes, a burst of 10,000 votes/s, a regional partition, a KV outage",
+    "voting-small": "A few voters under a swarm of all faults: many seeds in little time",
+    "voting-documented": "The same swarm against the document's own logic: expected to be violated",
+    "voting-calm": "60,000 voters at 1,000 votes/s without faults: the figures of NFR-1 and NFR-2",
+    "voting-sustained": "voting.md 12.3: 1,000 votes/s for ten minutes",
+    "voting-burst": "voting.md 12.3: 10,000 votes in 10 seconds",
+    "voting-ramp": "voting.md 12.3: from nobody to 10,000 voters over 5 minutes",
+    "voting-reshard": "voting.md 12.3: shards added while people vote",
+    "voting-kv-latency": "voting.md 12.4: every KV answer 500 ms later",
+    "voting-kv-outage": "voting.md 12.4: KV errors for 30 seconds",
+    "voting-function-timeout": "voting.md 12.4: an audit database slower than a Function may take",
+    "voting-packet-loss": "voting.md 12.4: half of all packets lost",
+}
+
+/// Every built-in scenario, the flagship first.
+pub fn all() -> &'static [Entry] {
+    ENTRIES
+}
+
+/// The text of the one called `name`.
+pub fn text(name: &str) -> Option<&'static str> {
+    ENTRIES.iter().position(|e| e.name == name).map(|i| TEXTS[i])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    #[test]
+    fn every_built_in_scenario_parses_under_its_own_name_and_summary() {
+        for entry in all() {
+            let scenario = Scenario::load(entry.name, &[]).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!((scenario.name.as_str(), scenario.summary.as_str()), (entry.name, entry.summary));
+        }
+    }
+
+    #[test]
+    fn every_echo_parses_back_to_the_same_scenario() {
+        for entry in all() {
+            let scenario = Scenario::load(entry.name, &[]).unwrap();
+            let echo = scenario.to_toml();
+            let again = Scenario::parse("echo", &echo, &[]).unwrap_or_else(|e| panic!("{e}\n{echo}"));
+            assert_eq!(again, scenario);
+            assert_eq!(again.to_toml(), echo);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What no single key can say: the order of times, names that must be there, lists that must fit each other.
+
+use headcount_engine::contract::Nanos;
+
+use super::bad_input::BadInput;
+use super::document::Origins;
+use super::fault::{Fault, FaultKind, Store, Target};
+use super::form::{decimal, one_of};
+use super::nodes::{NodeKind, NodeSpec, PLACES};
+use super::{ArrivalKind, JoinKind, Scenario};
+
+type Checked = Result<(), BadInput>;
+
+/// Checks the whole scenario; the first thing that is wrong is the answer.
+pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
+    let check = Check { scenario, origins, nodes: scenario.nodes() };
+    check.topology()?;
+    check.vote()?;
+    check.crowd()?;
+    for (i, fault) in scenario.faults.iter().enumerate() {
+        check.fault(&format!("fault.{i}"), fault)?;
+    }
+    check.swarm()?;
+    check.end()
+}
+
+struct Check<'a> {
+    scenario: &'a Scenario,
+    origins: &'a Origins,
+    nodes: Vec<NodeSpec>,
+}
+
+/// A time as files write it.
+fn s(time: Nanos) -> String {
+    decimal(time as i64, 9)
+}
+
+impl Check<'_> {
+    fn that(&self, holds: bool, path: &str, right: impl FnOnce() -> String) -> Checked {
+        if holds { Ok(()) } else { Err(self.origins.bad(path, &right())) }
+    }
+
+    /// `path` must be above `other`.
+    fn after(&self, path: &str, time: Nanos, other: &str, bound: Nanos) -> Checked {
+        self.that(time > bound, path, || format!("must be after {other} = {}", s(bound)))
+    }
+
+    /// `path` must be at most `other`.
+    fn by(&self, path: &str, time: Nanos, other: &str, bound: Nanos) -> Checked {
+        self.that(time <= bound, path, || format!("must be at most {other} = {}", s(bound)))
+    }
+
+    fn topology(&self) -> Checked {
+        let topology = &self.scenario.topology;
+        let regions = &topology.regions;
+        self.that((1..=8).contains(&regions.len()), "topology.regions", || "must list 1 to 8 regions".to_string())?;
+        for (i, region) in regions.iter().enumerate() {
+            let path = format!("topology.regions.{i}");
+            self.that(PLACES.contains(&region.as_str()), &path, || {
+                format!("must be {}", one_of(PLACES.iter().copied()))
+            })?;
+            self.that(!regions[..i].contains(region), &path, || "must be listed once".to_string())?;
+        }
+        self.that(regions.contains(&topology.home_region), "topology.home_region", || {
+            format!("must be {}", one_of(regions.iter().map(String::as_str)))
+        })
+    }
+
+    fn vote(&self) -> Checked {
+        let vote = &self.scenario.vote;
+        self.after("vote.open_s", vote.open, "vote.create_s", vote.create)?;
+        self.after("vote.close_s", vote.close, "vote.open_s", vote.open)?;
+        self.after("vote.reveal_s", vote.reveal, "vote.close_s", vote.close)?;
+        let options = &vote.options;
+        self.that((2..=20).contains(&options.len()), "vote.options", || {
+            format!("must be 2 to 20 labels, there are {}", options.len())
+        })?;
+        for (i, label) in options.iter().enumerate() {
+            self.that((1..100).contains(&label.chars().count()), &format!("vote.options.{i}"), || {
+                "must be a label of 1 to 99 characters".to_string()
+            })?;
+        }
+        // voting.md 6.4: vote.created is under 8 KB; ids, keys and config take under 2 KB of it.
+        let bytes = vote.question.len() + options.iter().map(String::len).sum::<usize>();
+        self.that(bytes <= 6_000, "vote.options", || {
+            format!("must take, with the question, at most 6,000 bytes (vote.created is under 8 KB), not {bytes}")
+        })?;
+        if let Some(add) = vote.add_shards {
+            self.that((vote.open..vote.close).contains(&add.at), "vote.add_shards.at_s", || {
+                format!("must be while the vote is open, {} to {}", s(vote.open), s(vote.close))
+            })?;
+            self.that(add.shards > vote.shards, "vote.add_shards.shards", || {
+                format!("must be above vote.shards = {}, shards are only added", vote.shards)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn crowd(&self) -> Checked {
+        let crowd = &self.scenario.crowd;
+        let join = &crowd.join;
+        if join.kind == JoinKind::Ramp {
+            self.after("crowd.join.to_s", join.to, "crowd.join.from_s", join.from)?;
+        }
+        let options = self.scenario.vote.options.len();
+        self.that(crowd.option_weights.len() == options, "crowd.option_weights", || {
+            format!("must be {options} weights, one for each of vote.options")
+        })?;
+        self.that(crowd.option_weights.iter().any(|w| *w > 0), "crowd.option_weights", || {
+            "must have a weight above 0".to_string()
+        })?;
+        let arrivals = &crowd.arrivals;
+        if let ArrivalKind::PerSecond { counts } = &arrivals.kind {
+            self.that(!counts.is_empty(), "crowd.arrivals.counts", || "must have a second".to_string())?;
+        } else {
+            self.after("crowd.arrivals.to_s", arrivals.to, "crowd.arrivals.from_s", arrivals.from)?;
+        }
+        if let ArrivalKind::Burst { burst_at, burst_for, .. } = arrivals.kind {
+            self.that(burst_at >= arrivals.from, "crowd.arrivals.burst_at_s", || {
+                format!("must be at least crowd.arrivals.from_s = {}", s(arrivals.from))
+            })?;
+            self.that(burst_at + burst_for <= arrivals.to, "crowd.arrivals.burst_for_s", || {
+                format!("must end by crowd.arrivals.to_s = {}", s(arrivals.to))
+            })?;
+        }
+        let (retry, wrong) = (&crowd.retry, &crowd.misbehaviour);
+        self.that(retry.max >= retry.first, "crowd.retry.max_ms", || {
+            format!("must be at least crowd.retry.first_ms = {}", decimal(retry.first as i64, 6))
+        })?;
+        self.that(wrong.flap_max >= wrong.flap_min, "crowd.misbehaviour.flap_max_s", || {
+            format!("must be at least crowd.misbehaviour.flap_min_s = {}", s(wrong.flap_min))
+        })
+    }
+
+    fn fault(&self, path: &str, fault: &Fault) -> Checked {
+        match &fault.kind {
+            FaultKind::Partition { a, b, .. } => {
+                let (a, b) = (self.members(path, "a", a)?, self.members(path, "b", b)?);
+                if let Some(both) = a.iter().find(|n| b.contains(n)) {
+                    let right = format!("must share no node with a; {} is in both", self.nodes[*both].name);
+                    return Err(self.origins.bad(&format!("{path}.b"), &right));
+                }
+            }
+            FaultKind::Degrade { a, b, .. } => {
+                self.members(path, "a", a)?;
+                self.members(path, "b", b)?;
+            }
+            FaultKind::Crash { node } | FaultKind::Pause { node } => {
+                self.node(path, node, |n| n.kind != NodeKind::Crowd)?;
+            }
+            FaultKind::Clock { node, .. } => self.node(path, node, |_| true)?,
+            FaultKind::Errors { store, target, .. } => self.target(path, *store, target)?,
+        }
+        let heal = self.scenario.heal;
+        self.that(fault.end() <= heal, &format!("{path}.for_s"), || {
+            format!("must end by heal_s = {}; it ends at {}", s(heal), s(fault.end()))
+        })
+    }
+
+    fn members(&self, path: &str, key: &str, members: &[String]) -> Result<Vec<usize>, BadInput> {
+        let path = format!("{path}.{key}");
+        self.that(!members.is_empty(), &path, || "must list a region or a node".to_string())?;
+        self.scenario.members(members).map_err(|wrong| {
+            let at = members.iter().position(|m| *m == wrong).unwrap_or(0);
+            let regions = self.scenario.topology.regions.iter().map(String::as_str);
+            let there = ["all"].into_iter().chain(regions).chain(self.nodes.iter().map(|n| n.name.as_str()));
+            self.origins.bad(&format!("{path}.{at}"), &format!("must be {}", one_of(there)))
+        })
+    }
+
+    fn node(&self, path: &str, name: &str, fits: impl Fn(&NodeSpec) -> bool) -> Checked {
+        let there = || self.nodes.iter().filter(|n| fits(n)).map(|n| n.name.as_str());
+        self.that(there().any(|n| n == name), &format!("{path}.node"), || format!("must be {}", one_of(there())))
+    }
+
+    fn target(&self, path: &str, store: Store, target: &Target) -> Checked {
+        let kind = match store {
+            Store::Kv => NodeKind::Kv,
+            Store::Audit => NodeKind::Audit,
+            Store::AppContext => NodeKind::AppContext,
+        };
+        let stores = || self.nodes.iter().filter(|n| n.kind == kind);
+        match target {
+            Target::All => Ok(()),
+            Target::Node(name) => self.that(stores().any(|n| n.name == *name), &format!("{path}.node"), || {
+                format!("must be {}", one_of(["all"].into_iter().chain(stores().map(|n| n.name.as_str()))))
+            }),
+            Target::Region(name) => {
+                let regions = &self.scenario.topology.regions;
+                let there = || stores().map(|n| regions[n.region].as_str());
+                let right = || format!("must be {}", one_of(there()));
+                self.that(there().any(|r| r == name), &format!("{path}.region"), right)
+            }
+        }
+    }
+
+    fn swarm(&self) -> Checked {
+        let Some(swarm) = &self.scenario.swarm else { return Ok(()) };
+        self.that(!swarm.kinds.is_empty(), "swarm.kinds", || "must list a kind of fault".to_string())?;
+        for (i, kind) in swarm.kinds.iter().enumerate() {
+            let once = !swarm.kinds[..i].contains(kind);
+            self.that(once, &format!("swarm.kinds.{i}"), || "must be listed once".to_string())?;
+        }
+        self.after("swarm.to_s", swarm.to, "swarm.from_s", swarm.from)?;
+        self.by("swarm.to_s", swarm.to, "heal_s", self.scenario.heal)
+    }
+
+    fn end(&self) -> Checked {
+        let Scenario { heal, end, vote, bounds, .. } = self.scenario;
+        self.after("end_s", *end, "vote.reveal_s", vote.reveal)?;
+        let needed = heal + bounds.converge;
+        self.that(*end >= needed, "end_s", || {
+            format!("must be at least heal_s + bounds.converge_s = {}, or liveness cannot be checked", s(needed))
+        })
+    }
+}

@@ -1,0 +1,459 @@
+//! One walk over a scenario's keys, in two directions: reading a parsed document into a struct that already holds the
+//! defaults, or writing the struct out. A key is written down once, with its range, so echo and parser cannot part.
+
+use headcount_engine::contract::Nanos;
+
+use super::bad_input::BadInput;
+use super::document::{Item, Origins, Table, Value, join};
+
+/// A finite set of words, each standing for a value.
+pub(super) trait Words: Copy + PartialEq + 'static {
+    /// Every word, in the order in which errors list them.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// The word for this value.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, v)| *v == self).expect("every value has a word").0
+    }
+}
+
+/// What a form does with the keys it is asked about.
+enum Mode {
+    Read(Table),
+    /// `lines` are this table's own `key = value`, `below` the tables under it.
+    Write {
+        lines: Vec<String>,
+        below: String,
+    },
+}
+
+/// A table of the document, being read or written.
+pub(super) struct Form<'a> {
+    path: String,
+    origins: &'a Origins,
+    mode: Mode,
+    /// The keys asked for so far: what an unknown key is told.
+    known: Vec<&'static str>,
+}
+
+type Done = Result<(), BadInput>;
+
+impl<'a> Form<'a> {
+    /// Walks `root` with `fields`, then refuses what no field asked for.
+    pub fn read(root: Table, origins: &'a Origins, fields: impl FnOnce(&mut Self) -> Done) -> Done {
+        let mut form = Self { path: String::new(), origins, mode: Mode::Read(root), known: Vec::new() };
+        fields(&mut form)?;
+        form.refuse_unknown()
+    }
+
+    /// What `fields` would read, as TOML.
+    pub fn write(origins: &'a Origins, fields: impl FnOnce(&mut Self) -> Done) -> String {
+        let mode = Mode::Write { lines: Vec::new(), below: String::new() };
+        let mut form = Self { path: String::new(), origins, mode, known: Vec::new() };
+        fields(&mut form).expect("writing refuses nothing");
+        let Mode::Write { lines, below } = form.mode else { unreachable!("a form keeps its mode") };
+        lines.iter().map(|l| format!("{l}\n")).collect::<String>() + &below
+    }
+
+    /// Whether values are being read, so that defaults which depend on earlier keys must be set now.
+    pub fn is_reading(&self) -> bool {
+        matches!(self.mode, Mode::Read(_))
+    }
+
+    /// The error for `key` of this table.
+    pub fn bad(&self, key: &str, right: &str) -> BadInput {
+        self.origins.bad(&join(&self.path, key), right)
+    }
+
+    fn refuse_unknown(self) -> Done {
+        if let Mode::Read(rest) = &self.mode
+            && let Some(key) = rest.keys().next()
+        {
+            return Err(self.bad(key, &format!("unknown key; here can stand: {}", self.known.join(", "))));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Item> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        match &mut self.mode {
+            Mode::Read(table) => table.remove(key),
+            Mode::Write { .. } => None,
+        }
+    }
+
+    /// Whether the document gives this key.
+    pub fn has(&self, key: &str) -> bool {
+        matches!(&self.mode, Mode::Read(table) if table.contains_key(key))
+    }
+
+    /// An optional table that is not there: errors about unknown keys still list it.
+    pub fn absent(&mut self, key: &'static str) {
+        self.known.push(key);
+    }
+
+    /// Refuses a document that lacks one of `keys`: those have no default.
+    pub fn need(&self, keys: &[(&str, &str)]) -> Done {
+        if !self.is_reading() {
+            return Ok(());
+        }
+        match keys.iter().find(|(key, _)| !self.has(key)) {
+            Some((key, meaning)) => Err(self.bad(key, &format!("missing: {meaning}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&mut self, key: &str, text: String) {
+        if let Mode::Write { lines, .. } = &mut self.mode {
+            lines.push(format!("{key} = {text}"));
+        }
+    }
+
+    /// A whole number of `low` to `high`.
+    pub fn whole<T>(&mut self, key: &'static str, value: &mut T, low: T, high: T) -> Done
+    where
+        T: Copy + Into<i128> + TryFrom<i128>,
+    {
+        let (low, high) = (low.into(), high.into());
+        if let Some(item) = self.take(key) {
+            let range = format!("{} to {}", thousands(low), thousands(high));
+            let Value::Whole(given) = item.value else {
+                return Err(self.bad(key, &format!("must be a whole number, {range}")));
+            };
+            match T::try_from(given) {
+                Ok(v) if (low..=high).contains(&given) => *value = v,
+                _ => return Err(self.bad(key, &format!("must be {range}"))),
+            }
+        }
+        self.put(key, (*value).into().to_string());
+        Ok(())
+    }
+
+    /// Parts per million, 0 to 1,000,000.
+    pub fn ppm(&mut self, key: &'static str, value: &mut u32) -> Done {
+        self.whole(key, value, 0, 1_000_000)
+    }
+
+    /// A number of `low` to `high`; `what` is its unit, for the error.
+    pub fn number(&mut self, key: &'static str, value: &mut f64, low: f64, high: f64, what: &str) -> Done {
+        if let Some(item) = self.take(key) {
+            let given = number(&item.value).filter(|v| (low..=high).contains(v));
+            *value = given.ok_or_else(|| self.bad(key, &format!("must be {low} to {high} {what}")))?;
+        }
+        self.put(key, format!("{value:?}"));
+        Ok(())
+    }
+
+    /// A time in seconds, `low_s` to `high_s`.
+    pub fn seconds(&mut self, key: &'static str, value: &mut Nanos, low_s: f64, high_s: f64) -> Done {
+        self.time(key, value, (low_s, high_s), (1e9, 9, "seconds"))
+    }
+
+    /// A time in milliseconds, `low_ms` to `high_ms`.
+    pub fn millis(&mut self, key: &'static str, value: &mut Nanos, low_ms: f64, high_ms: f64) -> Done {
+        self.time(key, value, (low_ms, high_ms), (1e6, 6, "milliseconds"))
+    }
+
+    fn time(&mut self, key: &'static str, value: &mut Nanos, range: (f64, f64), unit: (f64, usize, &str)) -> Done {
+        let mut signed = *value as i64;
+        self.signed_time(key, &mut signed, range, unit)?;
+        *value = signed as Nanos;
+        Ok(())
+    }
+
+    /// A time that may be negative, in milliseconds.
+    pub fn signed_millis(&mut self, key: &'static str, value_ns: &mut i64, low_ms: f64, high_ms: f64) -> Done {
+        self.signed_time(key, value_ns, (low_ms, high_ms), (1e6, 6, "milliseconds"))
+    }
+
+    fn signed_time(
+        &mut self,
+        key: &'static str,
+        value_ns: &mut i64,
+        (low, high): (f64, f64),
+        (ns, digits, unit): (f64, usize, &str),
+    ) -> Done {
+        if let Some(item) = self.take(key) {
+            let given = number(&item.value).filter(|v| (low..=high).contains(v));
+            let given = given.ok_or_else(|| self.bad(key, &format!("must be {low} to {high} {unit}")))?;
+            // Exact: the double nearest to a decimal of at most 15 digits is off by less than half a nanosecond.
+            *value_ns = (given * ns).round() as i64;
+        }
+        self.put(key, decimal(*value_ns, digits));
+        Ok(())
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, key: &'static str, value: &mut bool) -> Done {
+        if let Some(item) = self.take(key) {
+            let Value::Flag(given) = item.value else { return Err(self.bad(key, "must be true or false")) };
+            *value = given;
+        }
+        self.put(key, value.to_string());
+        Ok(())
+    }
+
+    /// A text for which `fits` holds; `right` says what that is.
+    pub fn text(&mut self, key: &'static str, value: &mut String, right: &str, fits: impl Fn(&str) -> bool) -> Done {
+        if let Some(item) = self.take(key) {
+            match item.value {
+                Value::Text(given) if fits(&given) => *value = given,
+                _ => return Err(self.bad(key, &format!("must be {right}"))),
+            }
+        }
+        self.put(key, quoted(value));
+        Ok(())
+    }
+
+    /// One of a set of words.
+    pub fn word<T: Words>(&mut self, key: &'static str, value: &mut T) -> Done {
+        if let Some(item) = self.take(key) {
+            let found = match &item.value {
+                Value::Text(given) => T::WORDS.iter().find(|(w, _)| w == given),
+                _ => None,
+            };
+            *value = found.ok_or_else(|| self.bad(key, &format!("must be {}", one_of(words::<T>()))))?.1;
+        }
+        self.put(key, quoted(value.word()));
+        Ok(())
+    }
+
+    /// Which of `kinds` a tagged table is: reads the key `kind`, writes `now`.
+    pub fn kind(&mut self, now: &'static str, kinds: &[&'static str]) -> Result<&'static str, BadInput> {
+        let mut kind = now;
+        if let Some(item) = self.take("kind") {
+            let found = match &item.value {
+                Value::Text(given) => kinds.iter().find(|k| *k == given),
+                _ => None,
+            };
+            kind = found.ok_or_else(|| self.bad("kind", &format!("must be {}", one_of(kinds.iter().copied()))))?;
+        } else if self.is_reading() && now.is_empty() {
+            return Err(self.bad("kind", &format!("missing: must be {}", one_of(kinds.iter().copied()))));
+        }
+        self.put("kind", quoted(kind));
+        Ok(kind)
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, key: &'static str, value: &mut Vec<String>) -> Done {
+        if let Some(item) = self.take(key) {
+            *value = self.entries(key, item, "texts", |v| match v {
+                Value::Text(t) => Some(t),
+                _ => None,
+            })?;
+        }
+        self.put(key, listed(value.iter().map(|t| quoted(t))));
+        Ok(())
+    }
+
+    /// A list of words.
+    pub fn words<T: Words>(&mut self, key: &'static str, value: &mut Vec<T>) -> Done {
+        if let Some(item) = self.take(key) {
+            let what = format!("words, each {}", one_of(words::<T>()));
+            *value = self.entries(key, item, &what, |v| match v {
+                Value::Text(t) => T::WORDS.iter().find(|(w, _)| *w == t).map(|(_, v)| *v),
+                _ => None,
+            })?;
+        }
+        self.put(key, listed(value.iter().map(|v| quoted(v.word()))));
+        Ok(())
+    }
+
+    /// A list of whole numbers, each 0 to `high`.
+    pub fn wholes(&mut self, key: &'static str, value: &mut Vec<u32>, high: u32) -> Done {
+        if let Some(item) = self.take(key) {
+            let what = format!("whole numbers, each 0 to {}", thousands(high.into()));
+            *value = self.entries(key, item, &what, |v| match v {
+                Value::Whole(n) => u32::try_from(n).ok().filter(|n| *n <= high),
+                _ => None,
+            })?;
+        }
+        self.put(key, listed(value.iter().map(u32::to_string)));
+        Ok(())
+    }
+
+    fn entries<T>(
+        &self,
+        key: &str,
+        item: Item,
+        what: &str,
+        read: impl Fn(Value) -> Option<T>,
+    ) -> Result<Vec<T>, BadInput> {
+        let Value::List(items) = item.value else { return Err(self.bad(key, &format!("must be a list of {what}"))) };
+        let each = |(i, item): (usize, Item)| {
+            read(item.value).ok_or_else(|| self.bad(&format!("{key}.{i}"), &format!("must be a list of {what}")))
+        };
+        items.into_iter().enumerate().map(each).collect()
+    }
+
+    /// A table of its own: `[key]`.
+    pub fn section(&mut self, key: &'static str, fields: impl FnOnce(&mut Form<'a>) -> Done) -> Done {
+        let item = self.take(key);
+        let table = self.table_of(key, item)?;
+        let lines = self.child(join(&self.path, key), table, fields)?;
+        if let (Mode::Write { below, .. }, Some((lines, under))) = (&mut self.mode, lines) {
+            if !lines.is_empty() {
+                below.push_str(&format!("\n[{}]\n", join(&self.path, key)));
+                lines.iter().for_each(|l| below.push_str(&format!("{l}\n")));
+            }
+            below.push_str(&under);
+        }
+        Ok(())
+    }
+
+    /// A table in one line: `key = { … }`.
+    pub fn inline(&mut self, key: &'static str, fields: impl FnOnce(&mut Form<'a>) -> Done) -> Done {
+        let item = self.take(key);
+        let table = self.table_of(key, item)?;
+        if let Some((lines, _)) = self.child(join(&self.path, key), table, fields)? {
+            self.put(key, format!("{{ {} }}", lines.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// Many tables: `[[key]]`; `blank` is what an entry is read into.
+    pub fn list<T: Clone>(
+        &mut self,
+        key: &'static str,
+        value: &mut Vec<T>,
+        blank: &T,
+        fields: impl Fn(&mut T, &mut Form<'a>) -> Done,
+    ) -> Done {
+        if let Some(item) = self.take(key) {
+            let Value::List(items) = item.value else {
+                return Err(self.bad(key, &format!("must be [[{key}]] tables")));
+            };
+            value.clear();
+            for (i, item) in items.into_iter().enumerate() {
+                let path = format!("{key}.{i}");
+                let table = self.table_of(&path, Some(item))?;
+                let mut entry = blank.clone();
+                self.child(join(&self.path, &path), table, |form| fields(&mut entry, form))?;
+                value.push(entry);
+            }
+        } else if !self.is_reading() {
+            for entry in value.iter_mut() {
+                let written = self.child(join(&self.path, key), Table::new(), |form| fields(entry, form))?;
+                if let (Mode::Write { below, .. }, Some((lines, _))) = (&mut self.mode, written) {
+                    below.push_str(&format!("\n[[{}]]\n", join(&self.path, key)));
+                    lines.iter().for_each(|l| below.push_str(&format!("{l}\n")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn table_of(&self, key: &str, item: Option<Item>) -> Result<Table, BadInput> {
+        match item.map(|i| i.value) {
+            None => Ok(Table::new()),
+            Some(Value::Table(table)) => Ok(table),
+            Some(_) => Err(self.bad(key, "must be a table")),
+        }
+    }
+
+    /// Walks a table under this one; when writing, returns its lines and what stands below them.
+    fn child(
+        &self,
+        path: String,
+        table: Table,
+        fields: impl FnOnce(&mut Form<'a>) -> Done,
+    ) -> Result<Option<(Vec<String>, String)>, BadInput> {
+        let mode = match self.mode {
+            Mode::Read(_) => Mode::Read(table),
+            Mode::Write { .. } => Mode::Write { lines: Vec::new(), below: String::new() },
+        };
+        let mut form = Form { path, origins: self.origins, mode, known: Vec::new() };
+        fields(&mut form)?;
+        match form.mode {
+            Mode::Write { lines, below } => Ok(Some((lines, below))),
+            Mode::Read(_) => form.refuse_unknown().map(|()| None),
+        }
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Whole(n) => Some(*n as f64),
+        Value::Float(f) => Some(*f),
+        _ => None,
+    }
+}
+
+fn words<T: Words>() -> impl Iterator<Item = &'static str> {
+    T::WORDS.iter().map(|(w, _)| *w)
+}
+
+fn listed(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// `"a", "b" or "c"`.
+pub(super) fn one_of<'s>(words: impl Iterator<Item = &'s str>) -> String {
+    let mut quoted: Vec<String> = words.map(|w| format!("\"{w}\"")).collect();
+    let last = quoted.pop().unwrap_or_default();
+    if quoted.is_empty() { last } else { format!("{} or {last}", quoted.join(", ")) }
+}
+
+/// `5,000,000`.
+pub(super) fn thousands(n: i128) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut out = String::from(if n < 0 { "-" } else { "" });
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `n` units of 10^-digits as an exact decimal: `1_500_000_000` with 9 digits is `1.5`.
+pub(super) fn decimal(n: i64, digits: usize) -> String {
+    let scale = 10u64.pow(digits as u32);
+    let (sign, n) = (if n < 0 { "-" } else { "" }, n.unsigned_abs());
+    let fraction = format!("{:0digits$}", n % scale);
+    let fraction = fraction.trim_end_matches('0');
+    format!("{sign}{}.{}", n / scale, if fraction.is_empty() { "0" } else { fraction })
+}
+
+/// A TOML basic string on one line.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decimal, quoted, thousands};
+
+    #[test]
+    fn decimals_are_exact_and_short() {
+        assert_eq!(decimal(1_500_000_000, 9), "1.5");
+        assert_eq!(decimal(0, 9), "0.0");
+        assert_eq!(decimal(1, 9), "0.000000001");
+        assert_eq!(decimal(-2_050_000, 6), "-2.05");
+    }
+
+    #[test]
+    fn whole_numbers_are_grouped_by_three() {
+        assert_eq!(thousands(5_000_000), "5,000,000");
+        assert_eq!(thousands(32), "32");
+        assert_eq!(thousands(-1_000), "-1,000");
+    }
+
+    #[test]
+    fn strings_keep_their_quotes_and_stay_on_one_line() {
+        assert_eq!(quoted("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000Ad\"");
+    }
+}

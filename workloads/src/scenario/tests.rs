@@ -1,0 +1,1 @@
+//! Parsing, checking, echoing: facts.
