@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_granted_token_verifies_at_an_edge() {
         let token = ask(&mut manager(), host_grant()).unwrap().unwrap();
-        assert_eq!(Verifier::new(42).verify_for(&token, 10, "host_user_123"), Ok(()));
+        assert_eq!(Verifier::new(42).verify(&token, 10, "host_user_123"), Ok(()));
     }
 
     #[test]

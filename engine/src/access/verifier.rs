@@ -27,27 +27,20 @@ impl Verifier {
         Token { grant, issued, signature }
     }
 
-    /// Whether a token is genuine and in time. Allocates only to refuse.
+    /// Whether a token is genuine, in time and `user`'s own (`authorized_uuid`). Allocates only to refuse.
     ///
     /// # Errors
-    /// 403 for a token that the access manager did not sign or that is past its time.
-    pub fn verify(&self, token: &Token, now: Nanos) -> Result<(), ApiError> {
+    /// 403 for a token that the access manager did not sign, is past its time, or belongs to another user.
+    pub fn verify(&self, token: &Token, now: Nanos, user: &str) -> Result<(), ApiError> {
         if self.signature(&token.grant, token.issued) != token.signature {
             Err(ApiError::token_invalid())
         } else if now >= token.expires() {
             Err(ApiError::token_expired())
+        } else if &*token.grant.user != user {
+            Err(ApiError::token_of_another_user())
         } else {
             Ok(())
         }
-    }
-
-    /// The same where the caller says who it is: the token must also be its own (`authorized_uuid`).
-    ///
-    /// # Errors
-    /// Those of [`Verifier::verify`], and 403 for a token of another user.
-    pub fn verify_for(&self, token: &Token, now: Nanos, user: &str) -> Result<(), ApiError> {
-        self.verify(token, now)?;
-        if &*token.grant.user == user { Ok(()) } else { Err(ApiError::token_of_another_user()) }
     }
 
     /// SipHash-2-4 over all fields, each text behind its length so that no two grants read alike.
@@ -88,11 +81,11 @@ mod tests {
     fn a_token_is_valid_for_its_user_until_its_minutes_are_over() {
         let verifier = Verifier::new(42);
         let token = verifier.sign(host_grant(), MINUTE);
-        assert_eq!(verifier.verify_for(&token, MINUTE, USER), Ok(()));
+        assert_eq!(verifier.verify(&token, MINUTE, USER), Ok(()));
         // Issued at minute 1 for 60 minutes.
-        assert_eq!(verifier.verify_for(&token, 61 * MINUTE - 1, USER), Ok(()));
-        assert_eq!(verifier.verify_for(&token, 61 * MINUTE, USER), Err(ApiError::token_expired()));
-        assert_eq!(verifier.verify_for(&token, MINUTE, "user_456"), Err(ApiError::token_of_another_user()));
+        assert_eq!(verifier.verify(&token, 61 * MINUTE - 1, USER), Ok(()));
+        assert_eq!(verifier.verify(&token, 61 * MINUTE, USER), Err(ApiError::token_expired()));
+        assert_eq!(verifier.verify(&token, MINUTE, "user_456"), Err(ApiError::token_of_another_user()));
     }
 
     #[test]
@@ -114,8 +107,8 @@ mod tests {
             let mut token = genuine.clone();
             change(&mut token);
             let user = token.grant.user.clone();
-            assert_eq!(verifier.verify_for(&token, 8, &user), Err(ApiError::token_invalid()));
+            assert_eq!(verifier.verify(&token, 8, &user), Err(ApiError::token_invalid()));
         }
-        assert_eq!(Verifier::new(43).verify(&genuine, 8), Err(ApiError::token_invalid()));
+        assert_eq!(Verifier::new(43).verify(&genuine, 8, USER), Err(ApiError::token_invalid()));
     }
 }
