@@ -195,32 +195,31 @@ enum Fate {
 impl LinkState {
     #[inline]
     fn fate<M: Payload>(&mut self, now: Nanos, body: &M, degrade: Option<&Degrade>) -> Fate {
-        let model = Arc::clone(&self.model);
-        let model: &LinkModel = &model;
-        let first = self.count.wrapping_mul(DRAWS_PER_MESSAGE);
-        let draws = self.draws;
+        let Self { model, draws, count, line_due, busy_until, under_way } = self;
+        let model: &LinkModel = model;
+        let first = count.wrapping_mul(DRAWS_PER_MESSAGE);
         let bits = |what: Draw| draws.hash(first.wrapping_add(what as u64));
         let happens = |what: Draw, ppm: u32| ppm > 0 && chance_from_bits(bits(what), ppm);
         let latency = |what: Draw| {
             let ns = model.latency.as_constant().unwrap_or_else(|| model.latency.sample(bits(what)));
             ns.max(model.floor_ns).max(crate::link::LATENCY_NS_MIN)
         };
-        self.count += 1;
+        *count += 1;
 
         // A full path drops before the bytes go out, a lossy one after.
         if let Some(capacity) = model.capacity_messages {
-            while self.under_way.peek().is_some_and(|due| due.0 <= now) {
-                self.under_way.pop();
+            while under_way.peek().is_some_and(|due| due.0 <= now) {
+                under_way.pop();
             }
-            if self.under_way.len() >= capacity as usize {
+            if under_way.len() >= capacity as usize {
                 return Fate::OverCapacity;
             }
         }
         let mut departs = now;
         if let Some(bytes_per_s) = model.bytes_per_s {
             let ns = u128::from(body.wire_bytes()) * u128::from(SECOND) / u128::from(bytes_per_s.max(1));
-            departs = now.max(self.busy_until).saturating_add(ns as Nanos);
-            self.busy_until = departs;
+            departs = now.max(*busy_until).saturating_add(ns as Nanos);
+            *busy_until = departs;
         }
         if happens(Draw::Loss, model.loss_ppm) {
             return Fate::Lost;
@@ -248,15 +247,15 @@ impl LinkState {
         if reordered {
             due = due.saturating_add(late);
         } else {
-            due = due.max(self.line_due);
-            self.line_due = due;
+            due = due.max(*line_due);
+            *line_due = due;
         }
         let copy_due = match duplicated {
             true => departs.saturating_add(latency(Draw::DuplicateLatency)).max(due),
             false => NEVER,
         };
         if model.capacity_messages.is_some() {
-            self.under_way.push(Reverse(due));
+            under_way.push(Reverse(due));
         }
         Fate::Arrives { due, copy_due, reordered }
     }

@@ -22,7 +22,9 @@ fn the_first_numbers_of_streams_are_what_they_were() {
 fn a_new_draw_in_one_stream_moves_no_other() {
     let others = |extra: usize| {
         let mut streams: Vec<Stream> = (0..4).map(|entity| Stream::new(9, "user", entity)).collect();
-        (0..extra).for_each(|_| drop(streams[0].next_u64()));
+        for _ in 0..extra {
+            streams[0].next_u64();
+        }
         streams.iter_mut().skip(1).map(|stream| (0..8).map(|_| stream.next_u64()).collect()).collect::<Vec<Vec<u64>>>()
     };
     assert_eq!(others(0), others(1_000));
