@@ -128,14 +128,11 @@ impl Target {
             }
             *self = Target::Region(String::new());
         } else if form.is_reading() {
-            *self = Target::Node(String::new());
+            *self = Target::Node("all".to_string());
         }
         match self {
             Target::Region(region) => name(form, "region", region)?,
-            Target::Node(node) => {
-                *node = "all".to_string();
-                name(form, "node", node)?;
-            }
+            Target::Node(node) => name(form, "node", node)?,
             Target::All => name(form, "node", &mut "all".to_string())?,
         }
         if *self == Target::Node("all".to_string()) {
