@@ -193,7 +193,7 @@ impl Scenario {
         form::Form::write(&origins, |form| copy.fields(form, Path::new("")))
     }
 
-    /// The time between create and reveal and everything else, in one number: the run's length [s].
+    /// How long the run is in virtual time [s].
     pub fn virtual_s(&self) -> f64 {
         self.end as f64 / 1e9
     }
