@@ -67,6 +67,21 @@ fn main() {
     }
     let seconds: f64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let exponential = Sampler::exponential(4 * MS).expect("a mean above 0").shifted(550 * US);
+    let started = Instant::now();
+    const WORLDS: u32 = 500;
+    for seed in 0..WORLDS {
+        let mut world = WorldBuilder::new(u64::from(seed));
+        let region = world.region("one");
+        for node in 0..64 {
+            let spec = NodeSpec { name: format!("passer {node}"), region, kind: "passer", station: None };
+            world.node(spec, Box::new(Passer { nodes: 64, own: 1, state: node }));
+        }
+        world.run(MS);
+    }
+    println!(
+        "a world of 64 nodes and 1 ms, from nothing to nothing: {:.1} us",
+        started.elapsed().as_micros() as f64 / f64::from(WORLDS)
+    );
     println!("nodes  in flight  latency                   messages  ns/message  digest");
     for (nodes, in_flight, share) in [(64, 10_000, 1.0), (64, 1_000, 5.0), (64, 100, 20.0), (16, 10_000, 1.0)] {
         for (name, latency) in [

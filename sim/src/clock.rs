@@ -81,3 +81,37 @@ impl Clock {
         at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Stream;
+
+    /// For random offsets and drifts: `when` gives the first time that shows it, neither earlier nor later.
+    #[test]
+    fn the_time_of_a_local_time_is_the_first_that_shows_it() {
+        let mut stream = Stream::new(1, "clock", 0);
+        for _ in 0..2_000 {
+            let (set, now) = (stream.below(1 << 40), 1 << 41);
+            let mut clock = Clock::new();
+            let offset = stream.below(1 << 36) as i64 - (1 << 35);
+            let drift = stream.below(1_800_000) as i32 - 900_000;
+            clock.set(set, offset, drift);
+            let local = clock.show(now) + 1 + stream.below(1 << 40);
+            let at = clock.when(now, local);
+            assert!(clock.reading(at) >= local && clock.reading(at - 1) < local, "{clock:?} {local} {at}");
+        }
+    }
+
+    #[test]
+    fn a_clock_never_goes_back_and_is_exact_again_once_it_may() {
+        let mut clock = Clock::new();
+        clock.set(100, 50, 0);
+        assert_eq!(clock.show(100), 150);
+        clock.set(110, 0, 0);
+        assert_eq!((clock.show(110), clock.show(159), clock.show(161)), (160, 160, 161));
+        clock.set(200, 0, 0);
+        assert!(clock.exact);
+        assert_eq!((clock.when(200, 150), clock.when(200, 250)), (200, 250));
+    }
+}

@@ -332,3 +332,81 @@ const AS241_F: [f64; 8] = [
     1.421_511_758_316_446e-7,
     2.044_263_103_389_939_8e-15,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Nanos = 1_000_000;
+
+    /// The mean over `n` evenly spread words: the integral of the quantile function, without the noise of drawing.
+    fn mean_ms(sampler: &Sampler) -> f64 {
+        const N: u64 = 1 << 20;
+        let step = u64::MAX / N;
+        let sum: f64 = (0..N).map(|i| sampler.sample(i * step + step / 2) as f64).sum();
+        sum / N as f64 / MS as f64
+    }
+
+    /// The rule above cuts the last 2^-21 of the tail off the exponential: about 2^-20 of the mean. Samples are cut to whole ns.
+    #[test]
+    fn means_are_right_to_a_thousandth() {
+        let uniform = Sampler::uniform(MS, 3 * MS).expect("it rises");
+        let exponential = Sampler::exponential(5 * MS).expect("above 0");
+        let lognormal = Sampler::lognormal_cv(5 * MS, 1.0).expect("above 0");
+        let empirical =
+            Sampler::empirical(&[(0.0, MS), (0.5, 2 * MS), (0.99, 10 * MS), (1.0, 50 * MS)]).expect("rises");
+        // 0.5 * 1.5 + 0.49 * 6 + 0.01 * 30 = 0.75 + 2.94 + 0.3
+        for (sampler, mean) in [(uniform, 2.0), (exponential, 5.0), (lognormal, 5.0), (empirical, 3.99)] {
+            assert!((sampler.mean_ns() / MS as f64 / mean - 1.0).abs() < 1e-9);
+            assert!((mean_ms(&sampler) / mean - 1.0).abs() < 0.001, "{} should be {mean}", mean_ms(&sampler));
+            let shifted = sampler.shifted(7 * MS);
+            assert!((mean_ms(&shifted) / (mean + 7.0) - 1.0).abs() < 0.001);
+        }
+    }
+
+    /// Exponential: -ln(1 - p) means; lognormal: as made.
+    #[test]
+    fn quantiles_are_those_of_the_formula() {
+        let exponential = Sampler::exponential(MS).expect("above 0");
+        for (p, expected) in [(0.75, 1.386_294), (0.95, 2.995_732), (0.99, 4.605_170), (0.9999, 9.210_340)] {
+            let quantile = exponential.quantile_ns(p) as f64 / MS as f64;
+            assert!((quantile / expected - 1.0).abs() < 1e-4, "{p}: {quantile}");
+        }
+        let lognormal = Sampler::lognormal_p99(10 * MS, 60 * MS).expect("it is possible");
+        assert!((lognormal.quantile_ns(0.99) as f64 / (60 * MS) as f64 - 1.0).abs() < 1e-3);
+        assert!((mean_ms(&lognormal) / 10.0 - 1.0).abs() < 0.001);
+    }
+
+    /// Published values: z(0.975) = 1.959964, z(0.99) = 2.326348, z(1e-10) = -6.361341.
+    #[test]
+    fn the_normal_quantile_is_the_published_one() {
+        for (p, z) in [(0.5, 0.0), (0.975, 1.959_963_985), (0.99, 2.326_347_874), (1e-10, -6.361_340_902)] {
+            assert!((normal_quantile(p) - z).abs() < 1e-8, "{p}: {}", normal_quantile(p));
+        }
+    }
+
+    #[test]
+    fn samples_rise_with_their_bits_and_never_pass_the_bounds() {
+        let uniform = Sampler::uniform(10, 12).expect("it rises");
+        assert_eq!((uniform.sample(0), uniform.sample(u64::MAX / 2), uniform.sample(u64::MAX)), (10, 11, 12));
+        let lognormal = Sampler::lognormal_cv(MS, 2.0).expect("above 0");
+        let samples: Vec<Nanos> = (0..100_000u64).map(|i| lognormal.sample(i * (u64::MAX / 100_000))).collect();
+        assert!(samples.is_sorted());
+        assert_eq!(Sampler::constant(5).as_constant(), Some(5));
+        assert_eq!(lognormal.as_constant(), None);
+    }
+
+    #[test]
+    fn impossible_distributions_are_refused() {
+        use DistributionError::*;
+        assert_eq!(Sampler::uniform(2, 1).err(), Some(NotRising));
+        assert_eq!(Sampler::exponential(0).err(), Some(NotPositive));
+        assert_eq!(Sampler::exponential(u64::MAX).err(), Some(OutOfRange));
+        assert_eq!(Sampler::lognormal_p99(MS, MS).err(), Some(NoSuchTail));
+        assert_eq!(Sampler::lognormal_p99(MS, 15 * MS).err(), Some(NoSuchTail));
+        assert_eq!(Sampler::lognormal_cv(MS, f64::NAN).err(), Some(NotPositive));
+        assert_eq!(Sampler::empirical(&[]).err(), Some(NotRising));
+        assert_eq!(Sampler::empirical(&[(0.0, 5), (0.5, 4), (1.0, 6)]).err(), Some(NotRising));
+        assert_eq!(Sampler::empirical(&[(0.1, 5), (1.0, 6)]).err(), Some(NotRising));
+    }
+}

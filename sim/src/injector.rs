@@ -191,12 +191,7 @@ impl<M: Payload> Driver<M> {
     }
 
     fn heal_all(&mut self) {
-        // Each fault in force ends as if its time had come; the ends of crashes and pauses are looked for by node.
-        for (_, end) in std::mem::take(&mut self.injector.ends) {
-            if matches!(end, End::Lift { .. } | End::Tell { .. }) {
-                self.end(end);
-            }
-        }
+        // Nodes first, so that those that were down hear their tells end.
         for index in 0..self.hosts.len() {
             let node = NodeId(index as u32);
             match self.status[index] {
@@ -205,6 +200,12 @@ impl<M: Payload> Driver<M> {
                 Status::Down => self.restart(node),
             }
             self.set_clock(node, 0, 0);
+        }
+        // The ends of crashes and pauses have come.
+        for (_, end) in std::mem::take(&mut self.injector.ends) {
+            if matches!(end, End::Lift { .. } | End::Tell { .. }) {
+                self.end(end);
+            }
         }
     }
 
@@ -247,7 +248,10 @@ impl<M: Payload> Driver<M> {
         if self.status[index] == Status::Up {
             self.status[index] = Status::Paused;
             lock(&self.wire).next_local[index] = NEVER;
-            self.madsim.pause(self.madsim_ids[index]);
+            // A task that was restarted at this very instant must still come home, so that nobody waits for it.
+            if lock(&self.hosts[index]).waker.is_some() {
+                self.madsim.pause(self.madsim_ids[index]);
+            }
         }
         let hold = self.injector.holds.entry(node).or_insert(Hold { until, windows: Vec::new() });
         hold.until = hold.until.max(until);

@@ -72,6 +72,24 @@ fn faults_of_one_instant_happen_in_the_order_of_the_plan() {
     assert_eq!(starts, [0, 17 * MS]);
 }
 
+/// Up again at 17 ms and paused at once: it boots when the pause ends, at 20 ms. Crashed in the pause of another such boot, at
+/// 42 ms, it boots at 50 ms.
+#[test]
+fn a_node_paused_as_it_comes_up_boots_after_the_pause() {
+    let mut bench = Bench::new(1, LinkModel::constant(MS));
+    let node = bench.listener();
+    bench.world.plan(vec![
+        at(10, Fault::Crash { node, down: 7 * MS }),
+        at(17, Fault::Pause { node, for_: 3 * MS }),
+        at(30, Fault::Crash { node, down: 10 * MS }),
+        at(40, Fault::Pause { node, for_: 30 * MS }),
+        at(42, Fault::Crash { node, down: 8 * MS }),
+    ]);
+    let nodes = scripted(bench.world.run(SECOND));
+    let starts: Vec<u64> = nodes[0].seen.iter().filter(|(_, saw)| *saw == Saw::Start).map(|(at, _)| at / MS).collect();
+    assert_eq!(starts, [0, 20, 50]);
+}
+
 /// Paused from 45 to 78 ms: numbers 4, 5, 6 wait and are handled at 78 ms, in order; nothing is lost.
 #[test]
 fn a_pause_delays_and_loses_nothing() {
@@ -161,6 +179,7 @@ fn a_tell_reaches_the_node_itself_and_ends() {
         at(9, Fault::Crash { node, down: 2 * MS }),
         at(10, tell(3, None)),
         at(20, tell(4, Some((SECOND, Number(5))))),
+        at(25, Fault::Crash { node, down: SECOND }),
         FaultEntry::heal_all(30 * MS),
     ]);
     let finished = bench.world.run(2 * SECOND);
