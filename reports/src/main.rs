@@ -1,1 +1,24 @@
-fn main() {}
+//! The `headcount` command: runs a voting or presence system inside a simulated world and says what it found.
+//!
+//! Exit status: 0 holds, 1 violated, 2 usage or bad input (one line on stderr says what would be right), 3 inconclusive.
+
+mod backend;
+mod cli;
+mod cmd;
+mod progress;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let verb = match cli::parse(std::env::args_os()) {
+        Ok(verb) => verb,
+        Err(stop) => return stop.say(),
+    };
+    let done = match verb {
+        cli::Verb::Run(options) => cmd::run::run(&options),
+        cli::Verb::Check(options) => cmd::check::check(&options),
+        cli::Verb::List(options) => cmd::list::list(&options),
+    };
+    done.unwrap_or_else(|problem| terminal::refuse(&problem))
+}

@@ -82,18 +82,34 @@ fn write_files(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<PathBuf, Re
 /// # Errors
 /// The file cannot be written; nothing is left behind then.
 pub fn write_file(file: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    let refuse =
-        |reason: &str| Refusal(format!("{}: {reason}; name a file in a folder that can be written", file.display()));
-    let name = file.file_name().ok_or_else(|| refuse("is not the name of a file"))?;
-    if file.is_dir() {
-        return Err(refuse("is a folder"));
-    }
-    let partial = file.with_file_name(hidden_name(&name.to_string_lossy(), "partial"));
+    let partial = partial_of(file)?;
     fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, file)).map_err(|error| {
-        // As above: the first error is the one to tell.
+        // The error that counts is the one already at hand: there may be nothing to remove.
         let _ = fs::remove_file(&partial);
-        refuse(&reason(&error))
+        refuse_file(file, &reason(&error))
     })
+}
+
+/// Asks, before a long run, whether [`write_file`] could write `file` now. Leaves nothing behind.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn check_file(file: &Path) -> Result<(), Refusal> {
+    let partial = partial_of(file)?;
+    let tried = fs::write(&partial, []).and_then(|()| fs::remove_file(&partial));
+    tried.map_err(|error| refuse_file(file, &reason(&error)))
+}
+
+fn partial_of(file: &Path) -> Result<PathBuf, Refusal> {
+    let name = file.file_name().ok_or_else(|| refuse_file(file, "is not the name of a file"))?;
+    if file.is_dir() {
+        return Err(refuse_file(file, "is a folder"));
+    }
+    Ok(file.with_file_name(hidden_name(&name.to_string_lossy(), "partial")))
+}
+
+fn refuse_file(file: &Path, reason: &str) -> Refusal {
+    Refusal(format!("{}: {reason}; name a file in a folder that can be written", file.display()))
 }
 
 /// Where a folder will stand, and where it is prepared.
@@ -357,6 +373,8 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"two\n");
         let refusal = write_file(&home.path().join("no/such/trace.txt"), b"").unwrap_err().to_string();
         assert!(refusal.contains("no/such/trace.txt: cannot be written"), "{refusal}");
+        assert_eq!(check_file(&home.path().join("no/such/trace.txt")).unwrap_err().to_string(), refusal);
+        check_file(&home.path().join("other.txt")).unwrap();
         assert!(write_file(home.path(), b"").unwrap_err().to_string().contains("is a folder"));
         assert_eq!(names_in(home.path()).unwrap(), ["trace.txt"]);
     }

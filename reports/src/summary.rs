@@ -34,7 +34,7 @@ pub fn expectation(outcome: &Outcome) -> String {
 /// The lines; `folder` is where the files are, `repeat` the command that does the run again.
 pub fn text(outcome: &Outcome, host: &HostFigures, folder: Option<&Path>, repeat: &str) -> String {
     let mut lines = vec![format!("{} ({})", verdict_word(outcome.verdict).to_uppercase(), expectation(outcome))];
-    let mut put = |name: &str, text: String| lines.push(format!("  {name:<11} {text}"));
+    let mut put = |name: &str, text: String| lines.push(format!("  {name:<12} {text}"));
     put("scenario", format!("{}, {} {}", outcome.scenario, outcome.pattern, outcome.variant));
     put("seed", format!("{}, digest {:016x}", outcome.seed, outcome.digest));
     if !outcome.results.is_empty() {
@@ -113,7 +113,7 @@ mod tests {
     fn what_is_violated_comes_with_its_reason_before_what_is_inconclusive() {
         let text = text(&fixture::violated(), &HOST, None, "again");
         assert!(text.starts_with("VIOLATED (as expected)"));
-        let violated = text.find("violated    one-counted-vote-per-user: user 17").unwrap();
+        let violated = text.find("violated     one-counted-vote-per-user: user 17").unwrap();
         assert!(violated < text.find("inconclusive close-wins: no vote").unwrap());
         assert!(text.contains("3 of 5 properties hold"));
     }

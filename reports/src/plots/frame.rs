@@ -92,7 +92,7 @@ impl Frame {
     /// Draws what `spec` says and leaves the plot open for data.
     pub fn open(spec: Spec<'_>) -> Self {
         let tick_width = spec.y.ticks.iter().map(|(_, text)| text_width(text, TEXT_SIZE)).fold(0.0, f64::max);
-        let (left, right) = (MARGIN + LINE_HEIGHT + tick_width + 8.0, WIDTH - MARGIN - 8.0);
+        let (left, right) = (MARGIN + LINE_HEIGHT + tick_width + 8.0, WIDTH - MARGIN - 14.0);
         let legend = legend_rows(&spec.legend, right - MARGIN);
         let x_of = |seconds: f64| left + spec.x.scale.place(seconds) * (right - left);
         let lanes = spec.over_time.map_or_else(Lanes::default, |run| {

@@ -97,11 +97,11 @@ pub fn time_ticks(span_s: f64) -> Vec<f64> {
     (0..=count).map(|i| i as f64 * step).collect()
 }
 
-/// A tick's text: `0`, `250`, `1.5`, `2k`, `1.2M`, `0.01`.
+/// A tick's text: `0`, `250`, `1.5k`, `20k`, `1.2M`, `0.01`.
 pub fn tick_text(value: f64) -> String {
     let (scaled, suffix) = match value.abs() {
         v if v >= 999_999.5 => (value / 1e6, "M"),
-        v if v >= 9_999.5 => (value / 1e3, "k"),
+        v if v >= 999.5 => (value / 1e3, "k"),
         _ => (value, ""),
     };
     // Ticks are small multiples of a power of ten: rounding takes away what adding floats left.
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn ticks_are_short() {
-        let cases = [(0.0, "0"), (0.01, "0.01"), (1500.0, "1500"), (20_000.0, "20k"), (1.2e6, "1.2M")];
+        let cases = [(0.0, "0"), (0.01, "0.01"), (1500.0, "1.5k"), (20_000.0, "20k"), (1.2e6, "1.2M")];
         for (value, text) in cases {
             assert_eq!(tick_text(value), text);
         }

@@ -18,14 +18,14 @@ pub enum Bucket {
 
 impl Bucket {
     fn of(self, values: &[f64]) -> f64 {
-        let known = values.iter().copied().filter(|value| value.is_finite());
+        let mut known = values.iter().copied().filter(|value| value.is_finite());
         match self {
             Self::Max => known.fold(f64::NAN, f64::max),
             Self::Mean => {
                 let (sum, count) = known.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
                 if count == 0 { f64::NAN } else { sum / f64::from(count) }
             }
-            Self::Last => known.last().unwrap_or(f64::NAN),
+            Self::Last => known.next_back().unwrap_or(f64::NAN),
         }
     }
 

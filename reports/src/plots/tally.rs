@@ -15,7 +15,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         bucket: Bucket::Last,
         y_scale: None,
         nested: true,
-        caption: "lines that lie on each other agree",
+        caption: "lines that lie on each other are equal",
     };
     lines.draw(outcome, series::group(outcome, "tally"))
 }

@@ -14,8 +14,8 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         y_label: "votes per second (1/s)",
         bucket: Bucket::Mean,
         y_scale: None,
-        nested: false,
-        caption: "",
+        nested: true,
+        caption: "lines that lie on each other are equal",
     };
     lines.draw(outcome, series::group(outcome, "votes"))
 }

@@ -28,28 +28,42 @@ pub enum Cell {
 }
 
 impl Cell {
-    fn html(&self) -> String {
-        match self {
-            Self::Text(text) => format!("<td>{}</td>", escaped(text)),
-            Self::Code(text) => format!("<td><code>{}</code></td>", escaped(text)),
-            Self::Number(text) => format!("<td class=\"number\">{}</td>", escaped(text)),
-            Self::Mark(class, text) => {
-                format!("<td><span class=\"mark {}\">{}</span></td>", escaped(class), escaped(text))
-            }
-        }
+    /// The cell, with the heading it stands under for where the headings are not shown.
+    fn html(&self, heading: &str) -> String {
+        let class = if matches!(self, Self::Number(_)) { " class=\"number\"" } else { "" };
+        let inner = match self {
+            Self::Text(text) | Self::Number(text) => escaped(text),
+            Self::Code(text) => format!("<code>{}</code>", escaped(text)),
+            Self::Mark(class, text) => format!("<span class=\"mark {}\">{}</span>", escaped(class), escaped(text)),
+        };
+        format!("<td{class} data-label=\"{}\">{inner}</td>", escaped(heading))
     }
 }
 
-/// A table that scrolls on its own where the page is narrow. A heading that starts with `#` stands over numbers.
-pub fn table(headings: &[&str], rows: &[Vec<Cell>]) -> String {
-    let heading = |text: &&str| match text.strip_prefix('#') {
-        Some(text) => format!("<th class=\"number\">{}</th>", escaped(text)),
-        None => format!("<th>{}</th>", escaped(text)),
+/// What a table does where the page is narrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Narrow {
+    /// Every row becomes a card, a line for each cell: for words.
+    Cards,
+    /// It scrolls on its own: for many columns of numbers.
+    Scroll,
+}
+
+/// A table. A heading that starts with `#` stands over numbers.
+pub fn table(narrow: Narrow, headings: &[&str], rows: &[Vec<Cell>]) -> String {
+    let name = |text: &&str| text.trim_start_matches('#').to_string();
+    let heading = |text: &&str| {
+        let class = if text.starts_with('#') { " class=\"number\"" } else { "" };
+        format!("<th{class}>{}</th>", escaped(&name(text)))
     };
     let head: String = headings.iter().map(heading).collect();
-    let body: String =
-        rows.iter().map(|row| format!("<tr>{}</tr>\n", row.iter().map(Cell::html).collect::<String>())).collect();
-    format!("<div class=\"wide\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n")
+    let cells =
+        |row: &Vec<Cell>| row.iter().zip(headings).map(|(cell, text)| cell.html(&name(text))).collect::<String>();
+    let body: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", cells(row))).collect();
+    let class = if narrow == Narrow::Cards { " class=\"cards\"" } else { "" };
+    format!(
+        "<div class=\"wide\"><table{class}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
+    )
 }
 
 #[cfg(test)]
@@ -64,8 +78,10 @@ mod tests {
             Cell::Number("1".into()),
             Cell::Mark("holds", "<i>".into()),
         ];
-        let html = table(&["one", "#two <", "three", "four"], &[cells]);
-        assert!(html.contains("<td>&lt;b&gt;</td>") && html.contains("&quot;a&quot; &amp; &#39;b&#39;"));
+        let html = table(Narrow::Cards, &["one", "#two <", "three", "four"], &[cells]);
+        assert!(
+            html.contains("<td data-label=\"one\">&lt;b&gt;</td>") && html.contains("&quot;a&quot; &amp; &#39;b&#39;")
+        );
         assert!(html.contains("<th class=\"number\">two &lt;</th>") && html.contains(">&lt;i&gt;</span>"));
     }
 }

@@ -2,7 +2,7 @@
 
 use headcount_workloads::outcome::{Outcome, PropertyKind, Verdict};
 
-use super::html::{Cell, escaped, table};
+use super::html::{Cell, Narrow, escaped, table};
 use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
 use crate::plots::Drawn;
 use crate::summary::{reason, verdict_word};
@@ -126,13 +126,13 @@ fn targets_table(outcome: &Outcome) -> String {
                 Met::NotSaid => Cell::Text("–".to_string()),
             };
             let id = if row.id.is_empty() { "–" } else { row.id };
-            vec![Cell::Text(id.into()), Cell::Text(row.what), Cell::Text(row.target), Cell::Text(row.measured), met]
+            vec![Cell::Text(id.into()), met, Cell::Text(row.what), Cell::Text(row.target), Cell::Text(row.measured)]
         })
         .collect();
     if rows.is_empty() {
         return String::new();
     }
-    let mut body = table(&["Id", "Requirement", "Target", "Measured", ""], &rows);
+    let mut body = table(Narrow::Cards, &["Id", "Met", "Requirement", "Target", "Measured"], &rows);
     if !outcome.latencies.is_empty() {
         body.push_str(&paragraph(
             "Latencies run from the intended start, so a client that had to wait before it could send is not left out.",
@@ -154,16 +154,16 @@ fn properties(outcome: &Outcome) -> String {
         let word = verdict_word(property.verdict);
         vec![
             Cell::Code(property.name.to_string()),
-            Cell::Text(kind(property.kind).to_string()),
             Cell::Mark(word, word.to_string()),
+            Cell::Text(kind(property.kind).to_string()),
             Cell::Number(grouped(property.times_checked)),
             Cell::Text(property.promise.to_string()),
         ]
     };
     let rows: Vec<Vec<Cell>> = outcome.properties.iter().map(row).collect();
-    let said = "Always: at every check. Sometimes: seen at least once, so that its always says something. Eventually: \
+    let said = "Always: at every check. Sometimes: seen at least once (its number is how often), so that its always says something. Eventually: \
                 within a bound once the faults have healed.";
-    let body = table(&["Property", "Kind", "Verdict", "#Checked or seen", "Promise"], &rows) + &paragraph(said);
+    let body = table(Narrow::Cards, &["Property", "Verdict", "Kind", "#Checked", "Promise"], &rows) + &paragraph(said);
     section("properties", "Properties", &body)
 }
 
@@ -181,7 +181,7 @@ fn faults(outcome: &Outcome) -> String {
         ]
     };
     let rows: Vec<Vec<Cell>> = outcome.faults.iter().map(row).collect();
-    section("faults", "Faults", &table(&["#From", "#To", "#Lasted", "Kind", "What it did"], &rows))
+    section("faults", "Faults", &table(Narrow::Cards, &["#From", "#To", "#Lasted", "Kind", "What it did"], &rows))
 }
 
 /// A moment in seconds, to the millisecond.
@@ -216,7 +216,7 @@ fn readings(outcome: &Outcome) -> String {
     };
     let rows: Vec<Vec<Cell>> = outcome.readings.iter().map(row).collect();
     let said = paragraph("Where the documents' numbers cannot all hold, and how they were read.");
-    section("readings", "Readings", &(said + &table(&["Id", "The document", "The reading"], &rows)))
+    section("readings", "Readings", &(said + &table(Narrow::Cards, &["Id", "The document", "The reading"], &rows)))
 }
 
 fn stations(outcome: &Outcome) -> String {
@@ -252,7 +252,7 @@ fn stations(outcome: &Outcome) -> String {
         "#Mean service",
         "#Longest queue",
     ];
-    section("stations", "Stations", &table(&headings, &rows))
+    section("stations", "Stations", &table(Narrow::Scroll, &headings, &rows))
 }
 
 fn limits(outcome: &Outcome) -> String {
@@ -277,7 +277,7 @@ fn counts(outcome: &Outcome) -> String {
             let summary = format!("{} {what}", grouped(rows.len() as u64));
             body.push_str(&format!(
                 "<details>\n<summary>{summary}</summary>\n{}</details>\n",
-                table(&["Name", heading], &rows)
+                table(Narrow::Scroll, &["Name", heading], &rows)
             ));
         }
     }

@@ -1,0 +1,223 @@
+//! The command line: what can be asked, and how a wrong question is answered.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::terminal::{self, Problem};
+
+/// What runs when nothing is asked.
+pub const FLAGSHIP: &str = "voting-500k";
+
+/// Runs a real-time voting or presence system in a simulated world, breaks it on purpose, checks every promise.
+///
+/// Without a command: run voting-500k. Exit status: 0 holds, 1 violated, 2 usage or bad input, 3 inconclusive.
+#[derive(Debug, Parser)]
+#[command(name = "headcount", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run one scenario with one seed and write its folder
+    Run(RunOptions),
+    /// Run one scenario with many seeds
+    Check(CheckOptions),
+    /// List scenarios, properties, faults and limits profiles
+    List(ListOptions),
+}
+
+/// `headcount run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunOptions {
+    /// A built-in scenario's name, or a scenario file (*.toml)
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = FLAGSHIP)]
+    pub scenario: String,
+    /// Seed, decimal or 0x hex
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
+    pub seed: u64,
+    /// Folder for the run's files [default: runs/<scenario>-<seed>]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    pub out: Option<PathBuf>,
+    /// Write the full trace to this file, a line an event
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Set a key of the scenario, as in its file; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides: Vec<(String, String)>,
+    /// Print run.json instead of the summary
+    #[arg(long)]
+    pub json: bool,
+    /// No progress, and only the verdict
+    #[arg(long)]
+    pub quiet: bool,
+    /// Write no run folder
+    #[arg(long)]
+    pub no_files: bool,
+}
+
+/// `headcount check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckOptions {
+    /// A built-in scenario's name, or a scenario file (*.toml)
+    #[arg(value_name = "SCENARIO|FILE.toml")]
+    pub scenario: String,
+    /// How many seeds
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub seeds: u64,
+    /// The first seed, decimal or 0x hex
+    #[arg(long, value_name = "K", default_value = "1", value_parser = seed)]
+    pub from: u64,
+    /// Seeds run at the same time [default: the machine's cores]
+    #[arg(long, value_name = "J", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Set a key of the scenario, as in its file; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides: Vec<(String, String)>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Run all seeds even of a scenario that is expected to be violated
+    #[arg(long)]
+    pub keep_going: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `headcount list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListOptions {
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why there is nothing to do.
+pub enum Stop {
+    /// Help or the version was asked for.
+    Said(String),
+    Wrong(Problem),
+}
+
+impl Stop {
+    /// Says so: help on stdout with status 0, a wrong use in one line on stderr with status 2.
+    pub fn say(self) -> ExitCode {
+        match self {
+            Self::Said(text) => match terminal::print(&text) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(problem) => terminal::refuse(&problem),
+            },
+            Self::Wrong(problem) => terminal::refuse(&problem),
+        }
+    }
+}
+
+/// Reads the command line; the first argument is the command's own name.
+///
+/// # Errors
+/// Help and version come back as what to print, wrong use as its one line.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop> {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Said(error.render().to_string()),
+        _ => Stop::Wrong(one_line(&error.render().to_string())),
+    })?;
+    Ok(cli.verb.unwrap_or_else(flagship))
+}
+
+fn flagship() -> Verb {
+    let scenario = FLAGSHIP.to_string();
+    let (out, trace, overrides) = (None, None, Vec::new());
+    Verb::Run(RunOptions { scenario, seed: 1, out, trace, overrides, json: false, quiet: false, no_files: false })
+}
+
+/// clap says what is wrong in the first paragraph, what may be right in a tip, and then how everything is used.
+fn one_line(rendered: &str) -> Problem {
+    let mut paragraphs = rendered.split("\n\n");
+    let wrong = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
+    let tip = paragraphs.find(|paragraph| paragraph.trim_start().starts_with("tip: "));
+    let tip = tip.map_or_else(String::new, |tip| format!(" ({})", tip.trim()));
+    Problem::new(format!("{wrong}{tip}; see headcount --help"))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    let right = "a seed is a whole number from 0 to 18446744073709551615, as in 17 or 0x11";
+    let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
+    // `from_str_radix` would take a sign.
+    let (digits, radix) = hex.map_or((text, 10), |digits| (digits, 16));
+    let is_digits = digits.chars().all(|digit| digit.is_digit(radix));
+    u64::from_str_radix(digits, radix).ok().filter(|_| is_digits).ok_or_else(|| right.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "it takes a whole number of seeds, 1 or more".to_string())
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    let in_range = |count: &usize| (1..=1024).contains(count);
+    text.parse().ok().filter(in_range).ok_or_else(|| "it takes a whole number of threads, 1 to 1024".to_string())
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(key, value)| (key.trim().to_string(), value.trim().to_string()));
+    pair.filter(|(key, _)| !key.is_empty()).ok_or_else(|| "it takes a key and a value, as in shards=4".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(line: &str) -> String {
+        match parse(line.split(' ').map(OsString::from)) {
+            Err(Stop::Wrong(problem)) => problem.0,
+            _ => panic!("{line} was taken"),
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seeds_are_decimal_or_hex_and_nothing_else() {
+        let right = [("0", 0), ("17", 17), ("0x11", 17), ("0XfF", 255), ("18446744073709551615", u64::MAX)];
+        for (text, value) in right {
+            assert_eq!(seed(text), Ok(value));
+        }
+        for text in ["", "0x", "+1", "-1", "0x-1", "1.5", "seven", "18446744073709551616", "1e3", " 1"] {
+            assert!(seed(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_use_is_one_line_that_names_the_option() {
+        let line = wrong("headcount run voting-small --seed many");
+        assert!(line.contains("'--seed <N>'") && line.contains("a whole number from 0"), "{line}");
+        assert!(wrong("headcount check voting-small --seeds 0").contains("--seeds <N>"));
+        assert!(wrong("headcount check voting-small").contains("--seeds <N>"));
+        assert!(wrong("headcount run x --sed 1").contains("--seed"), "the tip is kept");
+        assert!(wrong("headcount run x --set shards").contains("as in shards=4"));
+        assert!(wrong("headcount frobnicate").contains("frobnicate"));
+        assert!(wrong("headcount run x --out a --no-files").contains("--no-files"));
+        for line in ["headcount check", "headcount run a b", "headcount check x --seeds 1 --jobs 0"] {
+            assert!(!wrong(line).contains('\n'));
+        }
+    }
+
+    #[test]
+    fn nothing_asked_runs_the_flagship() {
+        let Ok(Verb::Run(options)) = parse(["headcount".into()]) else { panic!("no run") };
+        assert_eq!((options.scenario.as_str(), options.seed, options.no_files), (FLAGSHIP, 1, false));
+    }
+}

@@ -1,0 +1,5 @@
+//! The verbs of the command, a file each.
+
+pub mod check;
+pub mod list;
+pub mod run;
