@@ -61,6 +61,31 @@ impl Process<Parcel> for Passer {
     }
 }
 
+/// What one event costs when each message is a madsim task that sleeps: 10,000 of them, 1 to 10 ms at a time.
+fn sleeping_tasks_ns(rounds: u64) -> f64 {
+    const TASKS: u64 = 10_000;
+    let run = move || {
+        let runtime = madsim::runtime::Runtime::with_seed_and_config(1, madsim::Config::default());
+        let started = Instant::now();
+        runtime.block_on(async move {
+            let tasks = (0..TASKS).map(|task| {
+                madsim::task::spawn(async move {
+                    let mut stream = Stream::new(1, "sleep", task);
+                    for _ in 0..rounds {
+                        madsim::time::sleep(std::time::Duration::from_nanos(stream.between(MS, 10 * MS))).await;
+                    }
+                })
+            });
+            for task in tasks.collect::<Vec<_>>() {
+                task.await.expect("no task panics");
+            }
+        });
+        started.elapsed().as_nanos() as f64 / (TASKS * rounds) as f64
+    };
+    // On a thread of its own, because madsim's state is the thread's.
+    std::thread::spawn(run).join().expect("no panic")
+}
+
 fn main() {
     if cfg!(debug_assertions) {
         eprintln!("note: without --release this says nothing");
@@ -82,6 +107,7 @@ fn main() {
         "a world of 64 nodes and 1 ms, from nothing to nothing: {:.1} us",
         started.elapsed().as_micros() as f64 / f64::from(WORLDS)
     );
+    println!("10000 madsim tasks sleeping, for comparison: {:.1} ns/event", sleeping_tasks_ns(50));
     println!("nodes  in flight  latency                   messages  ns/message  digest");
     for (nodes, in_flight, share) in [(64, 10_000, 1.0), (64, 1_000, 5.0), (64, 100, 20.0), (16, 10_000, 1.0)] {
         for (name, latency) in [

@@ -216,10 +216,10 @@ impl<M: Payload> Driver<M> {
         let mut wire = lock(&self.wire);
         let local = wire.next_local.iter().copied().min().unwrap_or(NEVER);
         let slot = wire.wheel.first().unwrap_or(NEVER).min(local >> self.shift);
-        let start = match slot >= limit >> self.shift {
-            true if slot > limit >> self.shift => limit,
-            _ => (slot << self.shift).max(self.now),
-        };
+        if slot > limit >> self.shift {
+            return (limit, limit);
+        }
+        let start = (slot << self.shift).max(self.now);
         if start >= limit {
             return (limit, limit);
         }
@@ -253,7 +253,7 @@ impl<M: Payload> Driver<M> {
                 Status::Up => {
                     std::mem::swap(&mut host.inbox, tray);
                     if !tray.is_empty() {
-                        // It resumed in this window: what waited comes first.
+                        // It resumes in this window: what waited is older, and comes first when it sorts its mail.
                         let waited = std::mem::take(tray);
                         host.inbox.extend(waited);
                     }

@@ -126,6 +126,21 @@ impl<M: Payload> WorldBuilder<M> {
         node
     }
 
+    /// The nodes of a kind, in the order of their ids: candidates for faults.
+    pub fn nodes_of_kind(&self, kind: &str) -> Vec<NodeId> {
+        self.nodes_that(|spec| spec.kind == kind)
+    }
+
+    /// The nodes of a region, likewise.
+    pub fn nodes_in(&self, region: RegionId) -> Vec<NodeId> {
+        self.nodes_that(|spec| spec.region == region)
+    }
+
+    fn nodes_that(&self, holds: impl Fn(&NodeSpec) -> bool) -> Vec<NodeId> {
+        let nodes = self.nodes.iter().enumerate().filter(|(_, (spec, _))| holds(spec));
+        nodes.map(|(index, _)| NodeId(index as u32)).collect()
+    }
+
     /// How the nodes of two regions (or of one) are joined, in both directions.
     pub fn links(&mut self, a: RegionId, b: RegionId, model: LinkModel) -> &mut Self {
         let model = Arc::new(model);
@@ -158,7 +173,7 @@ impl<M: Payload> WorldBuilder<M> {
         self
     }
 
-    /// Where to publish how far virtual time has come [ns], for a progress bar on another thread.
+    /// Where to publish how far virtual time has come, in ns, for a progress bar on another thread.
     pub fn progress(&mut self, progress: Arc<AtomicU64>) -> &mut Self {
         self.progress = progress;
         self

@@ -1,14 +1,36 @@
 //! The same seed gives the same run: twice, on any thread, however time is cut.
 
 use headcount_sim::{
-    Direction, Fault, FaultEntry, Finished, Group, LinkModel, MS, NodeId, SECOND, Sampler, StationSpec, Stream,
-    first_difference,
+    Direction, Fault, FaultEntry, Finished, Group, LinkModel, MS, NodeId, RegionId, SECOND, Sampler, StationSpec,
+    Stream, SwarmKind, SwarmWindow, draw_plan, first_difference,
 };
 
 use crate::support::{Bench, Number, Saw};
 
-/// A world with a little of everything: 12 nodes that pass messages on, stations, alarms, all kinds of faults.
+/// One fault of most kinds.
+fn usual_plan() -> Vec<FaultEntry<Number>> {
+    let (node, for_) = (NodeId(4), 100 * MS);
+    let (a, b) = (Group::node(NodeId(1)), Group::AllBut(vec![NodeId(1)]));
+    vec![
+        FaultEntry::new(150 * MS + 1, Fault::Crash { node: NodeId(3), down: 77_777_777 }),
+        FaultEntry::new(200 * MS, Fault::Pause { node, for_ }),
+        FaultEntry::new(333 * MS, Fault::Partition { a, b, direction: Direction::AToB, for_ }),
+        FaultEntry::new(400 * MS, Fault::Clock { node: NodeId(5), offset: -20_000_000, drift_ppm: 300 }),
+        FaultEntry::heal_all(700 * MS),
+    ]
+}
+
 fn busy_world(seed: u64, lookahead: Option<u64>, tracing: bool) -> Finished<Number> {
+    busy_world_with(seed, lookahead, tracing, usual_plan())
+}
+
+/// A world with a little of everything: 12 nodes that pass messages on, stations, alarms, all kinds of faults.
+fn busy_world_with(
+    seed: u64,
+    lookahead: Option<u64>,
+    tracing: bool,
+    plan: Vec<FaultEntry<Number>>,
+) -> Finished<Number> {
     const NODES: u64 = 12;
     let latency = Sampler::exponential(3 * MS).expect("a mean above 0").shifted(2 * MS);
     let link = LinkModel {
@@ -51,15 +73,7 @@ fn busy_world(seed: u64, lookahead: Option<u64>, tracing: bool) -> Finished<Numb
     } else {
         bench.listener();
     }
-    let (node, for_) = (NodeId(4), 100 * MS);
-    let (a, b) = (Group::node(NodeId(1)), Group::AllBut(vec![NodeId(1)]));
-    bench.world.trace(tracing).plan(vec![
-        FaultEntry::new(150 * MS + 1, Fault::Crash { node: NodeId(3), down: 77_777_777 }),
-        FaultEntry::new(200 * MS, Fault::Pause { node, for_ }),
-        FaultEntry::new(333 * MS, Fault::Partition { a, b, direction: Direction::AToB, for_ }),
-        FaultEntry::new(400 * MS, Fault::Clock { node: NodeId(5), offset: -20_000_000, drift_ppm: 300 }),
-        FaultEntry::heal_all(700 * MS),
-    ]);
+    bench.world.trace(tracing).plan(plan);
     bench.world.run(SECOND)
 }
 
@@ -111,6 +125,40 @@ fn the_width_of_slots_changes_nothing() {
         }
         assert_eq!(wide.digest, narrow.digest);
     }
+}
+
+/// The same under 24 drawn plans of overlapping crashes, pauses, partitions, bad links and wrong clocks: also a hunt for
+/// what stands still or panics.
+#[test]
+fn the_width_of_slots_changes_nothing_under_a_swarm_of_faults() {
+    let nodes: Vec<NodeId> = (0..12).map(NodeId).collect();
+    let kinds = vec![
+        SwarmKind::crash(nodes.clone(), 12),
+        SwarmKind::crash_region(vec![RegionId(0)], 2),
+        SwarmKind::pause(nodes.clone(), 12),
+        SwarmKind::partition(nodes.clone(), 4),
+        SwarmKind::one_way_partition(nodes.clone(), 4),
+        SwarmKind::degrade(nodes.clone(), 4),
+        SwarmKind::clock(nodes, 6, 100),
+    ];
+    let window = SwarmWindow { start: 0, end: 900 * MS };
+    let mut faults = 0;
+    for seed in 0..24 {
+        let plan = || {
+            let mut plan = draw_plan(seed, &kinds, window).plan;
+            plan.push(FaultEntry::heal_all(900 * MS));
+            plan
+        };
+        let (wide, narrow) =
+            (busy_world_with(seed, None, false, plan()), busy_world_with(seed, Some(100_000), false, plan()));
+        assert_eq!(wide.digest, narrow.digest, "seed {seed}");
+        assert_eq!(wide.faults, narrow.faults, "seed {seed}");
+        assert_eq!(wide.network, narrow.network, "seed {seed}");
+        assert!(wide.faults.iter().all(|fault| fault.start <= fault.end && fault.end <= 900 * MS));
+        faults += wide.faults.len();
+    }
+    // 7 kinds at 1/2, with 6.5, 1.5, 6.5, 2.5, 2.5, 2.5 and 3.5 events in the mean: 12.75 a plan, 306 in all.
+    assert!(faults > 200, "{faults}");
 }
 
 /// Writing a trace changes nothing either.
