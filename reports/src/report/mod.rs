@@ -32,9 +32,9 @@ pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
 
 fn verdict_said(verdict: Verdict) -> String {
     match verdict {
-        Verdict::Holds => "Every promise was kept, and each was put to the test.",
-        Verdict::Inconclusive => "No promise was broken, but not every one was put to the test.",
-        Verdict::Violated => "A promise was broken.",
+        Verdict::Holds => "Every property held, and each met its situation.",
+        Verdict::Inconclusive => "No property was broken, but not every one met its situation.",
+        Verdict::Violated => "A property was broken.",
     }
     .to_string()
 }
