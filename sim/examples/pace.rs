@@ -109,7 +109,9 @@ fn main() {
     );
     println!("10000 madsim tasks sleeping, for comparison: {:.1} ns/event", sleeping_tasks_ns(50));
     println!("nodes  in flight  latency                   messages  ns/message  digest");
-    for (nodes, in_flight, share) in [(64, 10_000, 1.0), (64, 1_000, 5.0), (64, 100, 20.0), (16, 10_000, 1.0)] {
+    for (nodes, in_flight, share) in
+        [(64, 500_000, 0.1), (64, 10_000, 1.0), (64, 1_000, 5.0), (64, 100, 20.0), (16, 10_000, 1.0)]
+    {
         for (name, latency) in [
             ("0.55 + exp(4) ms", exponential.clone()),
             ("uniform 0.55 to 9.5 ms", Sampler::uniform(550 * US, 9_500 * US).expect("it rises")),

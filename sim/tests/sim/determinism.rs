@@ -1,8 +1,10 @@
 //! The same seed gives the same run: twice, on any thread, however time is cut.
 
+use std::sync::{Arc, Mutex};
+
 use headcount_sim::{
     Direction, Fault, FaultEntry, Finished, Group, LinkModel, MS, NodeId, RegionId, SECOND, Sampler, StationSpec,
-    Stream, SwarmKind, SwarmWindow, draw_plan, first_difference,
+    Stream, SwarmKind, SwarmWindow, TraceRecord, TraceTo, draw_plan, first_difference,
 };
 
 use crate::support::{Bench, Number, Saw};
@@ -159,6 +161,36 @@ fn the_width_of_slots_changes_nothing_under_a_swarm_of_faults() {
     }
     // 7 kinds at 1/2, with 6.5, 1.5, 6.5, 2.5, 2.5, 2.5 and 3.5 events in the mean: 12.75 a plan, 306 in all.
     assert!(faults > 200, "{faults}");
+}
+
+/// A sink is shown the same records as the memory keeps, in the order of time, as lines that carry time, node and event.
+#[test]
+fn a_sink_sees_the_same_trace() {
+    let run = |trace: TraceTo| {
+        let mut bench = Bench::new(1, LinkModel::constant(MS));
+        let to = bench.listener();
+        bench.ticker(to, 3 * MS, 2);
+        bench.world.trace(trace).plan(vec![FaultEntry::new(5 * MS, Fault::Crash { node: to, down: MS })]);
+        bench.world.run(8 * MS).trace
+    };
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    let write = move |record: &TraceRecord| sink.lock().expect("no panic").push(record.to_string());
+    assert_eq!(run(TraceTo::Sink(Box::new(write))), None);
+    let kept: Vec<String> = run(TraceTo::Memory).expect("wanted").iter().map(TraceRecord::to_string).collect();
+    assert_eq!(*lines.lock().expect("no panic"), kept);
+    let expected = [
+        "0.000000000 node 0 start",
+        "0.000000000 node 1 start",
+        "0.003000000 node 1 wake",
+        "0.004000000 node 0 <- 1 number 0",
+        "0.005000000 world fault crash node 0 down 1000000 ns",
+        "0.006000000 world fault restart node 0",
+        "0.006000000 node 0 start",
+        "0.006000000 node 1 wake",
+        "0.007000000 node 0 <- 1 number 1",
+    ];
+    assert_eq!(kept, expected);
 }
 
 /// Writing a trace changes nothing either.

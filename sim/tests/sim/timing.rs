@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use headcount_sim::{HALT_GRAIN, LinkModel, MS, NodeId, SECOND, WorldError};
+use headcount_sim::{HALT_GRAIN, LinkModel, MS, NodeId, SECOND, Sampler, StationSpec, WorldError};
 
 use crate::support::{Bench, Number, Saw, numbers, scripted};
 
@@ -126,6 +126,14 @@ fn a_panic_names_the_seed_and_the_reason() {
 }
 
 #[test]
+#[should_panic(expected = "it sent a message to node 9, which there is not")]
+fn a_message_to_nobody_is_a_broken_node() {
+    let mut bench = Bench::new(1, LinkModel::constant(MS));
+    bench.node(|_, _, out, _| out.send(NodeId(9), Number(0)));
+    bench.world.run(SECOND);
+}
+
+#[test]
 fn impossible_worlds_are_refused() {
     let empty = Bench::new(1, LinkModel::constant(MS));
     assert_eq!(empty.world.check(), Err(WorldError::Empty));
@@ -137,6 +145,13 @@ fn impossible_worlds_are_refused() {
     apart.node_in(there, None, |_, _, _, _| {});
     let error = apart.world.check().expect_err("no link");
     assert_eq!(error.to_string(), "no link from region here to region there");
+
+    assert_eq!((apart.world.nodes_in(there), apart.world.nodes_of_kind("scripted").len()), (vec![NodeId(1)], 2));
+
+    let mut idle = Bench::new(1, LinkModel::constant(MS));
+    let none = StationSpec::new(0, Sampler::constant(MS));
+    idle.node_in(idle.region, Some(none), |_, _, _, _| {});
+    assert_eq!(idle.world.check(), Err(WorldError::BadStation { node: "node 0".to_owned() }));
 
     let mut planned = Bench::new(1, LinkModel::constant(MS));
     planned.listener();
