@@ -50,7 +50,7 @@ impl Lines {
         for (i, points) in lines.iter().enumerate() {
             let (width, opacity) = match (self.nested, i) {
                 (false, _) => (1.5, 1.0),
-                (true, 0) => (6.0, 0.45),
+                (true, 0) => (5.0, 0.65),
                 (true, 1) => (3.0, 0.9),
                 (true, _) => (1.5, 1.0),
             };

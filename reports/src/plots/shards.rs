@@ -103,7 +103,7 @@ fn share(steps: usize) -> f64 {
 
 /// One hue, from faint to full: darker on white and brighter on black both mean more.
 fn colour(level: usize) -> Colour {
-    Colour::Hue(0, 0.08 + 0.92 * level as f64 / (LEVELS - 1) as f64)
+    Colour::Hue(2, 0.12 + 0.88 * level as f64 / (LEVELS - 1) as f64)
 }
 
 #[cfg(test)]
