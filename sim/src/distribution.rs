@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use crate::contract::Nanos;
+use crate::stream::Stream;
 
 const CELL_BITS: u32 = 12;
 const CELLS: usize = 1 << CELL_BITS;
@@ -197,6 +198,12 @@ impl Sampler {
             Shape::Uniform { low, high } => low + ((u128::from(bits) * (u128::from(high - low) + 1)) >> 64) as Nanos,
             Shape::Table(table) => table.sample(bits),
         }
+    }
+
+    /// A duration drawn from `stream`; one that never varies draws nothing.
+    #[inline]
+    pub fn draw(&self, stream: &mut Stream) -> Nanos {
+        self.as_constant().unwrap_or_else(|| self.sample(stream.next_u64()))
     }
 
     /// The duration it always gives, if there is but one: then no random bits need be drawn.
@@ -393,6 +400,9 @@ mod tests {
         let samples: Vec<Nanos> = (0..100_000u64).map(|i| lognormal.sample(i * (u64::MAX / 100_000))).collect();
         assert!(samples.is_sorted());
         assert_eq!(Sampler::constant(5).as_constant(), Some(5));
+        let (mut stream, mut same) = (Stream::new(1, "draw", 0), Stream::new(1, "draw", 0));
+        assert_eq!(Sampler::constant(5).draw(&mut stream), 5);
+        assert_eq!(lognormal.draw(&mut stream), lognormal.sample(same.next_u64()), "the constant drew nothing");
         assert_eq!(lognormal.as_constant(), None);
     }
 

@@ -181,9 +181,7 @@ impl<M> Station<M> {
     }
 
     fn begin(&mut self, now: Nanos, arrived: Nanos, packet: Packet<M>) {
-        let service = &self.spec.service;
-        let takes = service.as_constant().unwrap_or_else(|| service.sample(self.draws.next_u64()));
-        let done = now.saturating_add(takes);
+        let done = now.saturating_add(self.spec.service.draw(&mut self.draws));
         let wait = now - arrived;
         let second = self.second(now);
         second.begun += 1;
