@@ -1,6 +1,27 @@
 //! Where platform and world meet: populations, scenarios, faults chosen, oracles.
+//!
+//! | room | idea |
+//! |---|---|
+//! | [`catalogue`] | the built-in scenarios, a line each |
+//! | [`scenario`] | a TOML file that says everything about a run |
+//! | [`arrivals`] | when votes begin |
+//! | [`crowd`] | a region's users: what they intend, do and see |
+//! | [`cluster`] | the nodes of a run, put together |
+//! | [`faults`] | the scenario's faults and swarm as the world's fault plan |
+//! | [`wire`] | engine messages and nodes in the world |
+//! | [`oracle`] | the properties, each judging by what was sent, received and durably stored |
+//! | [`run`] | one scenario and one seed to one outcome |
+//! | [`outcome`] | what a run found, as plain data |
 
 pub mod arrivals;
 pub mod catalogue;
+pub mod cluster;
+pub mod crowd;
+pub mod faults;
+mod figures;
+mod latency;
+pub mod oracle;
 pub mod outcome;
+pub mod run;
 pub mod scenario;
+pub mod wire;

@@ -251,7 +251,10 @@ impl Worker {
             self.settle(&running);
             if running.answer {
                 let ApiError { status, body } = ApiError::function_timeout();
-                out.send(running.caller, Msg::Invoked { tag: running.tag, outcome: InvokeOutcome::Abort { status, body } });
+                out.send(
+                    running.caller,
+                    Msg::Invoked { tag: running.tag, outcome: InvokeOutcome::Abort { status, body } },
+                );
             }
             self.instances -= 1;
         }
@@ -371,4 +374,3 @@ impl Node for Worker {
         self
     }
 }
-

@@ -377,9 +377,10 @@ async fn broadcast(context: Context) -> Resolution {
 fn tally(snapshot: &Snapshot) -> Announcement {
     let counts = snapshot.tally();
     // A changed vote can lower an option's count, so a delta can be negative.
-    let deltas = counts.iter().zip(&snapshot.previous).map(|((id, now), before)| {
-        (id.clone(), Value::from(*now as i64 - *before as i64))
-    });
+    let deltas = counts
+        .iter()
+        .zip(&snapshot.previous)
+        .map(|((id, now), before)| (id.clone(), Value::from(*now as i64 - *before as i64)));
     let mut payload = Map::new();
     payload.insert("tally".into(), Value::Object(counts_map(&counts)));
     payload.insert("total".into(), snapshot.total().into());

@@ -50,7 +50,6 @@ enum Step {
     Announce(Status),
 }
 
-
 /// A step that was done, and when -- output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Done {
@@ -87,7 +86,8 @@ impl Host {
     pub fn new(config: HostConfig) -> Self {
         let mut steps = vec![(0, Step::Login), (config.create_at, Step::Object), (config.create_at, Step::Subscribe)];
         steps.push((config.create_at, Step::Announce(Status::Created)));
-        let moves = [(config.open_at, Status::Open), (config.close_at, Status::Closed), (config.reveal_at, Status::Revealed)];
+        let moves =
+            [(config.open_at, Status::Open), (config.close_at, Status::Closed), (config.reveal_at, Status::Revealed)];
         for (at, to) in moves {
             if config.variant == Variant::Documented {
                 steps.push((at, Step::Patch(to)));
@@ -207,9 +207,10 @@ impl Host {
                 payload.insert("hostId".into(), spec.host_id.clone().into());
                 ("vote.created", payload)
             }
-            Status::Open => {
-                ("vote.opened", Map::from_iter([("openedAt".into(), ts.clone().into()), ("closesAt".into(), Value::Null)]))
-            }
+            Status::Open => (
+                "vote.opened",
+                Map::from_iter([("openedAt".into(), ts.clone().into()), ("closesAt".into(), Value::Null)]),
+            ),
             Status::Closed => (
                 "vote.closed",
                 Map::from_iter([("closedAt".into(), ts.clone().into()), ("totalVotes".into(), total.into())]),

@@ -123,7 +123,10 @@ pub enum Query {
     User(String),
     Request(String),
     /// `server_ts`, from inclusive, to exclusive [ns of the world's clock].
-    Range { from: u64, to: u64 },
+    Range {
+        from: u64,
+        to: u64,
+    },
 }
 
 /// A row as a query returns it: `vote_audit` with the document's column names.

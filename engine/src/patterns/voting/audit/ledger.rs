@@ -485,6 +485,9 @@ mod tests {
 
     #[test]
     fn base_36() {
-        assert_eq!((base36(0), base36(35), base36(36), base36(46_655)), ("0".into(), "z".into(), "10".into(), "zzz".into()));
+        assert_eq!(
+            (base36(0), base36(35), base36(36), base36(46_655)),
+            ("0".into(), "z".into(), "10".into(), "zzz".into())
+        );
     }
 }

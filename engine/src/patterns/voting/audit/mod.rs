@@ -28,6 +28,8 @@ pub const QUERY_ROWS_MAX: usize = 1_000;
 pub struct AuditDb {
     /// Durable.
     ledger: Ledger,
+    /// Durable: the latest time it has written. A clock that was set back does not bring back the past.
+    latest: Nanos,
     mischief: Mischief,
     counts: AuditCounts,
 }
@@ -51,7 +53,7 @@ pub struct AuditCounts {
 impl AuditDb {
     /// An empty database; `seed` throws the dice of its misbehaviour.
     pub fn new(seed: u64) -> Self {
-        Self { ledger: Ledger::default(), mischief: Mischief::new(seed), counts: AuditCounts::default() }
+        Self { ledger: Ledger::default(), latest: 0, mischief: Mischief::new(seed), counts: AuditCounts::default() }
     }
 
     /// What is durably stored.
@@ -197,6 +199,8 @@ impl AuditDb {
 
 impl Node for AuditDb {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Outbox) {
+        self.latest = self.latest.max(now);
+        let now = self.latest;
         match input {
             Input::Message { from, msg: Msg::Http { tag, request } } => self.http(now, from, tag, &request, out),
             Input::Message { msg: Msg::Misbehave(how), .. } => self.mischief.set(how),

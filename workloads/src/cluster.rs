@@ -1,0 +1,310 @@
+//! Puts the nodes of a run together: the platform, the pattern, the crowd, each at its address in its region.
+
+use std::sync::Arc;
+
+use headcount_engine::access::{AccessManager, AccessOptions, Verifier};
+use headcount_engine::appcontext::AppContext;
+use headcount_engine::auth::{AuthOptions, AuthServer};
+use headcount_engine::broker::{Binding, Broker, BrokerConfig, REPLICATION_FRAME};
+use headcount_engine::contract::{Node, NodeId, SECOND};
+use headcount_engine::edge::{Edge, EdgeConfig};
+use headcount_engine::functions::{Function, Worker, WorkerConfig};
+use headcount_engine::history::{History, Retention};
+use headcount_engine::kvstore::{KvOptions, KvReplica};
+use headcount_engine::limits::Limits;
+use headcount_engine::message::Trigger;
+use headcount_engine::patterns::voting::audit::{self, AuditDb};
+use headcount_engine::patterns::voting::grants::VotingGrants;
+use headcount_engine::patterns::voting::host::{Host, HostConfig};
+use headcount_engine::patterns::voting::session::{SessionConfig, SessionSpec};
+use headcount_engine::patterns::voting::{self, documented, hardened};
+use headcount_engine::scheduler::{Job, Scheduler, SchedulerConfig};
+use headcount_sim as sim;
+use headcount_sim::{CounterHash, LinkModel, Place, Sampler, StationSpec, Stream, WorldBuilder};
+
+use crate::crowd::plan::{self, Plan};
+use crate::crowd::{Crowd, CrowdConfig};
+use crate::scenario::{NodeKind, Scenario, Service, Station, Variant};
+use crate::wire::{Hosted, Wire};
+
+/// A handler's call that is not answered for this long has failed: "all async operations have timeouts" (voting.md 7.3).
+/// Two of them fit into the 10 s a handler may run (platform.md 3.3).
+const OP_TIMEOUT: u64 = 5 * SECOND;
+/// Invocations that wait for an instance of one worker; more are refused with 429.
+const WORKER_QUEUE: u32 = 100_000;
+/// One instance in four is warm from the start (voting.md 10.1: pre-warm Functions); the rest start cold.
+const PREWARMED_ONE_IN: u32 = 4;
+
+/// Distributions that all runs of a scenario share: they are tables, made once.
+#[derive(Debug)]
+pub struct Models {
+    stations: Vec<(&'static str, StationSpec)>,
+}
+
+impl Models {
+    /// The tables of a scenario.
+    pub fn new(scenario: &Scenario) -> Self {
+        let stations = scenario.stations.by_kind();
+        Self { stations: stations.iter().map(|(kind, station)| (*kind, station_spec(station))).collect() }
+    }
+
+    fn station(&self, kind: NodeKind) -> Option<StationSpec> {
+        self.stations.iter().find(|(word, _)| *word == kind.word()).map(|(_, spec)| spec.clone())
+    }
+}
+
+fn station_spec(station: &Station) -> StationSpec {
+    let checked = "the scenario's service times are checked";
+    let service = match station.service {
+        Service::Lognormal { mean, p99 } => Sampler::lognormal_p99(mean, p99).expect(checked),
+        Service::Constant { time } => Sampler::constant(time),
+        Service::Exponential { mean } => Sampler::exponential(mean).expect(checked),
+    };
+    let rate_per_s = (station.rate_per_s > 0.0).then_some(station.rate_per_s);
+    StationSpec { servers: station.servers, service, queue: Some(station.queue), rate_per_s }
+}
+
+/// The addresses of a scenario's nodes.
+struct Addresses {
+    nodes: Vec<crate::scenario::NodeSpec>,
+}
+
+impl Addresses {
+    fn of(&self, kind: NodeKind, region: Option<usize>) -> Vec<NodeId> {
+        let here = |node: &crate::scenario::NodeSpec| node.kind == kind && region.is_none_or(|r| r == node.region);
+        let found = self.nodes.iter().enumerate().filter(|(_, node)| here(node));
+        found.map(|(index, _)| NodeId(index as u32)).collect()
+    }
+
+    fn one(&self, kind: NodeKind, region: Option<usize>) -> NodeId {
+        self.of(kind, region)[0]
+    }
+}
+
+/// The pattern's variant in the engine's words.
+pub fn variant(scenario: &Scenario) -> voting::Variant {
+    match scenario.variant {
+        Variant::Documented => voting::Variant::Documented,
+        Variant::Hardened => voting::Variant::Hardened,
+    }
+}
+
+/// The host of every built-in session.
+pub const HOST_ID: &str = "host_user_123";
+
+/// The session as the host creates it.
+pub fn session_spec(scenario: &Scenario) -> SessionSpec {
+    let vote = &scenario.vote;
+    SessionSpec {
+        session_id: vote.session_id.clone(),
+        question: vote.question.clone(),
+        options: SessionSpec::options_of(&vote.options),
+        config: SessionConfig {
+            allow_change_vote: vote.allow_change_vote,
+            show_live_tally: vote.show_live_tally,
+            anonymous_results: vote.anonymous_results,
+            max_votes_per_user: vote.max_votes_per_user,
+        },
+        host_id: HOST_ID.into(),
+    }
+}
+
+fn functions(scenario: &Scenario) -> Arc<[Function]> {
+    match scenario.variant {
+        Variant::Documented => documented::functions(&scenario.vote.session_id).into(),
+        Variant::Hardened => hardened::functions().into(),
+    }
+}
+
+/// A world with all nodes and links of the scenario, without faults.
+pub fn build(scenario: &Scenario, models: &Models, plans: Vec<Plan>, seed: u64, tracing: bool) -> WorldBuilder<Wire> {
+    let mut world = WorldBuilder::new(seed);
+    let regions: Vec<sim::RegionId> = scenario.topology.regions.iter().map(|name| world.region(name)).collect();
+    let places: Vec<Place> = scenario
+        .topology
+        .regions
+        .iter()
+        .map(|name| Place::named(name).expect("the scenario's regions are places of the world"))
+        .collect();
+    for (a, &from) in places.iter().enumerate() {
+        for (b, &to) in places.iter().enumerate().skip(a) {
+            let link = if a == b { LinkModel::same_zone() } else { LinkModel::cross_region(from, to) };
+            world.links(regions[a], regions[b], link);
+        }
+    }
+    let builder = NodeBuilder {
+        scenario,
+        limits: Limits::named(&scenario.limits).expect("the scenario's limits profile is known"),
+        functions: functions(scenario),
+        addresses: Addresses { nodes: scenario.nodes() },
+        seeds: Stream::new(seed, "cluster.seeds", 0),
+        secret: Stream::new(seed, "cluster.secret", 0).next_u64(),
+        seed,
+    };
+    builder.add_all(&mut world, &regions, models, plans, tracing);
+    world
+}
+
+/// Makes each node; seeds are drawn in the order of addresses.
+struct NodeBuilder<'a> {
+    scenario: &'a Scenario,
+    limits: &'static Limits,
+    functions: Arc<[Function]>,
+    addresses: Addresses,
+    seeds: Stream,
+    secret: u64,
+    seed: u64,
+}
+
+impl NodeBuilder<'_> {
+    fn add_all(
+        mut self,
+        world: &mut WorldBuilder<Wire>,
+        regions: &[sim::RegionId],
+        models: &Models,
+        plans: Vec<Plan>,
+        tracing: bool,
+    ) {
+        let mut plans: Vec<Option<Plan>> = plans.into_iter().map(Some).collect();
+        for index in 0..self.addresses.nodes.len() {
+            let spec = self.addresses.nodes[index].clone();
+            let node_seed = self.seeds.next_u64();
+            let node: Box<dyn Node> = match spec.kind {
+                NodeKind::Crowd => {
+                    let plan = plans[spec.region].take().expect("one crowd a region");
+                    Box::new(Crowd::new(self.crowd(spec.region), plan))
+                }
+                kind => self.platform(kind, NodeId(index as u32), spec.region, node_seed),
+            };
+            let station = models.station(spec.kind);
+            let region = regions[spec.region];
+            let spec = sim::NodeSpec { name: spec.name, region, kind: spec.kind.word(), station };
+            world.node(spec, Box::new(Hosted::new(node, tracing)));
+        }
+    }
+
+    fn crowd(&self, region: usize) -> CrowdConfig {
+        let scenario = self.scenario;
+        CrowdConfig {
+            variant: variant(scenario),
+            region: region as u32,
+            regions: scenario.topology.regions.len() as u32,
+            users_in_all: scenario.crowd.users,
+            edges: self.addresses.of(NodeKind::Edge, Some(region)),
+            auth: self.addresses.one(NodeKind::Auth, None),
+            session_id: scenario.vote.session_id.clone(),
+            host_id: HOST_ID.into(),
+            option_ids: session_spec(scenario).options.into_iter().map(|option| option.id).collect(),
+            ack_timeout: scenario.crowd.ack_timeout,
+            retry: scenario.crowd.retry,
+            dice: CounterHash::new(&mut Stream::new(self.seed, "crowd.dice", region as u64)),
+        }
+    }
+
+    fn platform(&self, kind: NodeKind, id: NodeId, region: usize, seed: u64) -> Box<dyn Node> {
+        let (at, here) = (&self.addresses, Some(region));
+        match kind {
+            NodeKind::Edge => Box::new(Edge::new(EdgeConfig {
+                broker: at.one(NodeKind::Broker, here),
+                app_context: at.one(NodeKind::AppContext, None),
+                history: at.one(NodeKind::History, None),
+                populations: self.clients_of(id, region),
+                verifier: Verifier::new(self.secret),
+                limits: self.limits,
+            })),
+            NodeKind::Broker => Box::new(Broker::new(BrokerConfig {
+                region: region as u8,
+                edges: at.of(NodeKind::Edge, here),
+                workers: at.of(NodeKind::Worker, here),
+                peers: at.of(NodeKind::Broker, None).into_iter().filter(|peer| *peer != id).collect(),
+                history: at.one(NodeKind::History, None),
+                bindings: self.bindings(),
+                limits: self.limits,
+                replication_frame: REPLICATION_FRAME,
+            })),
+            NodeKind::Worker => {
+                let concurrency = self.scenario.topology.worker_concurrency;
+                Box::new(Worker::new(WorkerConfig {
+                    functions: self.functions.clone(),
+                    kv: at.one(NodeKind::Kv, here),
+                    broker: at.one(NodeKind::Broker, here),
+                    app_context: at.one(NodeKind::AppContext, None),
+                    http: vec![(audit::api::BASE, at.one(NodeKind::Audit, None))],
+                    limits: self.limits,
+                    concurrency,
+                    prewarmed: concurrency / PREWARMED_ONE_IN,
+                    queue: WORKER_QUEUE,
+                    op_timeout: OP_TIMEOUT,
+                    seed,
+                }))
+            }
+            NodeKind::Kv => {
+                let peers: Vec<NodeId> = at.of(NodeKind::Kv, None).into_iter().filter(|peer| *peer != id).collect();
+                Box::new(KvReplica::new(id, &peers, KvOptions::of(self.limits, seed)))
+            }
+            NodeKind::AppContext => Box::new(AppContext::new(seed)),
+            NodeKind::Access => {
+                Box::new(AccessManager::new(at.of(NodeKind::Edge, None), AccessOptions::of(self.secret, seed)))
+            }
+            NodeKind::Auth => Box::new(AuthServer::new(
+                at.one(NodeKind::Access, None),
+                Box::new(self.grants()),
+                AuthOptions { ttl_minutes: None, ..AuthOptions::of(seed) },
+            )),
+            NodeKind::Audit => Box::new(AuditDb::new(seed)),
+            NodeKind::History => Box::new(History::new(Retention::voting(), seed)),
+            NodeKind::Scheduler => Box::new(Scheduler::new(SchedulerConfig {
+                jobs: vec![Job { name: voting::TALLY_JOB, interval: self.scenario.vote.tally_interval }],
+                workers: at.of(NodeKind::Worker, Some(self.scenario.home_region())),
+                handler_time: self.limits.handler_time(),
+            })),
+            NodeKind::Host => Box::new(Host::new(self.host())),
+            NodeKind::Crowd => unreachable!("a crowd is no node of the platform"),
+        }
+    }
+
+    /// The region's crowd, and the host where it is at home.
+    fn clients_of(&self, edge: NodeId, region: usize) -> Vec<NodeId> {
+        let mut clients = self.addresses.of(NodeKind::Crowd, Some(region));
+        let host_edges = self.addresses.of(NodeKind::Edge, Some(self.scenario.home_region()));
+        if host_edges.contains(&edge) {
+            clients.push(self.addresses.one(NodeKind::Host, None));
+        }
+        clients
+    }
+
+    /// Brokers call Functions where they are bound; jobs are the scheduler's.
+    fn bindings(&self) -> Vec<Binding> {
+        let bound = self.functions.iter().filter(|function| function.trigger != Trigger::OnInterval);
+        bound.map(|function| Binding { pattern: function.pattern, trigger: function.trigger }).collect()
+    }
+
+    fn grants(&self) -> VotingGrants {
+        let vote = &self.scenario.vote;
+        let mut shard_counts = vec![vote.shards];
+        shard_counts.extend(vote.add_shards.map(|add| add.shards));
+        let private = variant(self.scenario) == voting::Variant::Hardened;
+        VotingGrants::new(&vote.session_id, &shard_counts, vote.token_ttl_minutes, private)
+    }
+
+    fn host(&self) -> HostConfig {
+        let vote = &self.scenario.vote;
+        HostConfig {
+            variant: variant(self.scenario),
+            spec: session_spec(self.scenario),
+            shard_count: vote.shards,
+            create_at: vote.create,
+            open_at: vote.open,
+            close_at: vote.close,
+            reveal_at: vote.reveal,
+            reshard: vote.add_shards.map(|add| (add.at, add.shards)),
+            auth: self.addresses.one(NodeKind::Auth, None),
+            edges: self.addresses.of(NodeKind::Edge, Some(self.scenario.home_region())),
+        }
+    }
+}
+
+/// The user's id and the shard it votes on, for whoever checks.
+pub fn shard_of(user: u32, shard_count: u32) -> u32 {
+    voting::shard::shard_of(&plan::user_id(user), shard_count)
+}

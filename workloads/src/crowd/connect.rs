@@ -1,0 +1,260 @@
+//! Tokens and connections: log in, subscribe from the cursor, read App Context; after a loss wait a little, longer each
+//! time and each user differently, and do it again.
+
+use std::cmp::Reverse;
+
+use headcount_engine::access::Role;
+use headcount_engine::contract::{MS, Nanos, NodeId, Outbox, SECOND};
+use headcount_engine::edge::KEEPALIVE_PATIENCE;
+use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, ObjectsOp};
+use headcount_engine::patterns::voting::{Variant, shard};
+
+use super::record::LateSync;
+use super::{AWAY, CALL_PATIENCE, Connection, Crowd, Later, QUIET, WIFI, session_of, tag};
+
+/// The first wait before a reconnect is up to this long; it doubles up to [`BACKOFF_MAX`].
+const BACKOFF_FIRST: Nanos = SECOND;
+const BACKOFF_MAX: Nanos = 8 * SECOND;
+
+impl Crowd {
+    /// Takes the next step to a connection.
+    pub(super) fn connect(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        if !user.joined || !user.online {
+            return;
+        }
+        user.generation += 1;
+        let generation = user.generation;
+        self.waits.push_back((now + CALL_PATIENCE, client, generation));
+        if user.token.is_none() {
+            user.connection = Connection::LoggingIn;
+            self.log_in(client, out);
+        } else {
+            user.connection = Connection::Subscribing;
+            // Another edge after each failure.
+            user.edge = ((client + u32::from(user.failures)) % self.config.edges.len() as u32) as u8;
+            let cursor = user.cursor;
+            let channels = self.channels(client);
+            self.call(client, tag::SUBSCRIBE | u64::from(generation), Call::Subscribe { channels, cursor }, out);
+        }
+    }
+
+    fn log_in(&mut self, client: u32, out: &mut Outbox) {
+        self.record.logins += 1;
+        let role = if self.plan.viewer[client as usize] { Role::Viewer } else { Role::Participant };
+        let (user, session) = (self.user_id(client).into(), self.config.session_id.as_str().into());
+        let tag = tag::LOGIN | u64::from(self.users[client as usize].generation);
+        let after = self.last_mile(client);
+        out.send_after(after, self.config.auth, Msg::Login { client, tag, user, role, session });
+    }
+
+    fn channels(&self, client: u32) -> ChannelList {
+        let mut channels = ChannelList::from_iter([self.control.clone(), self.results.clone()]);
+        if self.config.variant == Variant::Hardened && !self.plan.viewer[client as usize] {
+            channels.push(shard::private_results_channel(&self.config.session_id, &self.user_id(client)).into());
+        }
+        channels
+    }
+
+    pub(super) fn logged_in(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        if user.generation != generation || user.connection != Connection::LoggingIn {
+            return;
+        }
+        match msg {
+            Msg::LoggedIn { result: Ok(token), .. } => {
+                user.token = Some(token);
+                self.connect(now, client, out);
+            }
+            _ => self.back_off(now, client),
+        }
+    }
+
+    pub(super) fn subscribed(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        if user.generation != generation || user.connection != Connection::Subscribing {
+            return;
+        }
+        let (cursor, messages, missed) = match msg {
+            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed }), .. } => {
+                (cursor, messages, missed)
+            }
+            Msg::Answer { result: Err(error), .. } => {
+                if error.status == 403 {
+                    self.expire(client);
+                }
+                return self.back_off(now, client);
+            }
+            _ => return,
+        };
+        user.connection = Connection::Connected;
+        user.failures = 0;
+        user.cursor = cursor;
+        let (edge, status) = (user.edge, user.status);
+        self.conn[client as usize] = self.conn[client as usize] & WIFI | edge;
+        self.edges[edge as usize].connected += 1;
+        self.online += 1;
+        self.record.missed_messages += u64::from(missed);
+        self.record.catch_up_messages += messages.len() as u64;
+        self.count_deliveries(now, messages.len() as u64);
+        for envelope in messages {
+            self.show_one(now, client, &envelope, out);
+        }
+        if status < 3 || self.users[client as usize].shard_count == 0 {
+            self.sync(client, 0, out);
+        }
+        self.send_waiting(now, client, out);
+    }
+
+    /// Reads the session's object, as every late joiner does (voting.md 5.4, FR-7).
+    pub(super) fn sync(&mut self, client: u32, _after: Nanos, out: &mut Outbox) {
+        self.users[client as usize].synced = false;
+        let generation = self.users[client as usize].generation;
+        let op = ObjectsOp::GetChannel { channel: self.control.clone() };
+        self.call(client, tag::SYNC | u64::from(generation), Call::Objects(Box::new(op)), out);
+    }
+
+    pub(super) fn synced(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg) {
+        let Msg::Answer { result, .. } = msg else { return };
+        let user = &self.users[client as usize];
+        if user.generation != generation {
+            return;
+        }
+        match result {
+            Ok(ok) => {
+                let Some(session) = session_of(&ok) else { return };
+                let first = user.shard_count == 0;
+                let user = &mut self.users[client as usize];
+                user.synced = true;
+                user.shard_count = session.shard_count as u16;
+                let total = session.tally.get("total").and_then(serde_json::Value::as_u64).unwrap_or(0);
+                let status = session.status as u8;
+                self.advance(client, status);
+                if status == 3 {
+                    let count = |id: &String| session.tally.get(id).and_then(serde_json::Value::as_u64).unwrap_or(0);
+                    let counts: Vec<u64> = self.config.option_ids.iter().map(count).collect();
+                    self.note_results(counts);
+                }
+                if first && self.plan.late[client as usize] && self.record.late_syncs.len() < 10_000 {
+                    self.record.late_syncs.push(LateSync { asked: now, answered: now, status, total });
+                }
+            }
+            Err(error) => {
+                if error.status == 403 {
+                    self.expire(client);
+                    self.disconnect(client);
+                    self.back_off(now, client);
+                } else {
+                    // Not there yet, or away: ask again later.
+                    let wait = QUIET + self.throw(client) % QUIET;
+                    let generation = self.users[client as usize].generation;
+                    self.later.push(Reverse((now + wait, Later::Sync { client, generation })));
+                }
+            }
+        }
+    }
+
+    /// The token was refused: the next step is a new one (voting.md 9.1).
+    pub(super) fn expire(&mut self, client: u32) {
+        if self.users[client as usize].token.take().is_some() {
+            self.record.expired_tokens += 1;
+            self.record.token_refreshes += 1;
+        }
+    }
+
+    /// Whether this attempt still waits for its answer.
+    pub(super) fn waits_for(&self, client: u32, generation: u32) -> bool {
+        let user = &self.users[client as usize];
+        user.generation == generation && matches!(user.connection, Connection::LoggingIn | Connection::Subscribing)
+    }
+
+    /// Tries again after a wait: up to twice as long after each failure, and anywhere in it, so that those who lost
+    /// their connection together do not come back together.
+    pub(super) fn back_off(&mut self, now: Nanos, client: u32) {
+        let bits = self.throw(client);
+        let user = &mut self.users[client as usize];
+        if !user.joined || !user.online {
+            return;
+        }
+        let most = (BACKOFF_FIRST << user.failures.min(3)).min(BACKOFF_MAX);
+        user.failures = user.failures.saturating_add(1);
+        user.connection = Connection::BackingOff;
+        user.generation += 1;
+        let generation = user.generation;
+        self.later.push(Reverse((now + 50 * MS + bits % most, Later::Reconnect { client, generation })));
+    }
+
+    /// The user's connection is gone.
+    pub(super) fn disconnect(&mut self, client: u32) {
+        let conn = &mut self.conn[client as usize];
+        if *conn & AWAY != AWAY {
+            self.edges[(*conn & AWAY) as usize].connected -= 1;
+            self.online -= 1;
+            *conn |= AWAY;
+        }
+    }
+
+    pub(super) fn go_offline(&mut self, client: u32) {
+        self.disconnect(client);
+        let user = &mut self.users[client as usize];
+        user.online = false;
+        user.connection = Connection::Absent;
+        user.generation += 1;
+    }
+
+    pub(super) fn go_online(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
+        self.users[client as usize].online = true;
+        self.record.reconnects += u64::from(self.users[client as usize].joined);
+        self.connect(now, client, out);
+    }
+
+    /// An edge says that it lives. If it has a new epoch, or was silent for too long, its connections are gone.
+    pub(super) fn edge_alive(&mut self, now: Nanos, from: NodeId, epoch: u64) {
+        let Some(edge) = self.config.edges.iter().position(|edge| *edge == from) else { return };
+        let view = &mut self.edges[edge];
+        let lost = view.epoch.is_some_and(|known| known != epoch) || now > view.heard + KEEPALIVE_PATIENCE;
+        view.epoch = Some(epoch);
+        view.heard = now;
+        if lost {
+            self.lose_edge(now, edge);
+        }
+    }
+
+    fn lose_edge(&mut self, now: Nanos, edge: usize) {
+        if self.edges[edge].connected == 0 {
+            return;
+        }
+        for client in 0..self.users.len() as u32 {
+            if self.conn[client as usize] & AWAY == edge as u8 {
+                self.record.reconnects += 1;
+                self.disconnect(client);
+                self.back_off(now, client);
+            }
+        }
+    }
+
+    /// Edges that have been silent for too long are lost; users of edges without news read App Context.
+    pub(super) fn look_for_silence(&mut self, now: Nanos) {
+        for edge in 0..self.edges.len() {
+            let EdgeView { heard, news, connected, .. } = self.edges[edge];
+            if connected == 0 {
+                continue;
+            }
+            if now > heard + KEEPALIVE_PATIENCE {
+                self.lose_edge(now, edge);
+            } else if now > news + QUIET {
+                for client in 0..self.users.len() as u32 {
+                    let user = &self.users[client as usize];
+                    let curious = user.status < 3 && (user.status > 0 || user.shard_count == 0);
+                    if self.conn[client as usize] & AWAY == edge as u8 && curious {
+                        let generation = user.generation;
+                        let wait = self.throw(client) % QUIET;
+                        self.later.push(Reverse((now + wait, Later::Sync { client, generation })));
+                    }
+                }
+            }
+        }
+    }
+}
+
+use super::EdgeView;

@@ -1,0 +1,234 @@
+//! What is shown: tallies, states, results. A screen never goes back: a tally with a smaller number is not shown.
+
+use std::sync::Arc;
+
+use headcount_engine::contract::{Nanos, Outbox};
+use headcount_engine::message::Envelope;
+use headcount_engine::patterns::voting::message::{Ack, Announcement, Header};
+use headcount_engine::timetoken::Timetoken;
+
+use super::plan::user_of;
+use super::record::Broadcast;
+use super::{AWAY, Crowd, RETRANSMIT, WIFI, plan};
+
+/// Who publishes on channels that clients cannot write.
+const FUNCTIONS: &str = "functions";
+
+impl Crowd {
+    /// A message for everybody who is connected to this edge.
+    pub(super) fn show_all(
+        &mut self,
+        now: Nanos,
+        edge: usize,
+        envelope: &Arc<Envelope>,
+        cursor: Timetoken,
+        out: &mut Outbox,
+    ) {
+        let connected = u64::from(self.edges[edge].connected);
+        self.count_deliveries(now, connected);
+        let Some(kind) = self.genuine(envelope) else { return };
+        match &*kind {
+            "vote.tally" => {
+                let Some(index) = self.note_tally(now, envelope) else { return };
+                self.walk_tally(now, edge as u8, index, cursor);
+            }
+            "vote.ack" => {
+                let Ok(ack) = serde_json::from_str::<Ack<'_>>(&envelope.payload) else { return };
+                if let Some(client) = self.addressee(&ack)
+                    && self.conn[client as usize] & AWAY == edge as u8
+                {
+                    self.acknowledged(now, client, &ack, out);
+                }
+                // Cursors move with the next tally or control message; until then a catch-up repeats acks, which is harmless.
+            }
+            kind => {
+                let status = self.note_control(now, kind, envelope);
+                for client in 0..self.users.len() {
+                    if self.conn[client] & AWAY == edge as u8 {
+                        self.users[client].cursor = cursor;
+                        self.advance(client as u32, status);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A message for one user: its own, or one of a catch-up.
+    pub(super) fn show_one(&mut self, now: Nanos, client: u32, envelope: &Arc<Envelope>, out: &mut Outbox) {
+        let Some(kind) = self.genuine(envelope) else { return };
+        match &*kind {
+            "vote.tally" => {
+                if let Some(index) = self.note_tally(now, envelope) {
+                    let shown = self.shown[client as usize];
+                    let newer = shown == 0
+                        || self.record.broadcasts[index].number > self.record.broadcasts[shown as usize - 1].number;
+                    if newer {
+                        self.shown[client as usize] = index as u32 + 1;
+                    }
+                    self.advance(client, 1);
+                }
+            }
+            "vote.ack" => {
+                let Ok(ack) = serde_json::from_str::<Ack<'_>>(&envelope.payload) else { return };
+                if self.addressee(&ack) == Some(client) {
+                    self.acknowledged(now, client, &ack, out);
+                } else if *envelope.channel != *self.results {
+                    self.record.foreign_acks.note(|| format!("client {client} got {}", envelope.payload));
+                }
+            }
+            kind => {
+                let status = self.note_control(now, kind, envelope);
+                self.advance(client, status);
+            }
+        }
+    }
+
+    /// The message's type, if the platform says that it comes from one who may send it.
+    fn genuine(&mut self, envelope: &Arc<Envelope>) -> Option<String> {
+        let right = if *envelope.channel == *self.control { &self.config.host_id } else { FUNCTIONS };
+        if *envelope.publisher != *right {
+            let Envelope { publisher, channel, payload, .. } = &**envelope;
+            self.record.forged.note(|| format!("{publisher} published on {channel}: {payload}"));
+            return None;
+        }
+        serde_json::from_str::<Header<'_>>(&envelope.payload).ok().map(|header| header.kind.into_owned())
+    }
+
+    /// Whose acknowledgement it is, if it is somebody of this crowd.
+    fn addressee(&self, ack: &Ack<'_>) -> Option<u32> {
+        let user = user_of(ack.payload.user_id.as_deref()?)?;
+        let (region, client) = plan::place_of(user, self.config.regions);
+        (region == self.config.region && (client as usize) < self.users.len()).then_some(client)
+    }
+
+    /// Notes a tally; returns its index in the record.
+    fn note_tally(&mut self, now: Nanos, envelope: &Arc<Envelope>) -> Option<usize> {
+        let tally: Announcement = serde_json::from_str(&envelope.payload).ok()?;
+        // evt_{sessionId}_tally_{number}
+        let number: u64 = tally.event_id.rsplit_once('_')?.1.parse().ok()?;
+        let known = self.record.broadcasts.iter().rposition(|known| known.number == number);
+        if known.is_some() {
+            return known;
+        }
+        let counts = tally.payload.get("tally")?.as_object()?;
+        let count = |id: &String| counts.get(id).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let counts: Vec<u64> = self.config.option_ids.iter().map(count).collect();
+        let total = tally.payload.get("total")?.as_u64()?;
+        let read_at = parse_iso8601(&tally.ts)?;
+        // The neighbours in the order of numbers: a newer tally with fewer votes would make a screen go back.
+        let broadcast = Broadcast { number, counts, total, read_at, arrived: now };
+        for known in &self.record.broadcasts {
+            let (older, newer) = if known.number < number { (known, &broadcast) } else { (&broadcast, known) };
+            if older.total > newer.total {
+                let text =
+                    format!("tally {} shows {}, tally {} {}", older.number, older.total, newer.number, newer.total);
+                self.record.tally_went_down.note(|| text);
+            }
+        }
+        self.record.broadcasts.push(broadcast);
+        Some(self.record.broadcasts.len() - 1)
+    }
+
+    /// Notes a control message; returns the status it announces.
+    fn note_control(&mut self, now: Nanos, kind: &str, envelope: &Arc<Envelope>) -> u8 {
+        if !self.record.control.contains_key(kind) {
+            self.record.control.insert(kind.to_owned(), (now, envelope.payload.to_string()));
+        }
+        if kind == "vote.revealed"
+            && let Ok(message) = serde_json::from_str::<Announcement>(&envelope.payload)
+        {
+            let count = |id: &String| message.payload["results"][id]["count"].as_u64().unwrap_or(0);
+            let counts: Vec<u64> = self.config.option_ids.iter().map(count).collect();
+            self.note_results(counts);
+        }
+        match kind {
+            "vote.opened" => 1,
+            "vote.closed" => 2,
+            "vote.revealed" => 3,
+            _ => 0,
+        }
+    }
+
+    /// Notes results that somebody saw, if they are other than those seen before.
+    pub(super) fn note_results(&mut self, counts: Vec<u64>) {
+        if !self.record.revealed.contains(&counts) {
+            self.record.revealed.push(counts);
+        }
+    }
+
+    /// The user knows at least this status now.
+    pub(super) fn advance(&mut self, client: u32, status: u8) {
+        let user = &mut self.users[client as usize];
+        user.status = user.status.max(status);
+    }
+
+    /// Every connected user of the edge gets the tally: the hot loop, up to 500,000 rows a second of the run.
+    fn walk_tally(&mut self, now: Nanos, edge: u8, index: usize, cursor: Timetoken) {
+        let number = self.record.broadcasts[index].number;
+        let read_at = self.record.broadcasts[index].read_at;
+        let newest = number >= self.newest_broadcast;
+        self.newest_broadcast = self.newest_broadcast.max(number);
+        let salt = self.config.dice.entity(u64::MAX - number);
+        let on_the_way = now.saturating_sub(read_at);
+        let buckets = self.record.results_latency.second(now);
+        for client in 0..self.conn.len() {
+            let conn = self.conn[client];
+            if conn & AWAY != edge {
+                continue;
+            }
+            let bits = salt.hash(client as u64);
+            let sampler = if conn & WIFI != 0 { &self.wifi } else { &self.cellular };
+            let mut down = sampler.sample(bits);
+            if bits.trailing_zeros() >= 10 {
+                down += RETRANSMIT;
+            }
+            buckets.record((on_the_way + down) / 1_000);
+            if newest {
+                self.shown[client] = index as u32 + 1;
+            } else {
+                let shown = self.shown[client];
+                if shown == 0 || number > self.record.broadcasts[shown as usize - 1].number {
+                    self.shown[client] = index as u32 + 1;
+                }
+            }
+        }
+        for client in 0..self.conn.len() {
+            if self.conn[client] & AWAY == edge {
+                let user = &mut self.users[client];
+                user.cursor = cursor;
+                user.status = user.status.max(1);
+            }
+        }
+    }
+}
+
+/// The moment of a timestamp as the platform writes it, on the world's clock. Only of the world's own day and later.
+pub fn parse_iso8601(text: &str) -> Option<Nanos> {
+    // 2026-01-31T10:05:23.150Z; days are counted from the epoch's date with the civil calendar.
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (h, m, s, ms) = (number(11..13)?, number(14..16)?, number(17..19)?, number(20..23)?);
+    let year_from_march = if month <= 2 { year - 1 } else { year };
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let era_days = year_from_march / 400 * 146_097;
+    let year_of_era = year_from_march % 400;
+    let days = era_days + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    let unix_ms = ((days * 24 + h) * 60 + m) * 60_000 + s * 1_000 + ms;
+    let epoch_ms = headcount_engine::timetoken::EPOCH_UNIX_S * 1_000;
+    unix_ms.checked_sub(epoch_ms).map(|ms| ms * 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headcount_engine::timetoken::iso8601;
+
+    #[test]
+    fn timestamps_read_back_to_the_millisecond() {
+        for ms in [0, 1, 323_150, 86_400_000, 40 * 86_400_000 + 7] {
+            assert_eq!(parse_iso8601(&iso8601(ms * 1_000_000)), Some(ms * 1_000_000));
+        }
+        assert_eq!(parse_iso8601("yesterday"), None);
+    }
+}

@@ -1,0 +1,206 @@
+//! Who voted, what was answered, what was counted.
+
+use std::collections::BTreeMap;
+
+use super::{Property, Seen, accepted};
+use crate::crowd::plan::VoteKind;
+use crate::crowd::record::{Fate, Reason, Vote};
+
+/// At most one counted vote per user and session (or as many as the host allows).
+pub const ONE_COUNTED_VOTE: Property = Property {
+    name: "one-counted-vote-per-user",
+    promise: "FR-5, NFR-3",
+    says: "no user has more votes accepted, audited or counted than the session allows",
+    check: |seen, checks| {
+        let most = u64::from(seen.scenario.vote.max_votes_per_user);
+        let changes = seen.scenario.vote.allow_change_vote;
+        // In the audit log: current rows by user.
+        let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+        for row in seen.ledger.log().iter().filter(|row| !row.replaced) {
+            *rows.entry(&row.user_id).or_default() += 1;
+        }
+        let audited =
+            rows.iter().find(|(_, n)| **n > most).map(|(user, n)| format!("{user} has {n} rows in the audit log"));
+        // By acknowledgement: different votes of one user, all accepted.
+        let mut acked: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+        for (region, vote) in seen.votes() {
+            if let Fate::Accepted(id) = vote.fate {
+                let ids = acked.entry(seen.user(region, vote)).or_default();
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+        }
+        let twice = acked.iter().find(|(_, ids)| !changes && ids.len() as u64 > most).map(|(user, ids)| {
+            format!("{} was told of {} different accepted votes", crate::crowd::plan::user_id(*user), ids.len())
+        });
+        // On the screen: no more votes than people who voted.
+        let voters =
+            seen.votes().map(|(region, vote)| seen.user(region, vote)).collect::<std::collections::BTreeSet<_>>();
+        let shown = seen.crowds.iter().flat_map(|crowd| &crowd.broadcasts).map(|tally| tally.total).max().unwrap_or(0);
+        let counted = (shown > voters.len() as u64 * most)
+            .then(|| format!("a tally shows {shown} votes of {} voters", voters.len()));
+        checks.always((rows.len() + acked.len()) as u64, twice.or(audited).or(counted));
+        let wrong = &seen.scenario.crowd.misbehaviour;
+        if (wrong.double_click_ppm > 0 || wrong.second_vote_ppm > 0) && !changes && most == 1 {
+            checks
+                .sometimes("a-second-vote-was-refused", seen.count(|v| v.fate == Fate::Rejected(Reason::AlreadyVoted)));
+        }
+    },
+};
+
+/// Every accepted acknowledgement is in the audit log and in the results, once, with the same option.
+pub const ACCEPTED_IS_COUNTED: Property = Property {
+    name: "accepted-is-counted-once",
+    promise: "NFR-4, NFR-5, FR-8, FR-9",
+    says: "every accepted vote is in the audit log exactly once, with the same user, request and option",
+    check: |seen, checks| {
+        let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, row) in seen.ledger.log().iter().enumerate() {
+            rows.entry(&row.request_id).or_default().push(index);
+        }
+        let mut checked = 0;
+        let mut wrong = None;
+        for (region, vote) in seen.votes().filter(|(_, vote)| accepted(vote)) {
+            checked += 1;
+            let request = seen.request_id(region, vote);
+            let found = rows.get(&*request).map_or(&[][..], |rows| rows);
+            let fault = match found {
+                [index] => {
+                    let row = &seen.ledger.log()[*index];
+                    let option = seen.option_id(vote.option).unwrap_or_default();
+                    let same = **seen.ledger.name(row.option) == *option;
+                    let user = crate::crowd::plan::user_id(seen.user(region, vote));
+                    if same && *row.user_id == *user {
+                        continue;
+                    }
+                    format!(
+                        "{request} was accepted for {option}, the audit log has {} of {}",
+                        seen.ledger.name(row.option),
+                        row.user_id
+                    )
+                }
+                rows => format!("{request} was accepted and is in the audit log {} times", rows.len()),
+            };
+            wrong.get_or_insert(fault);
+        }
+        checks.always(checked, wrong);
+        checks.sometimes("a-vote-was-accepted", checked);
+        if seen.has_faults() {
+            checks.sometimes("a-retried-vote-was-accepted", seen.count(|v| accepted(v) && v.attempts > 1));
+        }
+    },
+};
+
+/// Nothing counted that was not cast.
+pub const COUNTED_WAS_CAST: Property = Property {
+    name: "counted-was-cast",
+    promise: "NFR-4, 8.5",
+    says: "every audited vote was submitted by its own user, for that option",
+    check: |seen, checks| {
+        let by_request = seen.by_request();
+        let mut wrong = None;
+        for row in seen.ledger.log() {
+            let option = seen.ledger.name(row.option);
+            let fault = match by_request.get(&*row.request_id) {
+                None => format!("{} of {} was never submitted", row.request_id, row.user_id),
+                Some((_, vote)) if matches!(vote.kind, VoteKind::Impostor | VoteKind::Viewer) => {
+                    format!("{} was submitted by somebody who may not: {:?}", row.request_id, vote.kind)
+                }
+                Some((_, vote)) if seen.option_id(vote.option).as_deref() != Some(&**option) => {
+                    format!("{} was submitted for option {}, counted for {option}", row.request_id, vote.option)
+                }
+                Some(_) => continue,
+            };
+            wrong.get_or_insert(fault);
+        }
+        checks.always(seen.ledger.log().len() as u64, wrong);
+        if seen.scenario.crowd.misbehaviour.impostor_ppm > 0 {
+            let tried = seen.count(|vote| vote.kind == VoteKind::Impostor && matches!(vote.fate, Fate::Refused(_)));
+            checks.sometimes("an-impostor-was-refused", tried);
+        }
+        if seen.scenario.crowd.misbehaviour.unknown_option_ppm > 0 {
+            let tried = seen.count(|vote| vote.fate == Fate::Rejected(Reason::InvalidOption));
+            checks.sometimes("an-unknown-option-was-refused", tried);
+        }
+    },
+};
+
+/// Only while open: by true time at the clients, and by the database's own clock.
+pub const CLOSE_WINS: Property = Property {
+    name: "close-wins",
+    promise: "FR-2, FR-3, 9.2",
+    says: "no vote intended after the close was done, or answered before the opening was asked for, is accepted",
+    check: |seen, checks| {
+        let opened = seen.step("opened").map_or(u64::MAX, |step| step.asked);
+        let closed = seen.step("closed").map_or(u64::MAX, |step| step.done);
+        let mut wrong = None;
+        let mut checked = 0;
+        for (region, vote) in seen.votes().filter(|(_, vote)| accepted(vote)) {
+            checked += 1;
+            if vote.intended > closed || vote.answered < opened {
+                let what = if vote.intended > closed { "after the close" } else { "before the opening" };
+                wrong.get_or_insert_with(|| format!("{} was cast {what} and accepted", seen.request_id(region, vote)));
+            }
+        }
+        // What was closed stays as it was: the total that was announced is the total in the log.
+        if let Some(session) = seen.ledger.session(&seen.scenario.vote.session_id)
+            && let [_, Some(from), Some(to), _] = session.times
+        {
+            for row in seen.ledger.log() {
+                checked += 1;
+                if !(from..=to).contains(&row.server_ts) {
+                    wrong.get_or_insert_with(|| format!("{} was recorded outside the open time", row.request_id));
+                }
+            }
+        }
+        let total: u64 = seen.audited_counts().iter().sum();
+        for (_, payload) in seen.crowds.iter().filter_map(|crowd| crowd.control.get("vote.closed")) {
+            let announced = serde_json::from_str::<serde_json::Value>(payload).ok();
+            let announced = announced.and_then(|message| message["payload"]["totalVotes"].as_u64());
+            checked += 1;
+            if let Some(announced) = announced.filter(|announced| *announced != total) {
+                wrong
+                    .get_or_insert_with(|| format!("the close announced {announced} votes, the audit log has {total}"));
+            }
+        }
+        checks.always(checked, wrong);
+        let wrong = &seen.scenario.crowd.misbehaviour;
+        if wrong.early_vote_ppm > 0 || wrong.late_vote_ppm > 0 {
+            let refused = |vote: &Vote| vote.fate == Fate::Rejected(Reason::SessionNotOpen);
+            checks.sometimes("a-vote-outside-the-open-time-was-refused", seen.count(refused));
+        }
+    },
+};
+
+/// Fault invariance: whatever the plan, the final tally is the set of votes acknowledged.
+pub const TALLY_IS_ACKNOWLEDGED: Property = Property {
+    name: "tally-is-the-acknowledged-votes",
+    promise: "NFR-4, FR-9",
+    says: "every counted vote was acknowledged as accepted to its voter, unless the voter gave up or is cut off",
+    check: |seen, checks| {
+        let by_request = seen.by_request();
+        let mut wrong = None;
+        let mut checked = 0;
+        for row in seen.ledger.log().iter().filter(|row| !row.replaced) {
+            let Some((region, vote)) = by_request.get(&*row.request_id) else { continue };
+            let gone = seen.unreachable[*region][vote.client as usize];
+            if vote.fate == Fate::GaveUp || gone {
+                continue;
+            }
+            checked += 1;
+            if !accepted(vote) {
+                wrong.get_or_insert_with(|| {
+                    format!("{} is counted, its voter was told {:?}", row.request_id, vote.fate)
+                });
+            }
+        }
+        checks.always(checked, wrong);
+    },
+};
+
+/// A vote's final answer in the metamorphic comparison of two runs with the same crowd.
+pub fn acknowledged_votes(seen: &Seen<'_>) -> BTreeMap<u32, u8> {
+    let accepted = seen.votes().filter(|(_, vote)| accepted(vote));
+    accepted.map(|(region, vote)| (seen.user(region, vote), vote.option)).collect()
+}

@@ -1,0 +1,24 @@
+//! The same request gets the same answer.
+
+use super::Property;
+
+/// A repeated requestId gets the same answer, byte for byte in its payload.
+pub const SAME_REQUEST_SAME_ANSWER: Property = Property {
+    name: "same-request-same-answer",
+    promise: "7.3, 7.4, 9.4",
+    says: "no request is answered twice with different answers",
+    check: |seen, checks| {
+        let repeated: u64 = seen.crowds.iter().map(|crowd| crowd.repeated_answers).sum();
+        let changed: u64 = seen.crowds.iter().map(|crowd| crowd.changed_answers.count).sum();
+        let first = seen.crowds.iter().find_map(|crowd| crowd.changed_answers.first.clone());
+        // What a repeated request finds in the database is what was recorded with the first: one decision a request.
+        let mut requests: Vec<&str> = seen.ledger.decisions().iter().map(|decided| &*decided.request_id).collect();
+        requests.sort_unstable();
+        let decided_twice =
+            requests.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| format!("{} was decided twice", pair[0]));
+        checks.always(repeated + changed + requests.len() as u64, first.or(decided_twice));
+        if seen.has_faults() && seen.hardened() {
+            checks.sometimes("an-answer-was-repeated", repeated);
+        }
+    },
+};

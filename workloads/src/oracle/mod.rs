@@ -1,0 +1,196 @@
+//! The properties: what a run must keep, judged by what clients sent and received and by what was durably stored. No
+//! oracle asks the engine for the truth; each keeps its own small model.
+//!
+//! A property is a function in a file of its own idea and one line in [`CATALOGUE`]. It returns results: an `always`
+//! with how often it was checked, and beside it a `sometimes` that says whether its situation was met at all, if the
+//! scenario asks for that situation.
+
+mod agreement;
+mod ballots;
+mod forgery;
+mod idempotency;
+mod latecomers;
+mod liveness;
+mod outage;
+mod tallies;
+
+use std::collections::BTreeMap;
+
+use headcount_engine::contract::Nanos;
+use headcount_engine::patterns::voting::audit::Ledger;
+use headcount_engine::patterns::voting::host::Done;
+use headcount_engine::patterns::voting::session::SessionObject;
+
+use crate::crowd::plan::{self, VoteKind};
+use crate::crowd::record::{Fate, Record, Vote};
+use crate::outcome::{PropertyKind, PropertyResult, Verdict};
+use crate::scenario::{Scenario, Variant};
+
+/// Everything the oracles may look at.
+pub struct Seen<'a> {
+    pub scenario: &'a Scenario,
+    /// What each region's crowd saw.
+    pub crowds: Vec<&'a Record>,
+    /// What has not come true at the end, by whom.
+    pub pending: Vec<String>,
+    /// Users who had no network at the end: nothing is promised to them.
+    pub unreachable: Vec<Vec<bool>>,
+    /// The audit database's tables.
+    pub ledger: &'a Ledger,
+    pub host: &'a [Done],
+    /// The session's object in App Context at the end.
+    pub object: Option<SessionObject>,
+    /// Faults as they happened: kind, what, from, to.
+    pub faults: &'a [headcount_sim::FaultWindow],
+    /// The most calls any execution made: KV, App Context and publishes, publishes, xhr, all.
+    pub most_ops: [u32; 5],
+}
+
+/// A property's name, the promise it checks, and the check.
+pub struct Property {
+    pub name: &'static str,
+    pub promise: &'static str,
+    /// What it says, in a line.
+    pub says: &'static str,
+    check: fn(&Seen<'_>, &mut Checks),
+}
+
+/// All properties.
+pub const CATALOGUE: &[Property] = &[
+    ballots::ONE_COUNTED_VOTE,
+    ballots::ACCEPTED_IS_COUNTED,
+    ballots::COUNTED_WAS_CAST,
+    ballots::CLOSE_WINS,
+    ballots::TALLY_IS_ACKNOWLEDGED,
+    idempotency::SAME_REQUEST_SAME_ANSWER,
+    outage::FAIL_CLOSED,
+    tallies::NEVER_GOES_DOWN,
+    agreement::EVERYTHING_AGREES,
+    agreement::SHARDS_BY_THE_HASH,
+    forgery::NOTHING_FORGED,
+    latecomers::LATE_JOINERS_SEE_THE_STATE,
+    liveness::EVERYBODY_IS_ANSWERED,
+    liveness::THREE_CALLS,
+];
+
+/// Collects the results of one property.
+pub struct Checks {
+    name: &'static str,
+    promise: &'static str,
+    results: Vec<PropertyResult>,
+}
+
+impl Checks {
+    /// `always`: it was checked so often, and this is the first counter-example, if there is one.
+    fn always(&mut self, times_checked: u64, counter_example: Option<String>) {
+        self.push(self.name, PropertyKind::Always, times_checked, counter_example);
+    }
+
+    /// `eventually`: likewise, once everything has healed.
+    fn eventually(&mut self, times_checked: u64, what_is_missing: Option<String>) {
+        self.push(self.name, PropertyKind::Eventually, times_checked, what_is_missing);
+    }
+
+    fn push(&mut self, name: &'static str, kind: PropertyKind, times_checked: u64, reason: Option<String>) {
+        let verdict = if reason.is_some() { Verdict::Violated } else { Verdict::Holds };
+        self.results.push(PropertyResult { name, kind, verdict, promise: self.promise, times_checked, reason });
+    }
+
+    /// `sometimes`: the situation called `name` was met so often.
+    fn sometimes(&mut self, name: &'static str, seen: u64) {
+        let never = || format!("{name} was never seen: nothing can be said of {}", self.name);
+        let (verdict, reason) = if seen > 0 { (Verdict::Holds, None) } else { (Verdict::Inconclusive, Some(never())) };
+        let kind = PropertyKind::Sometimes;
+        self.results.push(PropertyResult { name, kind, verdict, promise: self.promise, times_checked: seen, reason });
+    }
+}
+
+/// Checks everything.
+pub fn check(seen: &Seen<'_>) -> Vec<PropertyResult> {
+    let mut results = Vec::new();
+    for property in CATALOGUE {
+        let mut checks = Checks { name: property.name, promise: property.promise, results: Vec::new() };
+        (property.check)(seen, &mut checks);
+        results.append(&mut checks.results);
+    }
+    results
+}
+
+/// A run's verdict: violated if any property is; inconclusive if a situation it asks for never came.
+pub fn verdict(results: &[PropertyResult]) -> Verdict {
+    results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Inconclusive)
+}
+
+impl<'a> Seen<'a> {
+    /// Every vote of the crowd, with its region.
+    fn votes(&self) -> impl Iterator<Item = (usize, &'a Vote)> + '_ {
+        self.crowds.iter().enumerate().flat_map(|(region, crowd)| crowd.votes.iter().map(move |vote| (region, vote)))
+    }
+
+    /// The user who cast it.
+    fn user(&self, region: usize, vote: &Vote) -> u32 {
+        plan::user_at(region as u32, vote.client, self.crowds.len() as u32)
+    }
+
+    /// The requestId it travelled under.
+    fn request_id(&self, region: usize, vote: &Vote) -> String {
+        let user = self.user(region, vote);
+        let name = match vote.kind {
+            VoteKind::Impostor => plan::user_id((user + 1) % self.scenario.crowd.users),
+            _ => plan::user_id(user),
+        };
+        format!("req_{name}_{}_{}", self.scenario.vote.session_id, vote.stamp)
+    }
+
+    /// The label-free id of the option at an index; `None` for one that is not there.
+    fn option_id(&self, option: u8) -> Option<String> {
+        ((option as usize) < self.scenario.vote.options.len()).then(|| format!("opt_{}", option + 1))
+    }
+
+    /// How many votes ended so.
+    fn count(&self, wanted: impl Fn(&Vote) -> bool) -> u64 {
+        self.votes().filter(|(_, vote)| wanted(vote)).count() as u64
+    }
+
+    /// Every vote by its requestId.
+    fn by_request(&self) -> BTreeMap<String, (usize, &'a Vote)> {
+        self.votes().map(|(region, vote)| (self.request_id(region, vote), (region, vote))).collect()
+    }
+
+    /// When the host's step was asked for and done.
+    fn step(&self, what: &str) -> Option<&'a Done> {
+        self.host.iter().find(|done| done.what == what)
+    }
+
+    /// Counts per option of the current rows of the audit log, counted anew from the rows.
+    fn audited_counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.scenario.vote.options.len()];
+        for row in self.ledger.log().iter().filter(|row| !row.replaced) {
+            let id = self.ledger.name(row.option);
+            let index = id.strip_prefix("opt_").and_then(|n| n.parse::<usize>().ok());
+            if let Some(count) = index.and_then(|n| counts.get_mut(n.wrapping_sub(1))) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    fn hardened(&self) -> bool {
+        self.scenario.variant == Variant::Hardened
+    }
+
+    /// Whether any fault was on at some time in this span.
+    fn troubled(&self, from: Nanos, to: Nanos) -> bool {
+        self.faults.iter().any(|fault| fault.start < to && fault.end > from)
+    }
+
+    /// Whether the scenario plans or draws faults at all.
+    fn has_faults(&self) -> bool {
+        !self.scenario.faults.is_empty() || self.scenario.swarm.is_some()
+    }
+}
+
+/// Whether a vote was accepted.
+fn accepted(vote: &Vote) -> bool {
+    matches!(vote.fate, Fate::Accepted(_))
+}

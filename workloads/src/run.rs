@@ -1,0 +1,317 @@
+//! One scenario, one seed, one outcome: draw the crowd, build the cluster, plan the faults, run the world, ask the
+//! oracles.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use headcount_engine::appcontext::AppContext;
+use headcount_engine::contract::Node;
+use headcount_engine::patterns::voting::READINGS;
+use headcount_engine::patterns::voting::audit::AuditDb;
+use headcount_engine::patterns::voting::host::Host;
+use headcount_engine::patterns::voting::session::SessionObject;
+use headcount_engine::patterns::voting::shard;
+use headcount_sim::Finished;
+
+use crate::cluster::{self, Models};
+use crate::crowd::plan;
+use crate::crowd::{Crowd, record};
+use crate::faults;
+use crate::figures;
+use crate::oracle::{self, Seen};
+use crate::outcome::{FaultWindow, Milestone, Outcome, Reading};
+use crate::scenario::{NodeKind, Scenario};
+use crate::wire::{Hosted, Wire};
+
+/// What a run is asked for besides its outcome.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// The full trace, in memory.
+    pub trace: bool,
+    /// Gets the virtual time reached [ns] while the run goes on.
+    pub progress: Option<Arc<AtomicU64>>,
+}
+
+/// A scenario made ready: what all its seeds share.
+#[derive(Debug)]
+pub struct Prepared {
+    scenario: Scenario,
+    models: Models,
+}
+
+impl Prepared {
+    /// Makes the tables of a scenario.
+    pub fn new(scenario: Scenario) -> Self {
+        Self { models: Models::new(&scenario), scenario }
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// Runs one seed.
+    pub fn run(&self, seed: u64, options: RunOptions) -> Outcome {
+        let ended = self.play(seed, options);
+        ended.judge(&self.scenario, seed)
+    }
+
+    /// Runs one seed and looks at the end with `look`, for tests that compare runs.
+    pub fn examine<T>(&self, seed: u64, look: impl FnOnce(&Seen<'_>) -> T) -> T {
+        let ended = self.play(seed, RunOptions::default());
+        look(&ended.seen(&self.scenario))
+    }
+
+    fn play(&self, seed: u64, options: RunOptions) -> Ended {
+        let scenario = &self.scenario;
+        let plans = plan::draw(scenario, seed);
+        let mut world = cluster::build(scenario, &self.models, plans, seed, options.trace);
+        world.plan(faults::plan(scenario, seed));
+        world.trace(options.trace);
+        if let Some(progress) = options.progress {
+            world.progress(progress);
+        }
+        Ended::new(scenario, world.run(scenario.end))
+    }
+}
+
+/// Runs one seed of a scenario.
+pub fn run(scenario: &Scenario, seed: u64, options: RunOptions) -> Outcome {
+    Prepared::new(scenario.clone()).run(seed, options)
+}
+
+/// A world that has ended, its nodes by what they are.
+pub struct Ended {
+    /// The nodes with their kinds, regions and names, in the order of addresses.
+    pub nodes: Vec<(crate::scenario::NodeSpec, Box<dyn Node>)>,
+    /// What else the world left.
+    pub finished: Finished<Wire>,
+}
+
+impl Ended {
+    fn new(scenario: &Scenario, mut finished: Finished<Wire>) -> Self {
+        let node = |process: Box<dyn headcount_sim::Process<Wire>>| {
+            process.into_any().downcast::<Hosted>().expect("every process is a hosted node").into_node()
+        };
+        let nodes = std::mem::take(&mut finished.nodes).into_iter().map(node);
+        Self { nodes: scenario.nodes().into_iter().zip(nodes).collect(), finished }
+    }
+
+    /// Every node of a concrete type, with its place.
+    pub fn all<T: 'static>(&self) -> impl Iterator<Item = (&crate::scenario::NodeSpec, &T)> {
+        self.nodes.iter().filter_map(|(spec, node)| Some((spec, node.as_any().downcast_ref::<T>()?)))
+    }
+
+    fn one<T: 'static>(&self) -> &T {
+        self.all().next().expect("every cluster has one").1
+    }
+
+    /// What the oracles may look at.
+    pub fn seen<'a>(&'a self, scenario: &'a Scenario) -> Seen<'a> {
+        let crowds: Vec<&Crowd> = self.all::<Crowd>().map(|(_, crowd)| crowd).collect();
+        let host: &Host = self.one();
+        let mut pending: Vec<String> = crowds.iter().flat_map(|crowd| crowd.pending()).collect();
+        pending.extend(host.pending());
+        let audit: &AuditDb = self.one();
+        let object = self.one::<AppContext>().channel(&shard::control_channel(&scenario.vote.session_id));
+        let mut most_ops = [0; 5];
+        for (_, worker) in self.all::<headcount_engine::functions::Worker>() {
+            for (most, ops) in most_ops.iter_mut().zip(worker.counts().most_ops) {
+                *most = ops.max(*most);
+            }
+        }
+        Seen {
+            scenario,
+            pending,
+            unreachable: crowds.iter().map(|crowd| crowd.unreachable()).collect(),
+            crowds: crowds.iter().map(|crowd| crowd.record()).collect(),
+            ledger: audit.ledger(),
+            host: host.done(),
+            object: object.and_then(|object| SessionObject::from_body(&object.body)),
+            faults: &self.finished.faults,
+            most_ops,
+        }
+    }
+
+    fn judge(mut self, scenario: &Scenario, seed: u64) -> Outcome {
+        let trace = self.finished.trace.take().map(|trace| self.render(&trace));
+        let seen = self.seen(scenario);
+        let properties = oracle::check(&seen);
+        let latencies = figures::latencies(&seen);
+        let counters = figures::counters(&self, &seen);
+        let figures = figures::figures(&latencies, &counters);
+        let deliveries = seen.crowds.iter().map(|crowd| crowd.deliveries).sum();
+        let mut outcome = Outcome {
+            scenario: scenario.name.clone(),
+            scenario_toml: scenario.to_toml(),
+            pattern: scenario.pattern.clone(),
+            variant: scenario.variant.name().into(),
+            limits_profile: scenario.limits.clone(),
+            seed,
+            digest: self.finished.digest,
+            verdict: oracle::verdict(&properties),
+            expected: scenario.expect,
+            properties,
+            counters,
+            figures,
+            readings: READINGS.iter().map(|&(id, document, reading)| Reading { id, document, reading }).collect(),
+            faults: self.windows(),
+            milestones: seen
+                .host
+                .iter()
+                .map(|done| Milestone { label: done.what.into(), at_s: seconds(done.done) })
+                .collect(),
+            stations: figures::stations(&self),
+            series: figures::series(&self, &seen),
+            latencies,
+            results: results(scenario, &seen),
+            notes: Vec::new(),
+            virtual_s: seconds(self.finished.virtual_ns),
+            messages: self.finished.messages,
+            deliveries,
+            trace,
+        };
+        outcome.notes = notes(&outcome, scenario);
+        outcome
+    }
+
+    /// Fault windows in the names of nodes, not their numbers.
+    fn windows(&self) -> Vec<FaultWindow> {
+        let window = |fault: &headcount_sim::FaultWindow| FaultWindow {
+            kind: match fault.what.split_whitespace().nth(3) {
+                Some(store) if fault.kind == "tell" => store.into(),
+                _ => fault.kind.into(),
+            },
+            label: self.named(&fault.what),
+            from_s: seconds(fault.start),
+            to_s: seconds(fault.end),
+        };
+        self.finished.faults.iter().map(window).collect()
+    }
+
+    /// `node 3` and `nodes [3, 4]` in names; whole regions by theirs.
+    fn named(&self, what: &str) -> String {
+        let name =
+            |id: &str| id.parse::<usize>().ok().and_then(|id| self.nodes.get(id)).map(|(spec, _)| spec.name.clone());
+        let mut text = String::new();
+        let mut rest = what;
+        while let Some(at) = rest.find("nodes [") {
+            let (head, tail) = rest.split_at(at);
+            let Some(close) = tail.find(']') else { break };
+            text.push_str(head);
+            let ids: Vec<&str> = tail[7..close].split(", ").collect();
+            text.push_str(&self.group(&ids));
+            rest = &tail[close + 1..];
+        }
+        text.push_str(rest);
+        if let Some((head, tail)) = text.split_once("node ") {
+            let (id, tail) = tail.split_once(' ').unwrap_or((tail, ""));
+            if let Some(name) = name(id) {
+                let head = head.strip_suffix("tell ").unwrap_or(head);
+                text = format!("{head}{name} {tail}")
+                    .replace(&format!("{name} kv_errors {name}"), &format!("kv_errors {name}"));
+            }
+        }
+        // Durations read better in seconds.
+        text.split(' ')
+            .collect::<Vec<_>>()
+            .windows(2)
+            .fold(None::<String>, |text, pair| match text {
+                None => Some(readable(pair[0], pair[1])),
+                Some(text) if pair[0] == "ns" || pair[0] == "ns," => Some(text),
+                Some(text) => Some(format!("{text} {}", readable(pair[0], pair[1]))),
+            })
+            .map_or(text.clone(), |mut short| {
+                if let Some(last) = text.rsplit(' ').next().filter(|last| *last != "ns") {
+                    short = format!("{short} {last}");
+                }
+                short
+            })
+    }
+
+    /// Nodes as a list, or as the region they are all of.
+    fn group(&self, ids: &[&str]) -> String {
+        let nodes: Vec<&crate::scenario::NodeSpec> =
+            ids.iter().filter_map(|id| Some(&self.nodes.get(id.parse::<usize>().ok()?)?.0)).collect();
+        let region_of = |spec: &&crate::scenario::NodeSpec| spec.region;
+        let first = nodes.first().map(region_of);
+        let whole = |region: usize| self.nodes.iter().filter(|(spec, _)| spec.region == region).count() == nodes.len();
+        match first {
+            Some(region) if nodes.iter().all(|spec| spec.region == region) && whole(region) => {
+                let edge = nodes.iter().find(|spec| spec.kind == NodeKind::Broker);
+                edge.map_or_else(|| "region".into(), |spec| spec.name.trim_start_matches("broker-").to_owned())
+            }
+            _ => format!("[{}]", nodes.iter().map(|spec| &*spec.name).collect::<Vec<_>>().join(", ")),
+        }
+    }
+
+    fn render(&self, trace: &[headcount_sim::TraceRecord]) -> Vec<String> {
+        let name = |id: u32| self.nodes.get(id as usize).map_or("world", |(spec, _)| &spec.name);
+        let line = |record: &headcount_sim::TraceRecord| {
+            let (s, ns) = (record.at / 1_000_000_000, record.at % 1_000_000_000);
+            format!("{s}.{ns:09} {} {}", name(record.node.0), record.what)
+        };
+        trace.iter().map(line).collect()
+    }
+}
+
+/// `1500000000 ns` as `1.5 s`, anything else as it is.
+fn readable(word: &str, next: &str) -> String {
+    match word.parse::<u64>() {
+        Ok(ns) if next.starts_with("ns") => {
+            let comma = if next.ends_with(',') { "," } else { "" };
+            if ns >= 1_000_000_000 {
+                format!("{} s{comma}", seconds(ns))
+            } else {
+                format!("{} ms{comma}", ns as f64 / 1e6)
+            }
+        }
+        _ => word.to_owned(),
+    }
+}
+
+/// Nanoseconds as seconds, to the millisecond.
+pub fn seconds(ns: u64) -> f64 {
+    (ns / 1_000_000) as f64 / 1_000.0
+}
+
+/// The final result: as revealed to the crowd, or as the audit log has it if nobody saw one.
+fn results(scenario: &Scenario, seen: &Seen<'_>) -> Vec<(String, u64)> {
+    let revealed = seen.crowds.iter().flat_map(|crowd| &crowd.revealed).next_back().cloned();
+    let counts = revealed.unwrap_or_else(|| vec![0; scenario.vote.options.len()]);
+    let label = |(index, count): (usize, u64)| (format!("opt_{} {}", index + 1, scenario.vote.options[index]), count);
+    counts.into_iter().enumerate().map(label).collect()
+}
+
+fn notes(outcome: &Outcome, scenario: &Scenario) -> Vec<String> {
+    let mut notes = Vec::new();
+    let counter = |name: &str| outcome.counters.get(name).copied().unwrap_or(0);
+    if counter("votes.given_up") > 0 {
+        notes.push(format!(
+            "{} votes were given up by their clients: counted or not, they cannot know",
+            counter("votes.given_up")
+        ));
+    }
+    if scenario.limits == "documents-2026-01" && counter("functions.over_budget") > 0 {
+        notes.push("executions ran over the three-operation budget of the documents".into());
+    }
+    notes
+}
+
+/// The kinds of fates, for counters.
+pub(crate) fn fate_word(fate: record::Fate) -> &'static str {
+    match fate {
+        record::Fate::Open => "votes.unanswered",
+        record::Fate::Accepted(_) => "votes.accepted",
+        record::Fate::Rejected(record::Reason::SessionNotOpen) => "votes.rejected.session_not_open",
+        record::Fate::Rejected(record::Reason::InvalidOption) => "votes.rejected.invalid_option",
+        record::Fate::Rejected(record::Reason::AlreadyVoted) => "votes.rejected.already_voted",
+        record::Fate::Rejected(record::Reason::Other) => "votes.rejected.other",
+        record::Fate::Refused(_) => "votes.refused",
+        record::Fate::GaveUp => "votes.given_up",
+    }
+}
+
+/// Counters by name.
+pub(crate) type Counters = BTreeMap<String, u64>;

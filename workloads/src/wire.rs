@@ -1,0 +1,231 @@
+//! Where the engine's nodes meet the world: the engine's messages as the world's payload, its nodes as the world's
+//! processes.
+
+use std::any::Any;
+
+use headcount_engine::contract::{self as engine, Node};
+use headcount_engine::message::{ApiOk, Call, KvOp, Msg, ObjectsOp, StreamFrame};
+use headcount_sim as sim;
+
+/// An engine message on the world's network.
+#[derive(Clone, Debug)]
+pub struct Wire(pub Msg);
+
+/// Headers, TLS and HTTP framing of a small call [bytes].
+const FRAME_BYTES: u32 = 200;
+
+/// Folds a word into a fingerprint.
+fn fold(state: u64, word: u64) -> u64 {
+    (state ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+}
+
+/// Folds a text, eight bytes at a time.
+fn fold_text(mut state: u64, text: &str) -> u64 {
+    let mut chunks = text.as_bytes().chunks_exact(8);
+    for chunk in &mut chunks {
+        state = fold(state, u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
+    }
+    let mut last = [0; 8];
+    last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+    fold(state, u64::from_le_bytes(last) ^ (text.len() as u64) << 56)
+}
+
+impl Wire {
+    /// The parts that tell this message from others: kind, tag, status, and its longest text.
+    fn parts(&self) -> (u64, u64, u64, &str) {
+        match &self.0 {
+            Msg::Request(request) => match &request.call {
+                Call::Publish { payload, .. } => (1, request.tag, u64::from(request.client), payload),
+                Call::Subscribe { channels, cursor } => {
+                    (2, request.tag, u64::from(request.client) ^ cursor.0, channels.first().map_or("", |c| c))
+                }
+                Call::Unsubscribe => (3, request.tag, u64::from(request.client), ""),
+                Call::Objects(_) => (4, request.tag, u64::from(request.client), ""),
+                Call::History { channel, .. } => (5, request.tag, u64::from(request.client), channel),
+            },
+            Msg::Answer { client, tag, result } => match result {
+                Ok(ApiOk::Sent(timetoken)) => (6, *tag, timetoken.0, ""),
+                Ok(ApiOk::Subscribed { cursor, messages, missed }) => {
+                    (7, *tag ^ u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32 ^ u64::from(*missed), "")
+                }
+                Ok(_) => (8, *tag, u64::from(*client), ""),
+                Err(error) => (9, *tag, u64::from(error.status), &error.body),
+            },
+            Msg::Deliver(delivery) => {
+                (10, delivery.cursor.0, delivery.envelope.timetoken.0, &delivery.envelope.payload)
+            }
+            Msg::EdgeAlive { epoch } => (11, *epoch, 0, ""),
+            Msg::Publish(publish) => (12, publish.tag, u64::from(publish.hops), &publish.payload),
+            Msg::Published { tag, result } => match result {
+                Ok(timetoken) => (13, *tag, timetoken.0, ""),
+                Err(error) => (14, *tag, u64::from(error.status), &error.body),
+            },
+            Msg::Attach(attach) => (15, attach.tag, attach.cursor.0, attach.channels.first().map_or("", |c| c)),
+            Msg::Attached { tag, cursor, messages, .. } => (16, *tag, cursor.0 ^ (messages.len() as u64) << 32, ""),
+            Msg::Detach { channels, all } => {
+                (17, channels.len() as u64, u64::from(*all), channels.first().map_or("", |c| c))
+            }
+            Msg::Push { envelope, cursor } => (18, cursor.0, envelope.timetoken.0, &envelope.payload),
+            Msg::BrokerAlive { epoch } => (19, *epoch, 0, ""),
+            Msg::Invoke(invoke) => (20, invoke.tag, invoke.trigger as u64, &invoke.publish.payload),
+            Msg::Invoked { tag, outcome } => match outcome {
+                headcount_engine::message::InvokeOutcome::Ok(payload) => (21, *tag, 0, payload),
+                headcount_engine::message::InvokeOutcome::Abort { status, body } => {
+                    (22, *tag, u64::from(*status), body)
+                }
+            },
+            Msg::Kv { tag, op } => match op {
+                KvOp::Set { key, ttl_minutes, .. } => (23, *tag, u64::from(ttl_minutes.unwrap_or(0)), key),
+                KvOp::Get { key } => (24, *tag, 0, key),
+                KvOp::Remove { key } => (25, *tag, 0, key),
+                KvOp::GetCounter { key } => (26, *tag, 0, key),
+                KvOp::Incr { key, by } => (27, *tag, *by as u64, key),
+                KvOp::GetKeys { page } | KvOp::GetCounterKeys { page } => (28, *tag, 0, page.as_deref().unwrap_or("")),
+            },
+            Msg::KvAnswer { tag, result } => match result {
+                Ok(headcount_engine::message::KvOk::Value(Some(value))) => (29, *tag, 0, value),
+                Ok(headcount_engine::message::KvOk::Counter(count)) => (30, *tag, *count as u64, ""),
+                Ok(_) => (31, *tag, 0, ""),
+                Err(error) => (32, *tag, *error as u64, ""),
+            },
+            Msg::Objects { tag, op } => match &**op {
+                ObjectsOp::SetChannel { patch, .. } => (33, *tag, 0, patch),
+                ObjectsOp::SetMembership { user, .. } => (34, *tag, 0, user),
+                ObjectsOp::GetChannel { channel } => (35, *tag, 0, channel),
+                _ => (36, *tag, 0, ""),
+            },
+            Msg::ObjectsAnswer { tag, result } => (37, *tag, u64::from(result.is_ok()), ""),
+            Msg::Http { tag, request } => (38, *tag, 0, &request.body),
+            Msg::HttpAnswer { tag, status, body } => (39, *tag, u64::from(*status), body),
+            Msg::HistoryAppend(envelope) => (40, envelope.timetoken.0, 0, &envelope.channel),
+            Msg::HistoryFetch { tag, channel, .. } => (41, *tag, 0, channel),
+            Msg::HistoryPage { tag, messages } => (42, *tag, messages.len() as u64, ""),
+            Msg::Grant { tag, grant } => (43, *tag, 0, &grant.user),
+            Msg::Granted { tag, result } => (44, *tag, result.as_ref().map_or(0, |token| token.signature), ""),
+            Msg::Revoke { tag, signature } => (45, *tag, *signature, ""),
+            Msg::Revoked { signature } => (46, *signature, 0, ""),
+            Msg::Login { client, tag, user, .. } => (47, *tag, u64::from(*client), user),
+            Msg::LoggedIn { client, tag, result } => {
+                (48, *tag ^ u64::from(*client), result.as_ref().map_or(0, |token| token.signature), "")
+            }
+            Msg::Stream(frame) => match &**frame {
+                StreamFrame::Data { epoch, first_seq, items, .. } => {
+                    (49, *epoch, *first_seq ^ (items.len() as u64) << 48, "")
+                }
+                StreamFrame::Ack { epoch, next_seq } => (50, *epoch, *next_seq, ""),
+            },
+            Msg::Misbehave(how) => (51, u64::from(how.error_ppm), how.delay, ""),
+        }
+    }
+}
+
+impl sim::Payload for Wire {
+    fn wire_bytes(&self) -> u32 {
+        FRAME_BYTES + self.parts().3.len() as u32
+    }
+
+    fn kind(&self) -> &'static str {
+        match &self.0 {
+            Msg::Request(request) => match &request.call {
+                Call::Publish { .. } => "publish",
+                Call::Subscribe { .. } => "subscribe",
+                Call::Unsubscribe => "unsubscribe",
+                Call::Objects(_) => "objects-call",
+                Call::History { .. } => "history-call",
+            },
+            Msg::Answer { .. } => "answer",
+            Msg::Deliver(_) => "deliver",
+            Msg::EdgeAlive { .. } => "edge-alive",
+            Msg::Publish(_) => "broker-publish",
+            Msg::Published { .. } => "published",
+            Msg::Attach(_) => "attach",
+            Msg::Attached { .. } => "attached",
+            Msg::Detach { .. } => "detach",
+            Msg::Push { .. } => "push",
+            Msg::BrokerAlive { .. } => "broker-alive",
+            Msg::Invoke(_) => "invoke",
+            Msg::Invoked { .. } => "invoked",
+            Msg::Kv { .. } => "kv",
+            Msg::KvAnswer { .. } => "kv-answer",
+            Msg::Objects { .. } => "objects",
+            Msg::ObjectsAnswer { .. } => "objects-answer",
+            Msg::Http { .. } => "http",
+            Msg::HttpAnswer { .. } => "http-answer",
+            Msg::HistoryAppend(_) => "history-append",
+            Msg::HistoryFetch { .. } => "history-fetch",
+            Msg::HistoryPage { .. } => "history-page",
+            Msg::Grant { .. } => "grant",
+            Msg::Granted { .. } => "granted",
+            Msg::Revoke { .. } => "revoke",
+            Msg::Revoked { .. } => "revoked",
+            Msg::Login { .. } => "login",
+            Msg::LoggedIn { .. } => "logged-in",
+            Msg::Stream(_) => "stream",
+            Msg::Misbehave(_) => "misbehave",
+        }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let (kind, a, b, text) = self.parts();
+        fold_text(fold(fold(kind, a), b), text)
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!("{:?}", self.0);
+        if text.len() > 300 {
+            let cut = (0..=300).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+            text.truncate(cut);
+            text.push('…');
+        }
+        text
+    }
+}
+
+/// An engine node as a process of the world.
+pub struct Hosted {
+    node: Box<dyn Node>,
+    out: engine::Outbox,
+}
+
+impl Hosted {
+    /// Hosts `node`; `tracing` says whether its notes are wanted.
+    pub fn new(node: Box<dyn Node>, tracing: bool) -> Self {
+        Self { node, out: engine::Outbox::new(tracing) }
+    }
+
+    /// The node, once the run is over.
+    pub fn into_node(self) -> Box<dyn Node> {
+        self.node
+    }
+}
+
+impl sim::Process<Wire> for Hosted {
+    fn handle(&mut self, now: sim::Nanos, input: sim::Input<Wire>, out: &mut sim::Outbox<Wire>) {
+        let id = |node: sim::NodeId| engine::NodeId(node.0);
+        let input = match input {
+            sim::Input::Start => engine::Input::Start,
+            sim::Input::Wake => engine::Input::Wake,
+            sim::Input::Message { from, body } => engine::Input::Message { from: id(from), msg: body.0 },
+            sim::Input::Overload { from, body } => engine::Input::Overload { from: id(from), msg: body.0 },
+        };
+        self.node.handle(now, input, &mut self.out);
+        for engine::Send { to, after, msg } in self.out.drain_sends() {
+            out.send_after(after, sim::NodeId(to.0), Wire(msg));
+        }
+        for note in self.out.drain_notes() {
+            out.note(|| note);
+        }
+    }
+
+    fn next_wake(&self) -> Option<sim::Nanos> {
+        self.node.next_wake()
+    }
+
+    fn reboot(&mut self, now: sim::Nanos) {
+        self.node.reboot(now);
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
