@@ -55,6 +55,8 @@ struct Pending {
     population: NodeId,
     client: Client,
     tag: u64,
+    /// The edge's epoch when it was asked.
+    epoch: u64,
 }
 
 /// Who listens to a channel here. Most channels are one client's own, so that case is kept apart.
@@ -110,7 +112,7 @@ impl Edge {
         self.connections.clear();
         self.listeners.clear();
         self.say_alive(now, out);
-        out.send(self.config.broker, Msg::Detach { channels: ChannelList::new(), all: true });
+        out.send(self.config.broker, Msg::Detach { channels: ChannelList::new(), epoch: self.epoch });
     }
 
     fn say_alive(&mut self, now: Nanos, out: &mut Outbox) {
@@ -141,7 +143,7 @@ impl Edge {
         if !self.revoked.is_empty() && self.revoked.contains(&token.signature) {
             return Err(ApiError::token_revoked());
         }
-        let pending = Pending { population: from, client, tag };
+        let pending = Pending { population: from, client, tag, epoch: self.epoch };
         match call {
             Call::Publish { channel, payload, store } => {
                 self.check_publish(now, &token, &channel, &payload)?;
@@ -164,7 +166,8 @@ impl Edge {
                 allow_all(&token, &channels, Permissions::READ)?;
                 self.connect(from, client, &channels, out);
                 let tag = self.pending.insert(now, pending);
-                out.send(self.config.broker, Msg::Attach(Box::new(Attach { tag, channels, cursor })));
+                let attach = Attach { tag, epoch: self.epoch, channels, cursor };
+                out.send(self.config.broker, Msg::Attach(Box::new(attach)));
             }
             Call::Unsubscribe => {
                 self.disconnect(from, client, out);
@@ -237,7 +240,7 @@ impl Edge {
             }
         }
         if !silent.is_empty() {
-            out.send(self.config.broker, Msg::Detach { channels: silent, all: false });
+            out.send(self.config.broker, Msg::Detach { channels: silent, epoch: self.epoch });
         }
     }
 
@@ -259,7 +262,12 @@ impl Edge {
     }
 
     fn answer(&mut self, tag: u64, result: Result<ApiOk, ApiError>, out: &mut Outbox) {
-        if let Some(Pending { population, client, tag }) = self.pending.remove(tag) {
+        if let Some(Pending { population, client, tag, epoch }) = self.pending.remove(tag) {
+            let result = match result {
+                // The connection it was for is gone.
+                Ok(ApiOk::Subscribed { .. }) if epoch != self.epoch => Err(ApiError::service_unavailable("Balancer")),
+                result => result,
+            };
             out.send(population, Msg::Answer { client, tag, result });
         }
     }
@@ -321,7 +329,8 @@ impl Node for Edge {
                 Msg::Request(request) => self.request(now, from, *request, out),
                 Msg::Published { tag, result } => self.answer(tag, result.map(ApiOk::Sent), out),
                 Msg::Attached { tag, cursor, messages, missed } => {
-                    self.answer(tag, Ok(ApiOk::Subscribed { cursor, messages, missed }), out);
+                    let epoch = self.epoch;
+                    self.answer(tag, Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), out);
                 }
                 Msg::ObjectsAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Objects), out),
                 Msg::HistoryPage { tag, messages } => self.answer(tag, Ok(ApiOk::History(messages)), out),
@@ -331,7 +340,7 @@ impl Node for Edge {
                 _ => {}
             },
         }
-        while let Some((_, Pending { population, client, tag })) = self.pending.pop_expired(now) {
+        while let Some((_, Pending { population, client, tag, .. })) = self.pending.pop_expired(now) {
             out.send(population, Msg::Answer { client, tag, result: Err(ApiError::service_unavailable("Balancer")) });
         }
         if now >= self.next_alive {

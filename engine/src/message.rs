@@ -48,8 +48,8 @@ pub enum Msg {
     Attach(Box<Attach>),
     /// The connection's handshake or catch-up: the new cursor and at most 100 messages.
     Attached { tag: u64, cursor: Timetoken, messages: Vec<Arc<Envelope>>, missed: u32 },
-    /// The edge has no subscriber left on these channels; with `all`, on none (it has just started).
-    Detach { channels: ChannelList, all: bool },
+    /// The edge has no subscriber left on these channels. A new `epoch` of the edge ends all of the old one.
+    Detach { channels: ChannelList, epoch: u64 },
     /// A message for an edge that asked for its channel; `cursor` is its key in the region's log.
     Push { envelope: Arc<Envelope>, cursor: Timetoken },
     /// The broker lives; `epoch` changes when it restarted, and what it knew of subscriptions is gone.
@@ -146,10 +146,12 @@ pub enum ApiOk {
     /// `[1,"Sent",tt]`
     Sent(Timetoken),
     /// `missed` counts what fell out of the queue of 100: the platform does not tell clients, the simulation does.
+    /// The connection is of the edge's `epoch`, and gone if a newer one has been announced.
     Subscribed {
         cursor: Timetoken,
         messages: Vec<Arc<Envelope>>,
         missed: u32,
+        epoch: u64,
     },
     Unsubscribed,
     Objects(ObjectsOk),
@@ -210,6 +212,8 @@ pub struct Publish {
 #[derive(Clone, Debug)]
 pub struct Attach {
     pub tag: u64,
+    /// The edge's epoch: what it asked for in an older one is over, however late it arrives.
+    pub epoch: u64,
     pub channels: ChannelList,
     pub cursor: Timetoken,
 }

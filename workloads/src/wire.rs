@@ -45,7 +45,7 @@ impl Wire {
             },
             Msg::Answer { client, tag, result } => match result {
                 Ok(ApiOk::Sent(timetoken)) => (6, *tag, timetoken.0, ""),
-                Ok(ApiOk::Subscribed { cursor, messages, missed }) => {
+                Ok(ApiOk::Subscribed { cursor, messages, missed, .. }) => {
                     (7, *tag ^ u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32 ^ u64::from(*missed), "")
                 }
                 Ok(_) => (8, *tag, u64::from(*client), ""),
@@ -62,9 +62,7 @@ impl Wire {
             },
             Msg::Attach(attach) => (15, attach.tag, attach.cursor.0, attach.channels.first().map_or("", |c| c)),
             Msg::Attached { tag, cursor, messages, .. } => (16, *tag, cursor.0 ^ (messages.len() as u64) << 32, ""),
-            Msg::Detach { channels, all } => {
-                (17, channels.len() as u64, u64::from(*all), channels.first().map_or("", |c| c))
-            }
+            Msg::Detach { channels, epoch } => (17, channels.len() as u64, *epoch, channels.first().map_or("", |c| c)),
             Msg::Push { envelope, cursor } => (18, cursor.0, envelope.timetoken.0, &envelope.payload),
             Msg::BrokerAlive { epoch } => (19, *epoch, 0, ""),
             Msg::Invoke(invoke) => (20, invoke.tag, invoke.trigger as u64, &invoke.publish.payload),

@@ -88,6 +88,8 @@ pub struct Broker {
     // Volatile: the log is a cache in memory, and dies with the process.
     log: RegionLog,
     held: Slab<Held>,
+    /// The newest epoch heard of each edge.
+    edge_epochs: Vec<u64>,
     buckets: FxHashMap<Channel, TokenBucket>,
     next_worker: usize,
     outgoing: Vec<Outgoing>,
@@ -108,12 +110,12 @@ impl Broker {
         let held = Slab::new(config.limits.handler_time() + SECOND);
         let incoming = config.peers.iter().map(|&peer| Incoming::new(peer)).collect();
         let mut broker = Self {
-            config,
             counts: BrokerCounts::default(),
             epoch: 0,
             last_timetoken: Timetoken::ZERO,
             log,
             held,
+            edge_epochs: vec![0; config.edges.len()],
             buckets: FxHashMap::default(),
             next_worker: 0,
             outgoing: Vec::new(),
@@ -121,6 +123,7 @@ impl Broker {
             frame_due: None,
             next_alive: 0,
             arrived: Vec::new(),
+            config,
         };
         broker.reset_streams();
         broker
@@ -243,7 +246,20 @@ impl Broker {
         }
     }
 
+    /// Whether the edge speaks in its current epoch. A newer one ends all that it asked for in the older ones.
+    fn current(&mut self, edge: NodeId, epoch: u64) -> bool {
+        let Some(index) = self.config.edges.iter().position(|known| *known == edge) else { return false };
+        if epoch > self.edge_epochs[index] {
+            self.edge_epochs[index] = epoch;
+            self.log.forget_edge(edge);
+        }
+        epoch == self.edge_epochs[index]
+    }
+
     fn attach(&mut self, now: Nanos, edge: NodeId, attach: Attach, out: &mut Outbox) {
+        if !self.current(edge, attach.epoch) {
+            return;
+        }
         for channel in &attach.channels {
             self.log.listen(channel, edge);
         }
@@ -314,12 +330,9 @@ impl Node for Broker {
                 Msg::Publish(publish) => self.publish(now, from, *publish, out),
                 Msg::Invoked { tag, outcome } => self.invoked(now, tag, outcome, out),
                 Msg::Attach(attach) => self.attach(now, from, *attach, out),
-                Msg::Detach { channels, all } => {
-                    if all {
-                        self.log.forget_edge(from);
-                    }
-                    for channel in &channels {
-                        self.log.unlisten(channel, from);
+                Msg::Detach { channels, epoch } => {
+                    if self.current(from, epoch) {
+                        channels.iter().for_each(|channel| self.log.unlisten(channel, from));
                     }
                 }
                 Msg::Stream(frame) => self.stream(now, from, *frame, out),
@@ -338,6 +351,7 @@ impl Node for Broker {
     fn reboot(&mut self, _now: Nanos) {
         self.log.lose();
         self.held.clear();
+        self.edge_epochs.fill(0);
         self.buckets.clear();
         self.next_worker = 0;
         self.next_alive = 0;

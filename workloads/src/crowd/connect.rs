@@ -10,7 +10,7 @@ use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, ObjectsOp};
 use headcount_engine::patterns::voting::{Variant, shard};
 
 use super::record::LateSync;
-use super::{AWAY, CALL_PATIENCE, Connection, Crowd, Later, QUIET, WIFI, session_of, tag};
+use super::{AWAY, CALL_PATIENCE, Connection, Crowd, EdgeView, Later, QUIET, WIFI, session_of, tag};
 
 /// The first wait before a reconnect is up to this long; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_FIRST: Nanos = SECOND;
@@ -75,8 +75,13 @@ impl Crowd {
         if user.generation != generation || user.connection != Connection::Subscribing {
             return;
         }
+        let announced = self.edges[user.edge as usize].epoch.unwrap_or(0);
         let (cursor, messages, missed) = match msg {
-            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed }), .. } => {
+            // A connection of an epoch that is over: it is gone before it came.
+            Msg::Answer { result: Ok(ApiOk::Subscribed { epoch, .. }), .. } if epoch < announced => {
+                return self.back_off(now, client);
+            }
+            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed, .. }), .. } => {
                 (cursor, messages, missed)
             }
             Msg::Answer { result: Err(error), .. } => {
@@ -101,20 +106,21 @@ impl Crowd {
             self.show_one(now, client, &envelope, out);
         }
         if status < 3 || self.users[client as usize].shard_count == 0 {
-            self.sync(client, 0, out);
+            self.sync(now, client, out);
         }
         self.send_waiting(now, client, out);
     }
 
     /// Reads the session's object, as every late joiner does (voting.md 5.4, FR-7).
-    pub(super) fn sync(&mut self, client: u32, _after: Nanos, out: &mut Outbox) {
+    pub(super) fn sync(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
         self.users[client as usize].synced = false;
         let generation = self.users[client as usize].generation;
+        self.syncs.push_back((now + CALL_PATIENCE, client, generation));
         let op = ObjectsOp::GetChannel { channel: self.control.clone() };
         self.call(client, tag::SYNC | u64::from(generation), Call::Objects(Box::new(op)), out);
     }
 
-    pub(super) fn synced(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg) {
+    pub(super) fn synced(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {
         let Msg::Answer { result, .. } = msg else { return };
         let user = &self.users[client as usize];
         if user.generation != generation {
@@ -136,8 +142,10 @@ impl Crowd {
                     self.note_results(counts);
                 }
                 if first && self.plan.late[client as usize] && self.record.late_syncs.len() < 10_000 {
-                    self.record.late_syncs.push(LateSync { asked: now, answered: now, status, total });
+                    self.record.late_syncs.push(LateSync { answered: now, status, total });
                 }
+                // What it wanted to vote meanwhile: it knows its shard now.
+                self.send_waiting(now, client, out);
             }
             Err(error) => {
                 if error.status == 403 {
@@ -160,6 +168,12 @@ impl Crowd {
             self.record.expired_tokens += 1;
             self.record.token_refreshes += 1;
         }
+    }
+
+    /// Whether this reading of App Context still waits for its answer.
+    pub(super) fn waits_for_sync(&self, client: u32, generation: u32) -> bool {
+        let user = &self.users[client as usize];
+        user.generation == generation && user.connection == Connection::Connected && !user.synced
     }
 
     /// Whether this attempt still waits for its answer.
@@ -256,5 +270,3 @@ impl Crowd {
         }
     }
 }
-
-use super::EdgeView;

@@ -140,7 +140,10 @@ pub struct Crowd {
     results: Channel,
     wifi: Sampler,
     cellular: Sampler,
+    /// Connection attempts by when they are given up; likewise readings of App Context and acks. Each kind has one
+    /// patience, so they come in order.
     waits: VecDeque<(Nanos, u32, u32)>,
+    syncs: VecDeque<(Nanos, u32, u32)>,
     acks: VecDeque<(Nanos, u32, u16)>,
     later: BinaryHeap<Reverse<(Nanos, Later)>>,
     quiet_check: Nanos,
@@ -178,6 +181,7 @@ impl Crowd {
             wifi: wifi_latency(),
             cellular: cellular_latency(),
             waits: VecDeque::new(),
+            syncs: VecDeque::new(),
             acks: VecDeque::new(),
             later: BinaryHeap::new(),
             quiet_check: QUIET,
@@ -279,7 +283,7 @@ impl Crowd {
         match tag & tag::KIND {
             tag::LOGIN => self.logged_in(now, client, tag as u32, msg, out),
             tag::SUBSCRIBE => self.subscribed(now, client, tag as u32, msg, out),
-            tag::SYNC => self.synced(now, client, tag as u32, msg),
+            tag::SYNC => self.synced(now, client, tag as u32, msg, out),
             tag::VOTE => self.vote_published(now, tag as u32, (tag >> 32 & 0xffff) as u16, msg, out),
             tag::MISCHIEF => self.mischief_answered(tag as u8, msg),
             _ => {}
@@ -324,6 +328,16 @@ impl Crowd {
                 self.back_off(now, client);
             }
         }
+        while let Some(&(deadline, client, generation)) = self.syncs.front() {
+            let waits = self.waits_for_sync(client, generation);
+            if waits && deadline > now {
+                break;
+            }
+            self.syncs.pop_front();
+            if waits {
+                self.sync(now, client, out);
+            }
+        }
         while let Some(&(deadline, vote, attempt)) = self.acks.front() {
             let waits = self.awaits_ack(vote, attempt);
             if waits && deadline > now {
@@ -333,6 +347,12 @@ impl Crowd {
             if waits {
                 self.record.second(now).timeouts += 1;
                 self.resend_later(now, vote);
+                if attempt % 3 == 0 {
+                    // Three in a row without an answer: perhaps the connection is dead and nobody said so.
+                    let client = self.record.votes[vote as usize].client;
+                    self.disconnect(client);
+                    self.connect(now, client, out);
+                }
             }
         }
         while let Some(&Reverse((at, later))) = self.later.peek() {
@@ -352,7 +372,7 @@ impl Crowd {
                     let user = &self.users[client as usize];
                     if user.generation == generation && user.connection == Connection::Connected && user.status < 3 {
                         self.record.polls += 1;
-                        self.sync(client, 0, out);
+                        self.sync(now, client, out);
                     }
                 }
             }
@@ -386,9 +406,10 @@ impl Node for Crowd {
     fn next_wake(&self) -> Option<Nanos> {
         let action = self.plan.actions.get(self.next_action).map(|action| action.at);
         let wait = self.waits.front().map(|(at, _, _)| *at);
+        let sync = self.syncs.front().map(|(at, _, _)| *at);
         let ack = self.acks.front().map(|(at, _, _)| *at);
         let later = self.later.peek().map(|Reverse((at, _))| *at);
-        [action, wait, ack, later, Some(self.quiet_check)].into_iter().flatten().min()
+        [action, wait, sync, ack, later, Some(self.quiet_check)].into_iter().flatten().min()
     }
 
     /// A crowd is many devices and never dies as one.

@@ -76,7 +76,6 @@ pub struct Broadcast {
 /// What a late joiner read from App Context.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LateSync {
-    pub asked: Nanos,
     pub answered: Nanos,
     /// 0 created, 1 open, 2 closed, 3 revealed.
     pub status: u8,
