@@ -22,6 +22,12 @@ pub const SECOND: Nanos = 1_000_000_000;
 /// One minute in [`Nanos`].
 pub const MINUTE: Nanos = 60 * SECOND;
 
+/// How often an edge and a broker say that they live, to those who depend on them. Load balancers and TCP keepalives
+/// of the field work at this order; it bounds how late a lost connection is noticed.
+pub const KEEPALIVE: Nanos = 2 * SECOND;
+/// Without a word for this long, the other side counts as lost: two words missed and half an interval of grace.
+pub const KEEPALIVE_PATIENCE: Nanos = KEEPALIVE * 5 / 2;
+
 /// The address of a node in its cluster: dense, from 0, given out by whoever builds the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u32);

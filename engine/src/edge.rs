@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::access::{Permissions, Token, Verifier};
-use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
+use crate::contract::{Input, KEEPALIVE, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::message::{
@@ -19,11 +19,6 @@ use crate::message::{
 use crate::slab::Slab;
 use crate::timetoken::Timetoken;
 
-/// How often an edge and a broker say that they live, to those who depend on them. Load balancers and TCP keepalives
-/// of the field work at this order; it bounds how late a lost connection is noticed.
-pub const KEEPALIVE: Nanos = 2 * SECOND;
-/// Without a word for this long, the other side counts as lost: two words missed and half an interval of grace.
-pub const KEEPALIVE_PATIENCE: Nanos = KEEPALIVE * 5 / 2;
 /// A call other than subscribe that is not answered for this long gets a 503 (platform.md 2.4: 10 to 15 s).
 const CALL_TIMEOUT: Nanos = 15 * SECOND;
 

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 pub use self::log::{CatchUp, RegionLog};
-use crate::contract::{Input, MINUTE, MS, Nanos, Node, NodeId, Outbox, SECOND};
-use crate::edge::KEEPALIVE;
+use crate::contract::{Input, KEEPALIVE, MINUTE, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
 use crate::limits::{Limits, TokenBucket};
 use crate::message::{

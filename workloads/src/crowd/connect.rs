@@ -4,8 +4,7 @@
 use std::cmp::Reverse;
 
 use headcount_engine::access::Role;
-use headcount_engine::contract::{MS, Nanos, NodeId, Outbox, SECOND};
-use headcount_engine::edge::KEEPALIVE_PATIENCE;
+use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, NodeId, Outbox, SECOND};
 use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, ObjectsOp};
 use headcount_engine::patterns::voting::{Variant, shard};
 
