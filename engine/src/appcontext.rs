@@ -16,7 +16,7 @@ use crate::base64url;
 use crate::contract::{Input, Nanos, Node, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
-use crate::message::{Channel, Msg, Object, ObjectsOk, ObjectsOp, UserId};
+use crate::message::{Misbehaviour, Channel, Msg, Object, ObjectsOk, ObjectsOp, UserId};
 
 use memberships::{Membership, Memberships};
 
@@ -288,7 +288,10 @@ impl Node for AppContext {
     }
 
     /// All of it is durable.
-    fn reboot(&mut self, _now: Nanos) {}
+    fn reboot(&mut self, _now: Nanos) {
+        // A new process behaves.
+        self.mischief.set(Misbehaviour::default());
+    }
 
     fn as_any(&self) -> &dyn Any {
         self

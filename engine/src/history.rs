@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::contract::{Input, MINUTE, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
-use crate::message::{Channel, Envelope, Msg};
+use crate::message::{Misbehaviour, Channel, Envelope, Msg};
 use crate::stream::earlier;
 use crate::timetoken::Timetoken;
 
@@ -230,7 +230,10 @@ impl Node for History {
     }
 
     /// All of it is durable.
-    fn reboot(&mut self, _now: Nanos) {}
+    fn reboot(&mut self, _now: Nanos) {
+        // A new process behaves.
+        self.mischief.set(Misbehaviour::default());
+    }
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -22,7 +22,7 @@ use crate::base64url;
 use crate::contract::{Input, MINUTE, MS, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::limits::{Limits, TokenBucket};
-use crate::message::{KvError, KvOk, KvOp, Msg, StreamFrame, StreamItem};
+use crate::message::{Misbehaviour, KvError, KvOk, KvOp, Msg, StreamFrame, StreamItem};
 use crate::stream::{Incoming, Outgoing, StreamOptions, earlier};
 
 use counters::Counters;
@@ -46,12 +46,12 @@ pub struct KvOptions {
 }
 
 impl KvOptions {
-    /// The numbers of a limits profile, frames of 20 ms, removals remembered for a day.
+    /// The numbers of a limits profile, frames of 50 ms, removals remembered for a day.
     pub fn of(limits: &'static Limits, seed: u64) -> Self {
         Self {
             limits,
             ops_per_s: limits.kv_ops_per_s.value,
-            replication_frame: 20 * MS,
+            replication_frame: 50 * MS,
             stream: StreamOptions::wide_area(),
             keep_removed: 24 * 60 * MINUTE,
             seed,
@@ -455,6 +455,8 @@ impl Node for KvReplica {
     }
 
     fn reboot(&mut self, now: Nanos) {
+        // A new process behaves.
+        self.mischief.set(Misbehaviour::default());
         self.outgoing.iter_mut().for_each(Outgoing::reboot);
         self.incoming.iter_mut().for_each(Incoming::reboot);
         self.bucket = self.options.ops_per_s.map(|per_s| TokenBucket::new(per_s, now));

@@ -1,4 +1,8 @@
-//! The built-in scenarios, embedded in the binary.
+//! The built-in scenarios, embedded in the binary, and what else there is to choose from.
+
+use headcount_engine::limits::Limits;
+
+use crate::oracle;
 
 /// A built-in scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,36 @@ scenarios! {
 /// Every built-in scenario, the flagship first.
 pub fn all() -> &'static [Entry] {
     ENTRIES
+}
+
+/// Every property: its name, the promise it checks, and what it says.
+pub fn properties() -> Vec<(&'static str, String)> {
+    let line = |property: &oracle::Property| (property.name, format!("{} ({})", property.says, property.promise));
+    oracle::CATALOGUE.iter().map(line).collect()
+}
+
+/// Every kind of fault that a scenario's `[[fault]]` takes.
+pub fn faults() -> Vec<(&'static str, String)> {
+    let lines = [
+        ("partition", "nothing gets from a to b, and, unless one_way, from b to a"),
+        ("crash", "a process dies and comes up again: volatile state is lost, durable state kept"),
+        ("pause", "a process stands still and goes on where it was"),
+        ("degrade", "links lose, repeat, reorder and delay messages"),
+        ("clock", "a node's clock is off and drifts"),
+        ("kv_errors", "a KV store refuses, throttles, delays, or loses answers after their effect"),
+        ("audit_errors", "likewise the audit database"),
+        ("appcontext_errors", "likewise App Context"),
+    ];
+    lines.map(|(name, says)| (name, says.to_owned())).to_vec()
+}
+
+/// Every limits profile, with the number in which they differ most.
+pub fn limits_profiles() -> Vec<(&'static str, String)> {
+    let line = |limits: &&Limits| {
+        let (field, value, source) = limits.sources().swap_remove(0);
+        (limits.name, format!("{field} {value} ({source})"))
+    };
+    Limits::all().iter().map(line).collect()
 }
 
 /// The text of the one called `name`.

@@ -128,7 +128,7 @@ pub fn build(scenario: &Scenario, models: &Models, plans: Vec<Plan>, seed: u64, 
         .collect();
     for (a, &from) in places.iter().enumerate() {
         for (b, &to) in places.iter().enumerate().skip(a) {
-            let link = if a == b { LinkModel::same_zone() } else { LinkModel::cross_region(from, to) };
+            let link = if a == b { LinkModel::same_region() } else { LinkModel::cross_region(from, to) };
             world.links(regions[a], regions[b], link);
         }
     }

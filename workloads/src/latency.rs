@@ -15,11 +15,16 @@ pub struct Buckets {
 impl Buckets {
     /// Counts one value [us].
     pub fn record(&mut self, micros: u64) {
+        self.record_many(micros, 1);
+    }
+
+    /// Counts one value [us] so many times.
+    pub fn record_many(&mut self, micros: u64, count: u32) {
         let at = Self::index(micros);
         if at >= self.counts.len() {
             self.counts.resize(at + 1, 0);
         }
-        self.counts[at] += 1;
+        self.counts[at] += count;
     }
 
     fn index(micros: u64) -> usize {

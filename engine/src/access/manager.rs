@@ -8,6 +8,7 @@ use super::{Grant, Permissions, Verifier};
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
+use crate::message::Misbehaviour;
 use crate::message::Msg;
 
 /// How the access manager works.
@@ -138,7 +139,10 @@ impl Node for AccessManager {
     }
 
     /// Revocations under way are durable, and there is nothing else.
-    fn reboot(&mut self, _now: Nanos) {}
+    fn reboot(&mut self, _now: Nanos) {
+        // A new process behaves.
+        self.mischief.set(Misbehaviour::default());
+    }
 
     fn as_any(&self) -> &dyn Any {
         self

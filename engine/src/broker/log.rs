@@ -3,23 +3,37 @@
 //! The cursor rule (platform.md, "the cursor rule"): a message's key is `max(p.t, last key + 1)`, a cursor gets what
 //! has a greater key, and becomes the key of the last message it got. Messages of other regions arrive with an older
 //! `p.t` than the log's end; the key puts them behind what was already delivered, so no cursor misses them.
+//!
+//! One log holds all channels, oldest first, and each entry knows its channel's entry before it: half a million users'
+//! own channels, with a message or two each, cost a small table and no list of their own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
-use crate::contract::{Nanos, NodeId};
+use crate::contract::Nanos;
 use crate::message::{Channel, Envelope};
 use crate::timetoken::Timetoken;
 
-/// One channel in this region: its messages still remembered, and the edges that want new ones.
+/// Which of the region's edges want a channel: bit `n` is edge `n`; a region has at most 8 of them.
+pub type EdgeSet = u8;
+
+/// A message in the log.
+#[derive(Debug)]
+struct Entry {
+    key: Timetoken,
+    /// Number + 1 of the channel's entry before this one; 0: there is none.
+    previous: u64,
+    envelope: Arc<Envelope>,
+}
+
+/// One channel in this region.
 #[derive(Debug, Default)]
-struct ChannelLog {
-    /// Most channels carry one message or two: a user's own acknowledgements.
-    entries: SmallVec<[(Timetoken, Arc<Envelope>); 1]>,
-    edges: SmallVec<[NodeId; 2]>,
+struct ChannelState {
+    /// Number + 1 of its newest entry; 0: there is none.
+    newest: u64,
+    edges: EdgeSet,
 }
 
 /// What a cursor has not seen.
@@ -35,9 +49,10 @@ pub struct CatchUp {
 /// The log of a region.
 #[derive(Debug)]
 pub struct RegionLog {
-    channels: FxHashMap<Channel, ChannelLog>,
-    /// Channels in the order in which a message of theirs was logged, for forgetting old ones.
-    by_age: VecDeque<(Timetoken, Channel)>,
+    channels: FxHashMap<Channel, ChannelState>,
+    entries: VecDeque<Entry>,
+    /// The number of `entries[0]`.
+    first: u64,
     last_key: Timetoken,
     queue_messages: usize,
     retention: Nanos,
@@ -48,7 +63,8 @@ impl RegionLog {
     pub fn new(queue_messages: usize, retention: Nanos) -> Self {
         Self {
             channels: FxHashMap::default(),
-            by_age: VecDeque::new(),
+            entries: VecDeque::new(),
+            first: 0,
             last_key: Timetoken::ZERO,
             queue_messages,
             retention,
@@ -56,38 +72,37 @@ impl RegionLog {
     }
 
     /// Appends a message and returns its key and the edges that want it.
-    pub fn append(&mut self, envelope: &Arc<Envelope>) -> (Timetoken, &[NodeId]) {
+    pub fn append(&mut self, envelope: &Arc<Envelope>) -> (Timetoken, EdgeSet) {
         let key = envelope.timetoken.max(Timetoken(self.last_key.0 + 1));
         self.last_key = key;
-        let log = self.channels.entry(envelope.channel.clone()).or_default();
-        log.entries.push((key, envelope.clone()));
-        self.by_age.push_back((key, envelope.channel.clone()));
-        (key, &log.edges)
+        let number = self.first + self.entries.len() as u64;
+        let channel = self.channels.entry(envelope.channel.clone()).or_default();
+        let previous = std::mem::replace(&mut channel.newest, number + 1);
+        self.entries.push_back(Entry { key, previous, envelope: envelope.clone() });
+        (key, channel.edges)
     }
 
-    /// From now on `edge` gets what is published on `channel`.
-    pub fn listen(&mut self, channel: &Channel, edge: NodeId) {
-        let log = self.channels.entry(channel.clone()).or_default();
-        if !log.edges.contains(&edge) {
-            log.edges.push(edge);
-        }
+    /// From now on these edges get what is published on `channel`.
+    pub fn listen(&mut self, channel: &Channel, edges: EdgeSet) {
+        self.channels.entry(channel.clone()).or_default().edges |= edges;
     }
 
-    /// `edge` no longer wants `channel`.
-    pub fn unlisten(&mut self, channel: &Channel, edge: NodeId) {
-        if let Some(log) = self.channels.get_mut(channel) {
-            log.edges.retain(|e| *e != edge);
-            if log.edges.is_empty() && log.entries.is_empty() {
+    /// These edges no longer want `channel`.
+    pub fn unlisten(&mut self, channel: &Channel, edges: EdgeSet) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.edges &= !edges;
+            if state.edges == 0 && state.newest <= self.first {
                 self.channels.remove(channel);
             }
         }
     }
 
-    /// `edge` no longer wants anything.
-    pub fn forget_edge(&mut self, edge: NodeId) {
-        self.channels.retain(|_, log| {
-            log.edges.retain(|e| *e != edge);
-            !log.edges.is_empty() || !log.entries.is_empty()
+    /// These edges no longer want anything.
+    pub fn forget_edges(&mut self, edges: EdgeSet) {
+        let first = self.first;
+        self.channels.retain(|_, state| {
+            state.edges &= !edges;
+            state.edges != 0 || state.newest > first
         });
     }
 
@@ -96,17 +111,23 @@ impl RegionLog {
         if cursor == Timetoken::ZERO {
             return CatchUp { cursor: self.last_key.max(now), messages: Vec::new(), missed: 0 };
         }
-        let mut found: Vec<(Timetoken, &Arc<Envelope>)> = Vec::new();
+        let mut unseen: Vec<&Entry> = Vec::new();
         for channel in channels {
-            let Some(log) = self.channels.get(channel) else { continue };
-            let unseen = log.entries.partition_point(|(key, _)| *key <= cursor);
-            found.extend(log.entries[unseen..].iter().map(|(key, envelope)| (*key, envelope)));
+            let mut number = self.channels.get(channel).map_or(0, |state| state.newest);
+            while number > self.first {
+                let entry = &self.entries[(number - 1 - self.first) as usize];
+                if entry.key <= cursor {
+                    break;
+                }
+                unseen.push(entry);
+                number = entry.previous;
+            }
         }
-        found.sort_unstable_by_key(|(key, _)| *key);
-        let missed = found.len().saturating_sub(self.queue_messages);
+        unseen.sort_unstable_by_key(|entry| entry.key);
+        let missed = unseen.len().saturating_sub(self.queue_messages);
         CatchUp {
-            cursor: found.last().map_or(cursor, |(key, _)| *key),
-            messages: found[missed..].iter().map(|(_, envelope)| Arc::clone(envelope)).collect(),
+            cursor: unseen.last().map_or(cursor, |entry| entry.key),
+            messages: unseen[missed..].iter().map(|entry| Arc::clone(&entry.envelope)).collect(),
             missed: missed as u32,
         }
     }
@@ -114,16 +135,14 @@ impl RegionLog {
     /// Forgets messages older than the retention. Each append pays for at most two.
     pub fn sweep(&mut self, now: Timetoken) {
         for _ in 0..2 {
-            let Some((key, _)) = self.by_age.front() else { return };
-            if key.0 + self.retention / 100 > now.0 {
+            if self.entries.front().is_none_or(|entry| entry.key.0 + self.retention / 100 > now.0) {
                 return;
             }
-            let (key, channel) = self.by_age.pop_front().expect("it has a front");
-            if let Some(log) = self.channels.get_mut(&channel) {
-                log.entries.retain(|(k, _)| *k > key);
-                if log.edges.is_empty() && log.entries.is_empty() {
-                    self.channels.remove(&channel);
-                }
+            let entry = self.entries.pop_front().expect("it has a front");
+            self.first += 1;
+            let channel = &entry.envelope.channel;
+            if self.channels.get(channel).is_some_and(|state| state.edges == 0 && state.newest <= self.first) {
+                self.channels.remove(channel);
             }
         }
     }
@@ -131,7 +150,8 @@ impl RegionLog {
     /// Loses every message and listener; the end of the log stays, so that no key is given twice.
     pub fn lose(&mut self) {
         self.channels.clear();
-        self.by_age.clear();
+        self.first += self.entries.len() as u64;
+        self.entries.clear();
     }
 }
 
@@ -189,9 +209,26 @@ mod tests {
         // Retention 1 ms = 10,000 units of 100 ns.
         let mut log = RegionLog::new(100, 1_000_000);
         log.append(&message("c", 1_000));
+        log.append(&message("c", 1_500));
         log.sweep(Timetoken(10_999));
-        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(10_999)).messages.len(), 1);
+        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(10_999)).messages.len(), 2);
         log.sweep(Timetoken(11_000));
-        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(11_000)).messages.len(), 0);
+        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(11_000)).messages.len(), 1);
+        log.sweep(Timetoken(11_500));
+        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(11_500)).messages.len(), 0);
+        assert!(log.channels.is_empty(), "nobody listens and nothing is left");
+    }
+
+    #[test]
+    fn listeners_are_a_set_of_edges() {
+        let mut log = RegionLog::new(100, 1_000_000);
+        let channel: Channel = "c".into();
+        log.listen(&channel, 0b01);
+        log.listen(&channel, 0b10);
+        assert_eq!(log.append(&message("c", 1)).1, 0b11);
+        log.unlisten(&channel, 0b01);
+        assert_eq!(log.append(&message("c", 2)).1, 0b10);
+        log.forget_edges(0b10);
+        assert_eq!(log.append(&message("c", 3)).1, 0);
     }
 }

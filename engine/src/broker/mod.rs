@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-pub use self::log::{CatchUp, RegionLog};
+pub use self::log::{CatchUp, EdgeSet, RegionLog};
 use crate::contract::{Input, KEEPALIVE, MINUTE, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
 use crate::limits::{Limits, TokenBucket};
@@ -240,27 +240,28 @@ impl Broker {
     fn spread(&mut self, now: Nanos, envelope: &Arc<Envelope>, out: &mut Outbox) {
         self.log.sweep(Timetoken::at(now));
         let (cursor, edges) = self.log.append(envelope);
-        for &edge in edges {
-            out.send(edge, Msg::Push { envelope: envelope.clone(), cursor });
+        for (index, &edge) in self.config.edges.iter().enumerate() {
+            if edges & 1 << index != 0 {
+                out.send(edge, Msg::Push { envelope: envelope.clone(), cursor });
+            }
         }
     }
 
-    /// Whether the edge speaks in its current epoch. A newer one ends all that it asked for in the older ones.
-    fn current(&mut self, edge: NodeId, epoch: u64) -> bool {
-        let Some(index) = self.config.edges.iter().position(|known| *known == edge) else { return false };
+    /// The edge's place in a set, if it speaks in its current epoch. A newer one ends all that it asked for in the older.
+    fn current(&mut self, edge: NodeId, epoch: u64) -> Option<EdgeSet> {
+        let index = self.config.edges.iter().position(|known| *known == edge)?;
+        let place = 1 << index;
         if epoch > self.edge_epochs[index] {
             self.edge_epochs[index] = epoch;
-            self.log.forget_edge(edge);
+            self.log.forget_edges(place);
         }
-        epoch == self.edge_epochs[index]
+        (epoch == self.edge_epochs[index]).then_some(place)
     }
 
     fn attach(&mut self, now: Nanos, edge: NodeId, attach: Attach, out: &mut Outbox) {
-        if !self.current(edge, attach.epoch) {
-            return;
-        }
+        let Some(place) = self.current(edge, attach.epoch) else { return };
         for channel in &attach.channels {
-            self.log.listen(channel, edge);
+            self.log.listen(channel, place);
         }
         let CatchUp { cursor, messages, missed } =
             self.log.catch_up(&attach.channels, attach.cursor, Timetoken::at(now));
@@ -311,7 +312,7 @@ impl Broker {
 }
 
 /// The default replication frame: see [`BrokerConfig::replication_frame`].
-pub const REPLICATION_FRAME: Nanos = 5 * MS;
+pub const REPLICATION_FRAME: Nanos = 20 * MS;
 
 impl Node for Broker {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Outbox) {
@@ -330,8 +331,8 @@ impl Node for Broker {
                 Msg::Invoked { tag, outcome } => self.invoked(now, tag, outcome, out),
                 Msg::Attach(attach) => self.attach(now, from, *attach, out),
                 Msg::Detach { channels, epoch } => {
-                    if self.current(from, epoch) {
-                        channels.iter().for_each(|channel| self.log.unlisten(channel, from));
+                    if let Some(place) = self.current(from, epoch) {
+                        channels.iter().for_each(|channel| self.log.unlisten(channel, place));
                     }
                 }
                 Msg::Stream(frame) => self.stream(now, from, *frame, out),

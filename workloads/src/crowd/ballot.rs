@@ -72,7 +72,6 @@ impl Crowd {
             session_id: session_id.into(),
             payload: SubmitPayload { option_id: option.into(), user_id: (&*user_id).into() },
             decision: None,
-            anonymous: None,
         });
         let shard_count = u32::from(user.shard_count);
         let channel = shard::submit_channel(session_id, &own_id, shard_count);
@@ -125,7 +124,9 @@ impl Crowd {
         self.record.second(now).errors += 1;
         let ApiError { status, body } = error;
         let vote = &mut self.record.votes[number as usize];
-        let (client, honest) = (vote.client, !matches!(vote.kind, VoteKind::Impostor | VoteKind::Viewer));
+        let client = vote.client;
+        // A viewer's token will never allow a vote, nor will anybody's in another's name.
+        let honest = vote.kind != VoteKind::Impostor && !self.plan.viewer[client as usize];
         match status {
             403 if honest && vote.forbidden < 3 => {
                 // Expired, or no right to this shard any more: a new token, then again.

@@ -245,8 +245,7 @@ impl Crowd {
     fn last_mile(&mut self, client: u32) -> Nanos {
         let bits = self.throw(client);
         let sampler = if self.plan.wifi[client as usize] { &self.wifi } else { &self.cellular };
-        // 1 in 1,024 is lost on the air and sent again: the low bits, which hardly move the sample.
-        sampler.sample(bits) + if bits.trailing_zeros() >= 10 { RETRANSMIT } else { 0 }
+        last_mile(sampler, bits)
     }
 
     /// A call of this user to its edge, over its last mile. Nothing leaves without network.
@@ -296,7 +295,8 @@ impl Crowd {
         match to {
             Recipients::One(client) => {
                 if self.conn[client as usize] & AWAY == edge as u8 {
-                    self.users[client as usize].cursor = cursor;
+                    let user = &mut self.users[client as usize];
+                    user.cursor = user.cursor.max(cursor);
                     self.count_deliveries(now, 1);
                     self.show_one(now, client, &envelope, out);
                 }
@@ -422,6 +422,12 @@ impl Node for Crowd {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
+}
+
+/// One way over a last mile. 1 message in 1,024 is lost on the air and sent again: those whose low bits, which hardly move
+/// the sample, are all 0.
+fn last_mile(sampler: &Sampler, bits: u64) -> Nanos {
+    sampler.sample(bits) + if bits.trailing_zeros() >= 10 { RETRANSMIT } else { 0 }
 }
 
 /// The session's App Context object as a client reads it out of an answer.

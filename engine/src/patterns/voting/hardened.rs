@@ -53,6 +53,9 @@
 //! newest one. The price: `getActiveSessions` and the tallies of *all* sessions come in one request, and with three calls
 //! one execution can broadcast only one session; the newest profile has room for ten. A property checks the budget.
 
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::audit::api::{self, CastVote, Decision, Lifecycle, Snapshot};
@@ -106,28 +109,37 @@ async fn submit(context: Context, event: Event) -> Resolution {
     let request_id = &*message.request_id;
     context.log(|| format!("FUNC requestId={request_id} action=validate status=pass"));
 
-    let (ack, anonymous) = match context.kv_get(format!("processed:{request_id}")).await {
+    // The decision, as the database gave it: now, or when the request first came.
+    let (decision, fresh) = match context.kv_get(format!("processed:{request_id}")).await {
         Err(error) => return unavailable(&context, "alert.dedupe_unavailable", &error),
-        Ok(Some(answer)) => {
+        Ok(Some(decision)) => {
             context.count("votes.duplicates");
             context.log(|| format!("FUNC requestId={request_id} action=dedupe status=known"));
-            (answer, None)
+            (decision, false)
         }
         Ok(None) => {
             context.log(|| format!("FUNC requestId={request_id} action=dedupe status=new"));
             match decide(&context, &event, &message, shard).await {
-                Ok((ack, anonymous)) => (ack.into(), Some(anonymous)),
+                Ok(decision) => (decision, true),
                 Err(error) => return unavailable(&context, "alert.audit_unavailable", &error),
             }
         }
     };
+    let Ok(ack) = acknowledgement(&decision, &message) else {
+        context.count("function.errors");
+        return abort(503, "unavailable", "unreadable decision");
+    };
     let channel = shard::private_results_channel(&message.session_id, &message.payload.user_id);
-    if let Err(error) = context.publish(channel, ack.clone(), false).await {
+    if let Err(error) = context.publish(channel, ack, false).await {
         return unavailable(&context, "alert.ack_unpublished", &error);
     }
     context.log(|| format!("FUNC requestId={request_id} action=ack"));
+    if !fresh {
+        return Resolution::Ok(None);
+    }
     // What follows the publish learns the decision from the message; nobody subscribes to submit channels.
-    Resolution::Ok(Some(to_json(&Submit { decision: Some((&*ack).into()), anonymous, ..message }).into()))
+    let decision = serde_json::from_str(&decision).ok();
+    Resolution::Ok(Some(to_json(&Submit { decision, ..message }).into()))
 }
 
 /// Whether the message is a vote that this publisher may cast here; returns its shard.
@@ -162,8 +174,8 @@ fn validate(message: &Submit<'_>, event: &Event) -> Result<u32, Resolution> {
     Ok(shard)
 }
 
-/// Asks the database, and makes the acknowledgement from its answer and nothing else.
-async fn decide(context: &Context, event: &Event, message: &Submit<'_>, shard: u32) -> Result<(String, bool), OpError> {
+/// Asks the database; returns its decision as it wrote it.
+async fn decide(context: &Context, event: &Event, message: &Submit<'_>, shard: u32) -> Result<Arc<str>, OpError> {
     let vote = CastVote {
         session_id: (&*message.session_id).into(),
         user_id: (&*message.payload.user_id).into(),
@@ -182,12 +194,18 @@ async fn decide(context: &Context, event: &Event, message: &Submit<'_>, shard: u
         Some(reason) => super::rejected_counter(reason),
     });
     context.log(|| format!("FUNC requestId={} action=record status={}", message.request_id, decision.status));
+    Ok(response.body)
+}
+
+/// The `vote.ack`: a function of the decision and of the request's own fields, so that it is the same bytes each time.
+fn acknowledgement(decision: &str, message: &Submit<'_>) -> Result<String, serde_json::Error> {
+    let decision: Decision<'_> = serde_json::from_str(decision)?;
     let session_id = &*message.session_id;
     let event_id = match &decision.vote_id {
         Some(vote_id) => format!("evt_{session_id}_{vote_id}"),
         None => format!("evt_{session_id}_rej_{:03}", decision.number),
     };
-    let ack = to_json(&Ack {
+    Ok(to_json(&Ack {
         kind: "vote.ack".into(),
         schema_version: SCHEMA_VERSION.into(),
         event_id: event_id.into(),
@@ -201,8 +219,7 @@ async fn decide(context: &Context, event: &Event, message: &Submit<'_>, shard: u
             reason: decision.reason,
             existing_vote_id: decision.existing_vote_id,
         },
-    });
-    Ok((ack, decision.anonymous))
+    }))
 }
 
 /// A 200's body, or the answer as an error.
@@ -217,21 +234,21 @@ fn read<'a, T: serde::Deserialize<'a>>(status: u16, body: &'a str) -> Result<T, 
 /// After the publish: caches the answer, and notes the vote in the user's membership.
 async fn record(context: Context, event: Event) -> Resolution {
     let Ok(message) = serde_json::from_str::<Submit<'_>>(&event.payload) else { return Resolution::Ok(None) };
-    // Only a fresh decision is recorded: one out of the cache has been.
-    let (Some(decision), Some(anonymous)) = (&message.decision, message.anonymous) else { return Resolution::Ok(None) };
-    let Ok(ack) = serde_json::from_str::<Ack<'_>>(decision) else { return Resolution::Ok(None) };
+    // Only a fresh decision is in the message: one out of the cache has been recorded.
+    let Some(text) = message.decision.map(RawValue::get) else { return Resolution::Ok(None) };
+    let Ok(decision) = serde_json::from_str::<Decision<'_>>(text) else { return Resolution::Ok(None) };
     let key = format!("processed:{}", message.request_id);
     // A failure loses a cache entry, not a vote.
-    if context.kv_set(key, &**decision, Some(PROCESSED_TTL_MINUTES)).await.is_err() {
+    if context.kv_set(key, text, Some(PROCESSED_TTL_MINUTES)).await.is_err() {
         context.count("recorder.cache_failures");
     }
-    if let Some(vote_id) = &ack.payload.vote_id {
+    if let Some(vote_id) = &decision.vote_id {
         let membership = Membership {
             schema_version: SCHEMA_VERSION,
             has_voted: true,
             // App Context can be read by others: an anonymous session says nothing there.
-            voted_option: (!anonymous).then_some(&*message.payload.option_id),
-            voted_at: &ack.ts,
+            voted_option: (!decision.anonymous).then_some(&*message.payload.option_id),
+            voted_at: &decision.ts,
             vote_id,
             ack_received: true,
         };
@@ -311,7 +328,7 @@ fn picture(snapshot: &Snapshot) -> String {
         "closedAt": snapshot.closed_at,
         "revealedAt": snapshot.revealed_at,
     });
-    if snapshot.spec.config.show_live_tally || snapshot.status == Status::Revealed {
+    if snapshot.show_live_tally || snapshot.status == Status::Revealed {
         custom["tally"] = Value::Object(tally_with_total(&snapshot.tally()));
     }
     json!({ "custom": custom }).to_string()
@@ -334,7 +351,7 @@ fn announced(message: Announcement, to: Status, snapshot: &Snapshot) -> Announce
             payload = Map::from_iter([("openedAt".into(), ts.clone().into()), ("closesAt".into(), closes_at)]);
         }
         Status::Closed => {
-            let total = if snapshot.spec.config.show_live_tally { snapshot.total().into() } else { Value::Null };
+            let total = if snapshot.show_live_tally { snapshot.total().into() } else { Value::Null };
             payload = Map::from_iter([("closedAt".into(), ts.clone().into()), ("totalVotes".into(), total)]);
         }
         Status::Revealed => payload = results_payload(&snapshot.tally()),
@@ -353,7 +370,7 @@ async fn broadcast(context: Context) -> Resolution {
         Err(error) => return unavailable(&context, "alert.audit_unavailable", &error),
     };
     for snapshot in &snapshots {
-        let session_id = &*snapshot.spec.session_id;
+        let session_id = &*snapshot.session_id;
         if let Err(error) = context.set_channel(shard::control_channel(session_id), picture(snapshot)).await {
             if matches!(error, OpError::Budget { .. }) {
                 // No room left for more sessions in this execution: they come with the next.
@@ -361,7 +378,7 @@ async fn broadcast(context: Context) -> Resolution {
             }
             context.count("alert.app_context_unavailable");
         }
-        let hidden = !snapshot.spec.config.show_live_tally && snapshot.status != Status::Revealed;
+        let hidden = !snapshot.show_live_tally && snapshot.status != Status::Revealed;
         if hidden || snapshot.status == Status::Created {
             continue;
         }
@@ -385,7 +402,7 @@ fn tally(snapshot: &Snapshot) -> Announcement {
     payload.insert("tally".into(), Value::Object(counts_map(&counts)));
     payload.insert("total".into(), snapshot.total().into());
     payload.insert("delta".into(), Value::Object(deltas.collect()));
-    let session_id = &*snapshot.spec.session_id;
+    let session_id = &*snapshot.session_id;
     let event_id = format!("evt_{session_id}_tally_{:03}", snapshot.number);
     Announcement::new("vote.tally", event_id, snapshot.ts.clone(), session_id, payload)
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// The schema version that every message carries (voting.md appendix B.2).
@@ -32,12 +33,9 @@ pub struct Submit<'a> {
     pub session_id: Cow<'a, str>,
     #[serde(borrow)]
     pub payload: SubmitPayload<'a>,
-    /// Put there by the submit Function for the one that runs after the publish; clients leave it out.
+    /// Put there by the submit Function, for the one that runs after the publish; clients leave it out.
     #[serde(skip_serializing_if = "Option::is_none", default, borrow)]
-    pub decision: Option<Cow<'a, str>>,
-    /// With the decision: whether the session hides who voted for what.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub anonymous: Option<bool>,
+    pub decision: Option<&'a RawValue>,
 }
 
 /// What is voted for, by whom.
@@ -160,7 +158,6 @@ mod tests {
             session_id: "abc123".into(),
             payload: SubmitPayload { option_id: "opt_2".into(), user_id: "user_456".into() },
             decision: None,
-            anonymous: None,
         });
         assert_eq!(
             text,

@@ -85,7 +85,10 @@ pub struct Lifecycle {
 /// A session as the database holds it at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    pub spec: SessionSpec,
+    pub session_id: String,
+    /// In the session's order.
+    pub option_ids: Vec<String>,
+    pub show_live_tally: bool,
     pub status: Status,
     pub created_at: Option<String>,
     pub opened_at: Option<String>,
@@ -106,7 +109,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Option id and count, in order.
     pub fn tally(&self) -> Vec<(String, u64)> {
-        self.spec.options.iter().zip(&self.counts).map(|(option, n)| (option.id.clone(), *n)).collect()
+        self.option_ids.iter().cloned().zip(self.counts.iter().copied()).collect()
     }
 
     /// All votes.

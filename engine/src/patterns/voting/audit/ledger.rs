@@ -318,7 +318,9 @@ impl Ledger {
         let nonzero = |(_, counts): &(usize, &Vec<u64>)| counts.iter().any(|n| *n > 0);
         let shards = session.shards.iter().enumerate().filter(nonzero);
         Snapshot {
-            spec: session.spec.clone(),
+            session_id: session.spec.session_id.clone(),
+            option_ids: session.spec.options.iter().map(|option| option.id.clone()).collect(),
+            show_live_tally: session.spec.config.show_live_tally,
             status: session.status,
             created_at: time(Status::Created),
             opened_at: time(Status::Open),

@@ -12,7 +12,7 @@ use self::api::{CastVote, Decision, InsertRow, Lifecycle, Query, Row};
 pub use self::ledger::{Answer, Decided, Ledger, Refused, Session, VoteRow, base36};
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::dice::{Fate, Mischief};
-use crate::message::{HttpRequest, Msg};
+use crate::message::{Misbehaviour, HttpRequest, Msg};
 use crate::patterns::voting::message::to_json;
 use crate::patterns::voting::session::Status;
 use crate::timetoken::iso8601;
@@ -218,7 +218,10 @@ impl Node for AuditDb {
         None
     }
 
-    fn reboot(&mut self, _now: Nanos) {}
+    fn reboot(&mut self, _now: Nanos) {
+        // A new process behaves.
+        self.mischief.set(Misbehaviour::default());
+    }
 
     fn as_any(&self) -> &dyn Any {
         self
