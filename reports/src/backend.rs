@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicU64;
 use headcount_workloads::outcome::Outcome;
 use headcount_workloads::{catalogue, run};
 
+pub use headcount_workloads::run::Prepared;
+
 pub use headcount_workloads::scenario::Scenario;
 
 use crate::terminal::Problem;
@@ -30,21 +32,21 @@ pub fn virtual_ns_total(scenario: &Scenario) -> u64 {
     scenario.end
 }
 
-/// Runs the scenario once. `progress` is moved on in virtual nanoseconds, up to [`virtual_ns_total`].
-pub fn run_once(scenario: &Scenario, seed: u64, trace: bool, progress: Option<Arc<AtomicU64>>) -> Outcome {
-    run::run(scenario, seed, run::RunOptions { trace, progress })
+/// Runs one seed of a scenario made ready. `progress` is moved on in virtual nanoseconds, up to [`virtual_ns_total`].
+pub fn run_once(prepared: &Prepared, seed: u64, trace: bool, progress: Option<Arc<AtomicU64>>) -> Outcome {
+    prepared.run(seed, run::RunOptions { trace, progress })
 }
 
 /// One part of the catalogue: its heading, and a name and a line for each entry.
-pub type Part = (&'static str, Vec<(&'static str, &'static str)>);
+pub type Part = (&'static str, Vec<(&'static str, String)>);
 
 /// Everything there is to run, to check, to break and to choose.
 pub fn catalogue_parts() -> Vec<Part> {
-    let part = |entries: &'static [catalogue::Entry]| entries.iter().map(|entry| (entry.name, entry.summary)).collect();
+    let scenarios = catalogue::all().iter().map(|entry| (entry.name, entry.summary.to_owned())).collect();
     vec![
-        ("scenarios", part(catalogue::all())),
-        ("properties", part(catalogue::properties())),
-        ("faults", part(catalogue::faults())),
-        ("limits profiles", part(catalogue::limits_profiles())),
+        ("scenarios", scenarios),
+        ("properties", catalogue::properties()),
+        ("faults", catalogue::faults()),
+        ("limits profiles", catalogue::limits_profiles()),
     ]
 }

@@ -61,7 +61,7 @@ pub fn faults() -> Vec<(&'static str, String)> {
     lines.map(|(name, says)| (name, says.to_owned())).to_vec()
 }
 
-/// Every limits profile, with the number in which they differ most.
+/// Every limits profile, with its first number and where that was read.
 pub fn limits_profiles() -> Vec<(&'static str, String)> {
     let line = |limits: &&Limits| {
         let (field, value, source) = limits.sources().swap_remove(0);

@@ -10,7 +10,7 @@ use headcount_reports::host::{HostFigures, peak_rss_bytes};
 use headcount_reports::{run_folder, run_json, summary};
 use headcount_workloads::outcome::Outcome;
 
-use crate::backend::{self, Loaded};
+use crate::backend::{self, Loaded, Prepared};
 use crate::cli::RunOptions;
 use crate::progress::{Progress, Unit};
 use crate::terminal::{self, Problem, shell_word};
@@ -42,7 +42,8 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Problem> {
     let counter = Arc::new(AtomicU64::new(0));
     let progress =
         Progress::start(&loaded.scenario.name, Unit::VirtualSeconds, Arc::clone(&counter), total_ns, options.quiet);
-    let mut outcome = backend::run_once(&loaded.scenario, options.seed, options.trace.is_some(), Some(counter));
+    let prepared = Prepared::new(loaded.scenario.clone());
+    let mut outcome = backend::run_once(&prepared, options.seed, options.trace.is_some(), Some(counter));
     drop(progress);
     let host = HostFigures { wall_s: started.elapsed().as_secs_f64(), peak_rss_bytes: peak_rss_bytes() };
 

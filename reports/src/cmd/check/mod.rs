@@ -15,7 +15,7 @@ use std::time::Instant;
 use headcount_reports::number::{count_of, duration_ms, three_digits};
 use headcount_workloads::outcome::Verdict;
 
-use crate::backend::{self, Scenario};
+use crate::backend::{self, Prepared};
 use crate::cli::CheckOptions;
 use crate::progress::{Progress, Unit};
 use crate::terminal::{self, Problem};
@@ -42,7 +42,7 @@ pub fn check(options: &CheckOptions) -> Result<ExitCode, Problem> {
     let counter = Arc::new(AtomicU64::new(0));
     let progress =
         Progress::start(&loaded.scenario.name, Unit::Seeds, Arc::clone(&counter), options.seeds, options.quiet);
-    let ran = run_seeds(&loaded.scenario, options, jobs, &counter);
+    let ran = run_seeds(&Prepared::new(loaded.scenario), options, jobs, &counter);
     drop(progress);
     let tally = match ran {
         Ok(tally) => tally,
@@ -64,16 +64,16 @@ pub fn check(options: &CheckOptions) -> Result<ExitCode, Problem> {
 /// What comes back from a worker: a seed's place in the row, and what it found or the panic's own words.
 type Found = (u64, Result<SeedFound, String>);
 
-fn run_seeds(scenario: &Scenario, options: &CheckOptions, jobs: usize, counter: &AtomicU64) -> Result<Tally, String> {
+fn run_seeds(prepared: &Prepared, options: &CheckOptions, jobs: usize, counter: &AtomicU64) -> Result<Tally, String> {
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
-    let stops_at_first = scenario.expect == Verdict::Violated && !options.keep_going;
+    let stops_at_first = prepared.scenario().expect == Verdict::Violated && !options.keep_going;
     let mut tally = Tally::default();
     let (found, finds) = mpsc::channel::<Found>();
     std::thread::scope(|scope| -> Result<(), String> {
         for _ in 0..jobs {
             let (next, stop, found) = (&next, &stop, found.clone());
-            scope.spawn(move || work(scenario, options, next, stop, &found));
+            scope.spawn(move || work(prepared, options, next, stop, &found));
         }
         // Once all workers have hung up there is nothing to wait for.
         drop(found);
@@ -101,7 +101,7 @@ fn run_seeds(scenario: &Scenario, options: &CheckOptions, jobs: usize, counter: 
     Ok(tally)
 }
 
-fn work(scenario: &Scenario, options: &CheckOptions, next: &AtomicU64, stop: &AtomicBool, found: &mpsc::Sender<Found>) {
+fn work(prepared: &Prepared, options: &CheckOptions, next: &AtomicU64, stop: &AtomicBool, found: &mpsc::Sender<Found>) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         if index >= options.seeds || stop.load(Ordering::Relaxed) {
@@ -109,7 +109,7 @@ fn work(scenario: &Scenario, options: &CheckOptions, next: &AtomicU64, stop: &At
         }
         let seed = options.from + index;
         let ran =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| backend::run_once(scenario, seed, false, None)));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| backend::run_once(prepared, seed, false, None)));
         let result = ran.map(|outcome| SeedFound::of(&outcome)).map_err(|panic| words(panic.as_ref()));
         // Nobody listens once the answer is known.
         if found.send((index, result)).is_err() {
