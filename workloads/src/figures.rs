@@ -151,11 +151,11 @@ fn staleness(seen: &Seen<'_>) -> Recorder {
 }
 
 fn latency(name: &'static str, title: &'static str, recorder: &Recorder) -> Latency {
-    let second = |buckets: &Buckets| (!buckets.is_empty()).then(|| buckets.to_histogram());
+    let second = |buckets: &Buckets| (!buckets.is_empty()).then(|| buckets.to_histogram(2));
     Latency {
         name,
         title,
-        histogram: recorder.total().to_histogram(),
+        histogram: recorder.total().to_histogram(3),
         by_second: recorder.seconds().iter().map(second).collect(),
     }
 }
@@ -207,7 +207,7 @@ pub fn stations(ended: &Ended) -> Vec<StationFigures> {
 }
 
 /// Everything by virtual second.
-pub fn series(ended: &Ended, seen: &Seen<'_>) -> Vec<Series> {
+pub fn series(ended: &Ended, seen: &Seen<'_>, latencies: &[Latency]) -> Vec<Series> {
     let seconds = (ended.finished.virtual_ns).div_ceil(1_000_000_000) as usize;
     let mut all = Vec::new();
     let mut push = |name: String, unit, group, values: Vec<f64>| all.push(Series { name, unit, group, values });
@@ -243,7 +243,7 @@ pub fn series(ended: &Ended, seen: &Seen<'_>) -> Vec<Series> {
         }
         push(format!("shard_{shard:02}_submits"), "1/s", "shards", values);
     }
-    for latency in latencies(seen) {
+    for latency in latencies {
         for (word, quantile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
             let value = |second: usize| match latency.by_second.get(second) {
                 Some(Some(histogram)) => histogram.value_at_quantile(quantile) as f64 / 1_000.0,

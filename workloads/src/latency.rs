@@ -60,9 +60,9 @@ impl Buckets {
         }
     }
 
-    /// As a histogram with three digits.
-    pub fn to_histogram(&self) -> Histogram<u64> {
-        let mut histogram = Histogram::new(3).expect("three digits are possible");
+    /// As a histogram with so many digits, 1 to 5. Two are enough for a second: a run has thousands of those.
+    pub fn to_histogram(&self, digits: u8) -> Histogram<u64> {
+        let mut histogram = Histogram::new(digits).expect("1 to 5 digits are possible");
         for (index, &count) in self.counts.iter().enumerate() {
             if count > 0 {
                 histogram.record_n(Self::middle(index), u64::from(count)).expect("the histogram grows");
@@ -142,7 +142,7 @@ mod tests {
     fn a_histogram_holds_what_was_counted() {
         let mut buckets = Buckets::default();
         (1..=1_000).for_each(|ms| buckets.record(ms * 1_000));
-        let histogram = buckets.to_histogram();
+        let histogram = buckets.to_histogram(3);
         assert_eq!(histogram.len(), 1_000);
         let p99 = histogram.value_at_quantile(0.99) as f64;
         assert!((p99 / 990_000.0 - 1.0).abs() < 0.01, "{p99}");

@@ -163,7 +163,7 @@ impl Ended {
                 .map(|done| Milestone { label: done.what.into(), at_s: seconds(done.done) })
                 .collect(),
             stations: figures::stations(&self),
-            series: figures::series(&self, &seen),
+            series: figures::series(&self, &seen, &latencies),
             latencies,
             results: results(scenario, &seen),
             notes: Vec::new(),

@@ -67,6 +67,7 @@ pub static SERVERLESS_2026_09: Limits = Limits {
     kv_ttl_min_minutes: Limit::new(1, PAGE_09),
     kv_ttl_max_minutes: Limit::new(525_600, PAGE_09),
     kv_page_keys: Limit::new(100, PAGE_09),
+    catch_up_minutes: Limit::new(5, "platform.md 2.4: sources say from 2 to 20 minutes; 5 is the cautious one of them"),
     publishes_per_channel_per_s: Limit::new(None, "platform.md 3.3 names no rate per channel"),
     ..DOCUMENTS_2026_01
 };

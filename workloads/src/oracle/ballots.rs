@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Property, Seen, accepted};
-use crate::crowd::plan::VoteKind;
+use headcount_engine::patterns::voting::audit::VoteRow;
+
+use super::{Index, Property, Request, Seen, accepted};
+use crate::crowd::plan::{VoteKind, user_id, user_of};
 use crate::crowd::record::{Fate, Reason, Vote};
 
 /// At most one counted vote per user and session (or as many as the host allows).
@@ -14,33 +16,33 @@ pub const ONE_COUNTED_VOTE: Property = Property {
     check: |seen, checks| {
         let most = u64::from(seen.scenario.vote.max_votes_per_user);
         let changes = seen.scenario.vote.allow_change_vote;
-        // In the audit log: current rows by user.
-        let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+        // In the audit log: current rows by user; users who are nobody of the crowd are another property's business.
+        let users = seen.scenario.crowd.users as usize;
+        let mut rows = vec![0u64; users];
         for row in seen.ledger.log().iter().filter(|row| !row.replaced) {
-            *rows.entry(&row.user_id).or_default() += 1;
-        }
-        let audited =
-            rows.iter().find(|(_, n)| **n > most).map(|(user, n)| format!("{user} has {n} rows in the audit log"));
-        // By acknowledgement: different votes of one user, all accepted.
-        let mut acked: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-        for (region, vote) in seen.votes() {
-            if let Fate::Accepted(id) = vote.fate {
-                let ids = acked.entry(seen.user(region, vote)).or_default();
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
+            if let Some(rows) = user_of(&row.user_id).and_then(|user| rows.get_mut(user as usize)) {
+                *rows += 1;
             }
         }
-        let twice = acked.iter().find(|(_, ids)| !changes && ids.len() as u64 > most).map(|(user, ids)| {
-            format!("{} was told of {} different accepted votes", crate::crowd::plan::user_id(*user), ids.len())
-        });
+        let audited = rows.iter().position(|n| *n > most);
+        let audited = audited.map(|user| format!("{} has {} rows in the audit log", user_id(user as u32), rows[user]));
+        // By acknowledgement: different votes of one user, all accepted.
+        let accepted = |(region, vote): (usize, &Vote)| match vote.fate {
+            Fate::Accepted(id) => Some((seen.user(region, vote), id)),
+            _ => None,
+        };
+        let mut acked: Vec<(u32, u64)> = seen.votes().filter_map(accepted).collect();
+        acked.sort_unstable();
+        acked.dedup();
+        let twice = acked.chunk_by(|a, b| a.0 == b.0).find(|ids| !changes && ids.len() as u64 > most);
+        let twice = twice.map(|ids| format!("{} was told of {} different accepted votes", user_id(ids[0].0), ids.len()));
         // On the screen: no more votes than people who voted.
-        let voters =
-            seen.votes().map(|(region, vote)| seen.user(region, vote)).collect::<std::collections::BTreeSet<_>>();
+        let mut voted = vec![false; users];
+        seen.votes().for_each(|(region, vote)| voted[seen.user(region, vote) as usize] = true);
+        let voters = voted.iter().filter(|voted| **voted).count() as u64;
         let shown = seen.crowds.iter().flat_map(|crowd| &crowd.broadcasts).map(|tally| tally.total).max().unwrap_or(0);
-        let counted = (shown > voters.len() as u64 * most)
-            .then(|| format!("a tally shows {shown} votes of {} voters", voters.len()));
-        checks.always((rows.len() + acked.len()) as u64, twice.or(audited).or(counted));
+        let counted = (shown > voters * most).then(|| format!("a tally shows {shown} votes of {voters} voters"));
+        checks.always(seen.ledger.log().len() as u64 + acked.len() as u64, twice.or(audited).or(counted));
         let wrong = &seen.scenario.crowd.misbehaviour;
         if (wrong.double_click_ppm > 0 || wrong.second_vote_ppm > 0) && !changes && most == 1 {
             checks
@@ -55,32 +57,33 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
     promise: "NFR-4, NFR-5, FR-8, FR-9",
     says: "every accepted vote is in the audit log exactly once, with the same user, request and option",
     check: |seen, checks| {
-        let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, row) in seen.ledger.log().iter().enumerate() {
-            rows.entry(&row.request_id).or_default().push(index);
-        }
+        let row = |(index, row): (usize, &VoteRow)| Some((seen.request_of(&row.request_id)?, index));
+        let rows = Index::new(seen.ledger.log().iter().enumerate().filter_map(row).collect());
         let mut checked = 0;
         let mut wrong = None;
         for (region, vote) in seen.votes().filter(|(_, vote)| accepted(vote)) {
             checked += 1;
-            let request = seen.request_id(region, vote);
-            let found = rows.get(&*request).map_or(&[][..], |rows| rows);
+            let user = seen.user(region, vote);
+            let found = rows.get(Request { user, stamp: vote.stamp });
             let fault = match found {
-                [index] => {
+                [(_, index)] => {
                     let row = &seen.ledger.log()[*index];
                     let option = seen.option_id(vote.option).unwrap_or_default();
                     let same = **seen.ledger.name(row.option) == *option;
-                    let user = crate::crowd::plan::user_id(seen.user(region, vote));
-                    if same && *row.user_id == *user {
+                    if same && user_of(&row.user_id) == Some(user) {
                         continue;
                     }
                     format!(
-                        "{request} was accepted for {option}, the audit log has {} of {}",
+                        "{} was accepted for {option}, the audit log has {} of {}",
+                        seen.request_id(region, vote),
                         seen.ledger.name(row.option),
                         row.user_id
                     )
                 }
-                rows => format!("{request} was accepted and is in the audit log {} times", rows.len()),
+                rows => {
+                    let request = seen.request_id(region, vote);
+                    format!("{request} was accepted and is in the audit log {} times", rows.len())
+                }
             };
             wrong.get_or_insert(fault);
         }
@@ -102,7 +105,8 @@ pub const COUNTED_WAS_CAST: Property = Property {
         let mut wrong = None;
         for row in seen.ledger.log() {
             let option = seen.ledger.name(row.option);
-            let fault = match by_request.get(&*row.request_id) {
+            let found = seen.request_of(&row.request_id).and_then(|request| by_request.get(request).first());
+            let fault = match found.map(|(_, found)| found) {
                 None => format!("{} of {} was never submitted", row.request_id, row.user_id),
                 Some((_, vote)) if matches!(vote.kind, VoteKind::Impostor | VoteKind::Viewer) => {
                     format!("{} was submitted by somebody who may not: {:?}", row.request_id, vote.kind)
@@ -183,7 +187,8 @@ pub const TALLY_IS_ACKNOWLEDGED: Property = Property {
         let mut wrong = None;
         let mut checked = 0;
         for row in seen.ledger.log().iter().filter(|row| !row.replaced) {
-            let Some((region, vote)) = by_request.get(&*row.request_id) else { continue };
+            let found = seen.request_of(&row.request_id).and_then(|request| by_request.get(request).first());
+            let Some((_, (region, vote))) = found else { continue };
             let gone = seen.unreachable[*region][vote.client as usize];
             if vote.fate == Fate::GaveUp || gone {
                 continue;

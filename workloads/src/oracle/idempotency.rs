@@ -1,5 +1,7 @@
 //! The same request gets the same answer.
 
+use rustc_hash::{FxBuildHasher, FxHashSet};
+
 use super::Property;
 
 /// A repeated requestId gets the same answer, byte for byte in its payload.
@@ -12,11 +14,11 @@ pub const SAME_REQUEST_SAME_ANSWER: Property = Property {
         let changed: u64 = seen.crowds.iter().map(|crowd| crowd.changed_answers.count).sum();
         let first = seen.crowds.iter().find_map(|crowd| crowd.changed_answers.first.clone());
         // What a repeated request finds in the database is what was recorded with the first: one decision a request.
-        let mut requests: Vec<&str> = seen.ledger.decisions().iter().map(|decided| &*decided.request_id).collect();
-        requests.sort_unstable();
-        let decided_twice =
-            requests.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| format!("{} was decided twice", pair[0]));
-        checks.always(repeated + changed + requests.len() as u64, first.or(decided_twice));
+        let decisions = seen.ledger.decisions();
+        let mut decided = FxHashSet::with_capacity_and_hasher(decisions.len(), FxBuildHasher);
+        let decided_twice = decisions.iter().find(|decision| !decided.insert(&*decision.request_id));
+        let decided_twice = decided_twice.map(|decision| format!("{} was decided twice", decision.request_id));
+        checks.always(repeated + changed + decisions.len() as u64, first.or(decided_twice));
         if seen.has_faults() && seen.hardened() {
             checks.sometimes("an-answer-was-repeated", repeated);
         }

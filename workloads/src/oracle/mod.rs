@@ -14,8 +14,6 @@ mod liveness;
 mod outage;
 mod tallies;
 
-use std::collections::BTreeMap;
-
 use headcount_engine::contract::Nanos;
 use headcount_engine::patterns::voting::audit::Ledger;
 use headcount_engine::patterns::voting::host::Done;
@@ -121,6 +119,32 @@ pub fn verdict(results: &[PropertyResult]) -> Verdict {
     results.iter().map(|result| result.verdict).max().unwrap_or(Verdict::Inconclusive)
 }
 
+/// What a requestId says: in whose name, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Request {
+    user: u32,
+    stamp: u64,
+}
+
+/// Things by their request: sorted once, then searched. Half a million of them fit where a map of texts would not.
+struct Index<T> {
+    entries: Vec<(Request, T)>,
+}
+
+impl<T> Index<T> {
+    fn new(mut entries: Vec<(Request, T)>) -> Self {
+        entries.sort_by_key(|(request, _)| *request);
+        Self { entries }
+    }
+
+    /// All things of this request.
+    fn get(&self, request: Request) -> &[(Request, T)] {
+        let from = self.entries.partition_point(|(known, _)| *known < request);
+        let to = from + self.entries[from..].partition_point(|(known, _)| *known == request);
+        &self.entries[from..to]
+    }
+}
+
 impl<'a> Seen<'a> {
     /// Every vote of the crowd, with its region.
     fn votes(&self) -> impl Iterator<Item = (usize, &'a Vote)> + '_ {
@@ -152,9 +176,22 @@ impl<'a> Seen<'a> {
         self.votes().filter(|(_, vote)| wanted(vote)).count() as u64
     }
 
-    /// Every vote by its requestId.
-    fn by_request(&self) -> BTreeMap<String, (usize, &'a Vote)> {
-        self.votes().map(|(region, vote)| (self.request_id(region, vote), (region, vote))).collect()
+    /// Every vote by its request.
+    fn by_request(&self) -> Index<(usize, &'a Vote)> {
+        let users = self.scenario.crowd.users;
+        let request = |(region, vote): (usize, &'a Vote)| {
+            let user = self.user(region, vote);
+            let named = if vote.kind == VoteKind::Impostor { (user + 1) % users } else { user };
+            (Request { user: named, stamp: vote.stamp }, (region, vote))
+        };
+        Index::new(self.votes().map(request).collect())
+    }
+
+    /// The request of a requestId, if it is one of this crowd's.
+    fn request_of(&self, request_id: &str) -> Option<Request> {
+        let (head, stamp) = request_id.rsplit_once('_')?;
+        let user = head.strip_prefix("req_")?.strip_suffix(&*self.scenario.vote.session_id)?.strip_suffix('_')?;
+        Some(Request { user: plan::user_of(user)?, stamp: stamp.parse().ok()? })
     }
 
     /// When the host's step was asked for and done.

@@ -19,7 +19,7 @@ pub const READINGS: &[(&str, &str, &str)] = &[
     (
         "token-ttl-unit",
         "8.2 grants tokens with ttl 3600, 8.4 asks for one-hour tokens; the access manager counts minutes (1 to 43,200).",
-        "One hour: 60 minutes by default, for both variants; a scenario can set 3600 to see the document's number.",
+        "One hour: hardened grants 60 minutes. Documented passes 3600 as written, which is 60 hours.",
     ),
     (
         "acks-to-everybody",
@@ -72,6 +72,19 @@ pub const READINGS: &[(&str, &str, &str)] = &[
         "9.1: when the KV store is unavailable the dedupe check fails and the vote is rejected, with an alert.",
         "Kept, though hardened dedupes in the database: without the cache in front of it a retry storm would land on the \
          database. The rejection is a 503, which a client retries with the same request id.",
+    ),
+    (
+        "outbound-rate",
+        "platform.md 3.3 (newest column): 100 outbound requests a second, xhr and vault together; 2.3 and 12.3 want 1,000 \
+         to 10,000 votes a second, each of them written to the external audit store (FR-8).",
+        "Per instance, as the same page counts its console lines: an instance runs one execution at a time and makes one \
+         request in it. If the limit were the keyset's, no design with one audit write a vote could pass 100 votes a second, \
+         neither the document's nor this one.",
+    ),
+    (
+        "catch-up-retention",
+        "platform.md 2.4: the sources keep a message for catch-up from 2 to 20 minutes.",
+        "5 minutes in the newest profile, 20 in the documents' one: a client that was away for longer reads App Context.",
     ),
     (
         "shard-rate",
