@@ -20,7 +20,7 @@ use crate::crowd::{Crowd, record};
 use crate::faults;
 use crate::figures;
 use crate::oracle::{self, Seen};
-use crate::outcome::{FaultWindow, Milestone, Outcome, Reading};
+use crate::outcome::{FaultWindow, Milestone, Outcome, PropertyResult, Reading, Verdict};
 use crate::scenario::{NodeKind, Scenario};
 use crate::wire::{Hosted, Wire};
 
@@ -31,6 +31,16 @@ pub struct RunOptions {
     pub trace: bool,
     /// Gets the virtual time reached [ns] while the run goes on.
     pub progress: Option<Arc<AtomicU64>>,
+}
+
+/// What one seed of many came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedSeed {
+    pub seed: u64,
+    pub digest: u64,
+    pub verdict: Verdict,
+    pub properties: Vec<PropertyResult>,
+    pub messages: u64,
 }
 
 /// A scenario made ready: what all its seeds share.
@@ -55,6 +65,15 @@ impl Prepared {
     pub fn run(&self, seed: u64, options: RunOptions) -> Outcome {
         let ended = self.play(seed, options);
         ended.judge(&self.scenario, seed)
+    }
+
+    /// Runs one seed for its verdict alone: no counters, no series, no latencies.
+    pub fn check(&self, seed: u64) -> CheckedSeed {
+        let ended = self.play(seed, RunOptions::default());
+        let properties = oracle::check(&ended.seen(&self.scenario));
+        let verdict = oracle::verdict(&properties);
+        let (digest, messages) = (ended.finished.digest, ended.finished.messages);
+        CheckedSeed { seed, digest, verdict, properties, messages }
     }
 
     /// Runs one seed and looks at the end with `look`, for tests that compare runs.

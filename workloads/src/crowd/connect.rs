@@ -95,6 +95,7 @@ impl Crowd {
         user.failures = 0;
         user.cursor = cursor;
         let (edge, status) = (user.edge, user.status);
+        user.since = self.edges[edge as usize].heralds;
         self.conn[client as usize] = self.conn[client as usize] & WIFI | edge;
         self.edges[edge as usize].connected += 1;
         self.online += 1;
@@ -199,6 +200,7 @@ impl Crowd {
 
     /// The user's connection is gone.
     pub(super) fn disconnect(&mut self, client: u32) {
+        self.keep_what_was_heard(client);
         let conn = &mut self.conn[client as usize];
         if *conn & AWAY != AWAY {
             self.edges[(*conn & AWAY) as usize].connected -= 1;
@@ -258,7 +260,8 @@ impl Crowd {
             } else if now > news + QUIET {
                 for client in 0..self.users.len() as u32 {
                     let user = &self.users[client as usize];
-                    let curious = user.status < 3 && (user.status > 0 || user.shard_count == 0);
+                    let status = self.status(client);
+                    let curious = status < 3 && (status > 0 || user.shard_count == 0);
                     if self.conn[client as usize] & AWAY == edge as u8 && curious {
                         let generation = user.generation;
                         let wait = self.throw(client) % QUIET;

@@ -92,9 +92,12 @@ struct User {
     failures: u8,
     /// Whether the latest reading of App Context answered.
     synced: bool,
-    /// 0 created, 1 open, 2 closed, 3 revealed: the farthest it has seen.
+    /// 0 created, 1 open, 2 closed, 3 revealed: the farthest it has seen, but for what its edge has sent to all since it
+    /// connected (see [`Crowd::status`]).
     status: u8,
     edge: u8,
+    /// How many messages for all the edge had sent when it connected.
+    since: u32,
 }
 
 /// What a user does later.
@@ -123,6 +126,11 @@ struct EdgeView {
     /// When a message for all subscribers last came from it.
     news: Nanos,
     connected: u32,
+    /// The cursor after the last message for all, and how many of those there were.
+    cursor: Timetoken,
+    heralds: u32,
+    /// Which of them announced that the session is created, open, closed, revealed; 0: none yet.
+    announced: [u32; 4],
 }
 
 /// The crowd node.
@@ -170,6 +178,7 @@ impl Crowd {
             synced: false,
             status: 0,
             edge: 0,
+            since: 0,
         };
         Self {
             conn: plan.wifi.iter().map(|wifi| if *wifi { AWAY | WIFI } else { AWAY }).collect(),
@@ -213,12 +222,12 @@ impl Crowd {
             let id = self.user_id(vote.client);
             pending.push(format!("{count} votes without a final answer, first {id}'s {:?}", vote.kind));
         }
-        let wants = |user: &&User| user.joined && user.online;
-        let away = self.users.iter().filter(wants).filter(|user| user.connection != Connection::Connected).count();
+        let wanting = || (0..self.users.len() as u32).filter(|&client| self.wants_connection(client));
+        let away = wanting().filter(|&client| self.users[client as usize].connection != Connection::Connected).count();
         if away > 0 {
             pending.push(format!("{away} users not connected"));
         }
-        let unaware = self.users.iter().filter(wants).filter(|user| user.status < 3).count();
+        let unaware = wanting().filter(|&client| self.status(client) < 3).count();
         if unaware > 0 {
             pending.push(format!("{unaware} users do not know the results"));
         }
@@ -232,6 +241,32 @@ impl Crowd {
 
     fn user_id(&self, client: u32) -> String {
         plan::user_id(plan::user_at(self.config.region, client, self.config.regions))
+    }
+
+    fn wants_connection(&self, client: u32) -> bool {
+        let user = &self.users[client as usize];
+        user.joined && user.online
+    }
+
+    /// The farthest status this user has seen: on its own, or with everybody who is connected to its edge. What went to
+    /// all is noted once an edge, not once a user: half a million rows are not touched each second.
+    fn status(&self, client: u32) -> u8 {
+        let user = &self.users[client as usize];
+        let edge = self.conn[client as usize] & AWAY;
+        let Some(view) = self.edges.get(edge as usize) else { return user.status };
+        let heard = view.announced.iter().rposition(|herald| *herald > user.since);
+        user.status.max(heard.unwrap_or(0) as u8)
+    }
+
+    /// The user's own row gets what it heard with all others, before it leaves its edge.
+    fn keep_what_was_heard(&mut self, client: u32) {
+        let status = self.status(client);
+        let edge = self.conn[client as usize] & AWAY;
+        let user = &mut self.users[client as usize];
+        user.status = status;
+        if let Some(view) = self.edges.get(edge as usize) {
+            user.cursor = user.cursor.max(view.cursor);
+        }
     }
 
     /// 64 random bits for this user.
@@ -370,7 +405,7 @@ impl Crowd {
                 Later::Resend { vote, attempt } => self.resend(now, vote, attempt, out),
                 Later::Sync { client, generation } => {
                     let user = &self.users[client as usize];
-                    if user.generation == generation && user.connection == Connection::Connected && user.status < 3 {
+                    if user.generation == generation && user.connection == Connection::Connected && self.status(client) < 3 {
                         self.record.polls += 1;
                         self.sync(now, client, out);
                     }

@@ -33,7 +33,8 @@ impl Crowd {
         match &*kind {
             "vote.tally" => {
                 let Some(index) = self.note_tally(now, envelope) else { return };
-                self.walk_tally(now, edge as u8, index, cursor);
+                self.herald(edge, 1, cursor);
+                self.walk_tally(now, edge as u8, index);
             }
             "vote.ack" => {
                 let Ok(ack) = serde_json::from_str::<Ack<'_>>(&envelope.payload) else { return };
@@ -46,15 +47,17 @@ impl Crowd {
             }
             kind => {
                 let status = self.note_control(now, kind, envelope);
-                for client in 0..self.users.len() {
-                    if self.conn[client] & AWAY == edge as u8 {
-                        let user = &mut self.users[client];
-                        user.cursor = user.cursor.max(cursor);
-                        self.advance(client as u32, status);
-                    }
-                }
+                self.herald(edge, status, cursor);
             }
         }
+    }
+
+    /// Everybody who is connected to this edge now knows at least this status, and has this cursor.
+    fn herald(&mut self, edge: usize, status: u8, cursor: Timetoken) {
+        let view = &mut self.edges[edge];
+        view.heralds += 1;
+        view.announced[status as usize] = view.heralds;
+        view.cursor = view.cursor.max(cursor);
     }
 
     /// A message for one user: its own, or one of a catch-up.
@@ -167,7 +170,7 @@ impl Crowd {
     }
 
     /// Every connected user of the edge gets the tally: the hot loop, up to 500,000 rows a second of the run.
-    fn walk_tally(&mut self, now: Nanos, edge: u8, index: usize, cursor: Timetoken) {
+    fn walk_tally(&mut self, now: Nanos, edge: u8, index: usize) {
         let number = self.record.broadcasts[index].number;
         let newest = number >= self.newest_broadcast;
         self.newest_broadcast = self.newest_broadcast.max(number);
@@ -184,9 +187,6 @@ impl Crowd {
             if newest || *shown == 0 || number > self.record.broadcasts[*shown as usize - 1].number {
                 *shown = index as u32 + 1;
             }
-            let user = &mut self.users[client];
-            user.cursor = user.cursor.max(cursor);
-            user.status = user.status.max(1);
         }
         legs.record(on_the_way, self.record.results_latency.second(now));
     }
