@@ -16,7 +16,7 @@ use crate::base64url;
 use crate::contract::{Input, Nanos, Node, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
-use crate::message::{Misbehaviour, Channel, Msg, Object, ObjectsOk, ObjectsOp, UserId};
+use crate::message::{Channel, Misbehaviour, Msg, Object, ObjectsOk, ObjectsOp, UserId};
 
 use memberships::{Membership, Memberships};
 

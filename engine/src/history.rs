@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::contract::{Input, MINUTE, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
-use crate::message::{Misbehaviour, Channel, Envelope, Msg};
+use crate::message::{Channel, Envelope, Misbehaviour, Msg};
 use crate::stream::earlier;
 use crate::timetoken::Timetoken;
 

@@ -22,7 +22,7 @@ use crate::base64url;
 use crate::contract::{Input, MINUTE, MS, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::limits::{Limits, TokenBucket};
-use crate::message::{Misbehaviour, KvError, KvOk, KvOp, Msg, StreamFrame, StreamItem};
+use crate::message::{KvError, KvOk, KvOp, Misbehaviour, Msg, StreamFrame, StreamItem};
 use crate::stream::{Incoming, Outgoing, StreamOptions, earlier};
 
 use counters::Counters;

@@ -73,6 +73,23 @@ pub fn iso8601(now: Nanos) -> String {
     String::from_utf8(out).expect("digits are ASCII")
 }
 
+/// The moment of a timestamp as the platform writes it, on the world's clock. Only of the world's own day and later.
+pub fn parse_iso8601(text: &str) -> Option<Nanos> {
+    // 2026-01-31T10:05:23.150Z; days are counted from the epoch's date with the civil calendar.
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (h, m, s, ms) = (number(11..13)?, number(14..16)?, number(17..19)?, number(20..23)?);
+    let year_from_march = if month <= 2 { year - 1 } else { year };
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let era_days = year_from_march / 400 * 146_097;
+    let year_of_era = year_from_march % 400;
+    let days = era_days + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    let unix_ms = ((days * 24 + h) * 60 + m) * 60_000 + s * 1_000 + ms;
+    let epoch_ms = EPOCH_UNIX_S * 1_000;
+    unix_ms.checked_sub(epoch_ms).map(|ms| ms * 1_000_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +101,14 @@ mod tests {
         assert_eq!(iso8601(323_150_000_000), "2026-01-31T10:05:23.150Z");
         // 29 days later is 1 March: 2026 is no leap year.
         assert_eq!(&iso8601(29 * 86_400 * 1_000_000_000)[..10], "2026-03-01");
+    }
+
+    #[test]
+    fn timestamps_read_back_to_the_millisecond() {
+        for ms in [0, 1, 323_150, 86_400_000, 40 * 86_400_000 + 7] {
+            assert_eq!(parse_iso8601(&iso8601(ms * 1_000_000)), Some(ms * 1_000_000));
+        }
+        assert_eq!(parse_iso8601("yesterday"), None);
     }
 
     #[test]

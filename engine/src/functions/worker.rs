@@ -54,8 +54,6 @@ pub struct WorkerCounts {
     pub publishes: u64,
     pub objects_ops: u64,
     pub xhr: u64,
-    /// Executions that ended because a budget was overrun.
-    pub over_budget: u64,
     /// Most calls one execution made, by kind: KV, App Context, publish, xhr, all.
     pub most_ops: [u32; 5],
     /// The handlers' own counters.

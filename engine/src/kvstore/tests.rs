@@ -272,8 +272,8 @@ fn another_region_learns_of_a_write_after_a_frame_and_the_link_and_shares_its_te
     let mut cluster = Cluster::new(2, 3);
     ask(&mut cluster.nodes[0], 0, set("a", "1", None));
     assert_eq!(cluster.nodes[1].get_now("a", 0), None);
-    // Written at 0, framed at 20 ms, not before.
-    assert_eq!(cluster.nodes[0].next_wake(), Some(20 * MS));
+    // Written at 0, framed at 50 ms, not before.
+    assert_eq!(cluster.nodes[0].next_wake(), Some(50 * MS));
     cluster.run(Nanos::MAX);
     let (here, there) = (cluster.nodes[0].get_now("a", 0).unwrap(), cluster.nodes[1].get_now("a", 0).unwrap());
     assert!(Arc::ptr_eq(&here, &there));

@@ -405,7 +405,10 @@ impl Crowd {
                 Later::Resend { vote, attempt } => self.resend(now, vote, attempt, out),
                 Later::Sync { client, generation } => {
                     let user = &self.users[client as usize];
-                    if user.generation == generation && user.connection == Connection::Connected && self.status(client) < 3 {
+                    if user.generation == generation
+                        && user.connection == Connection::Connected
+                        && self.status(client) < 3
+                    {
                         self.record.polls += 1;
                         self.sync(now, client, out);
                     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use headcount_engine::contract::{Nanos, Outbox};
 use headcount_engine::message::Envelope;
 use headcount_engine::patterns::voting::message::{Ack, Announcement, Header};
-use headcount_engine::timetoken::Timetoken;
+use headcount_engine::timetoken::{Timetoken, parse_iso8601};
 use headcount_sim::Sampler;
 use headcount_sim::link::{cellular_latency, wifi_latency};
 
@@ -206,7 +206,11 @@ const MANY: u32 = 20_000;
 
 impl Legs {
     fn new(connected: u32) -> Self {
-        if connected < MANY { Self::Few(Vec::with_capacity(connected as usize)) } else { Self::Many(Box::new([[0; LEGS]; 2])) }
+        if connected < MANY {
+            Self::Few(Vec::with_capacity(connected as usize))
+        } else {
+            Self::Many(Box::new([[0; LEGS]; 2]))
+        }
     }
 
     #[inline]
@@ -246,35 +250,4 @@ fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)
-}
-
-/// The moment of a timestamp as the platform writes it, on the world's clock. Only of the world's own day and later.
-pub fn parse_iso8601(text: &str) -> Option<Nanos> {
-    // 2026-01-31T10:05:23.150Z; days are counted from the epoch's date with the civil calendar.
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (h, m, s, ms) = (number(11..13)?, number(14..16)?, number(17..19)?, number(20..23)?);
-    let year_from_march = if month <= 2 { year - 1 } else { year };
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let era_days = year_from_march / 400 * 146_097;
-    let year_of_era = year_from_march % 400;
-    let days = era_days + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
-    let unix_ms = ((days * 24 + h) * 60 + m) * 60_000 + s * 1_000 + ms;
-    let epoch_ms = headcount_engine::timetoken::EPOCH_UNIX_S * 1_000;
-    unix_ms.checked_sub(epoch_ms).map(|ms| ms * 1_000_000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use headcount_engine::timetoken::iso8601;
-
-    #[test]
-    fn timestamps_read_back_to_the_millisecond() {
-        for ms in [0, 1, 323_150, 86_400_000, 40 * 86_400_000 + 7] {
-            assert_eq!(parse_iso8601(&iso8601(ms * 1_000_000)), Some(ms * 1_000_000));
-        }
-        assert_eq!(parse_iso8601("yesterday"), None);
-    }
 }

@@ -35,7 +35,8 @@ pub const ONE_COUNTED_VOTE: Property = Property {
         acked.sort_unstable();
         acked.dedup();
         let twice = acked.chunk_by(|a, b| a.0 == b.0).find(|ids| !changes && ids.len() as u64 > most);
-        let twice = twice.map(|ids| format!("{} was told of {} different accepted votes", user_id(ids[0].0), ids.len()));
+        let twice =
+            twice.map(|ids| format!("{} was told of {} different accepted votes", user_id(ids[0].0), ids.len()));
         // On the screen: no more votes than people who voted.
         let mut voted = vec![false; users];
         seen.votes().for_each(|(region, vote)| voted[seen.user(region, vote) as usize] = true);

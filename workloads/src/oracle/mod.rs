@@ -14,6 +14,8 @@ mod liveness;
 mod outage;
 mod tallies;
 
+pub use self::ballots::acknowledged_votes;
+
 use headcount_engine::contract::Nanos;
 use headcount_engine::patterns::voting::audit::Ledger;
 use headcount_engine::patterns::voting::host::Done;

@@ -14,6 +14,8 @@ pub mod message;
 mod readings;
 pub mod session;
 pub mod shard;
+#[cfg(test)]
+mod tests;
 
 pub use self::readings::READINGS;
 

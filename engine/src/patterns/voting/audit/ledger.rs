@@ -20,7 +20,7 @@ use super::api::{CastVote, Snapshot};
 use crate::contract::Nanos;
 use crate::patterns::voting::message::reason;
 use crate::patterns::voting::session::{SessionSpec, Status};
-use crate::timetoken::iso8601;
+use crate::timetoken::{iso8601, parse_iso8601};
 
 /// One row of the log. `vote_id` is the row's own when it was given one, else made from its number.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +32,8 @@ pub struct VoteRow {
     pub user_id: Arc<str>,
     /// Index into the interned options.
     pub option: u32,
-    pub request_id: Box<str>,
-    pub client_ts: Box<str>,
+    pub request_id: Arc<str>,
+    pub client_ts: ClientTime,
     pub server_ts: Nanos,
     pub client_ip: u32,
     pub user_agent: u32,
@@ -41,6 +41,31 @@ pub struct VoteRow {
     pub shard: u32,
     /// Whether a later vote of the same user replaced it.
     pub replaced: bool,
+}
+
+/// A client's own timestamp: a moment where it is one as clients write it, else the text as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientTime {
+    Moment(Nanos),
+    Text(Box<str>),
+}
+
+impl ClientTime {
+    fn read(text: &str) -> Self {
+        match parse_iso8601(text).filter(|moment| iso8601(*moment) == text) {
+            Some(moment) => Self::Moment(moment),
+            None => Self::Text(text.into()),
+        }
+    }
+}
+
+impl std::fmt::Display for ClientTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Moment(moment) => f.write_str(&iso8601(*moment)),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 /// How a request was answered.
@@ -69,7 +94,7 @@ impl Answer {
 /// A recorded answer.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    pub request_id: Box<str>,
+    pub request_id: Arc<str>,
     pub answer: Answer,
     pub at: Nanos,
 }
@@ -204,16 +229,18 @@ impl Ledger {
         if let Some(decided) = self.answer_to(&vote.request_id) {
             return decided;
         }
-        let answer = self.decide(now, vote);
+        // The row and the decision share the text.
+        let request_id: Arc<str> = (&*vote.request_id).into();
+        let answer = self.decide(now, vote, &request_id);
         let number = self.decisions.len() as u32;
-        self.decisions.push(Decided { request_id: (&*vote.request_id).into(), answer, at: now });
+        self.decisions.push(Decided { request_id, answer, at: now });
         let decisions = &self.decisions;
         let rehash = |&d: &u32| hash(&*decisions[d as usize].request_id);
         self.by_request.insert_unique(hash(&*vote.request_id), number, rehash);
         number
     }
 
-    fn decide(&mut self, now: Nanos, vote: &CastVote<'_>) -> Answer {
+    fn decide(&mut self, now: Nanos, vote: &CastVote<'_>, request_id: &Arc<str>) -> Answer {
         let Some(at) = self.sessions.iter().position(|session| session.spec.session_id == *vote.session_id) else {
             return Answer::SessionNotOpen;
         };
@@ -244,17 +271,23 @@ impl Ledger {
             session.count(shard, place, -1);
         }
         self.sessions[at].count(vote.shard, option, 1);
-        Answer::Accepted(self.append(now, vote, None))
+        Answer::Accepted(self.append(now, vote, request_id.clone(), None))
     }
 
-    fn append(&mut self, now: Nanos, vote: &CastVote<'_>, given_vote_id: Option<Box<str>>) -> u32 {
+    fn append(
+        &mut self,
+        now: Nanos,
+        vote: &CastVote<'_>,
+        request_id: Arc<str>,
+        given_vote_id: Option<Box<str>>,
+    ) -> u32 {
         let row = VoteRow {
             given_vote_id,
             session: self.intern(&vote.session_id),
             user_id: (&*vote.user_id).into(),
             option: self.intern(&vote.option_id),
-            request_id: (&*vote.request_id).into(),
-            client_ts: (&*vote.client_ts).into(),
+            request_id,
+            client_ts: ClientTime::read(&vote.client_ts),
             server_ts: now,
             client_ip: vote.client_ip,
             user_agent: self.intern(&vote.user_agent),
@@ -276,7 +309,7 @@ impl Ledger {
         if self.current(session, &vote.user_id).next().is_some() {
             return Err(Refused::Unique);
         }
-        Ok(self.append(now, vote, Some(vote_id.into())))
+        Ok(self.append(now, vote, (&*vote.request_id).into(), Some(vote_id.into())))
     }
 
     /// Creates a session. Again with the same session: nothing changes.
@@ -372,124 +405,5 @@ pub fn base36(mut n: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::patterns::voting::session::SessionConfig;
-
-    fn spec(change: bool, max: u32) -> SessionSpec {
-        SessionSpec {
-            session_id: "s".into(),
-            question: "?".into(),
-            options: SessionSpec::options_of(&["A".into(), "B".into()]),
-            config: SessionConfig {
-                allow_change_vote: change,
-                show_live_tally: true,
-                anonymous_results: false,
-                max_votes_per_user: max,
-            },
-            host_id: "h".into(),
-        }
-    }
-
-    fn open(change: bool, max: u32) -> Ledger {
-        let mut ledger = Ledger::default();
-        ledger.create(1, spec(change, max)).unwrap();
-        ledger.step(2, "s", "h", Status::Open).unwrap();
-        ledger
-    }
-
-    fn cast(ledger: &mut Ledger, now: Nanos, user: &str, option: &str, request: &str) -> Answer {
-        let number = ledger.cast(
-            now,
-            &CastVote {
-                session_id: "s".into(),
-                user_id: user.into(),
-                option_id: option.into(),
-                request_id: request.into(),
-                client_ts: "t".into(),
-                client_ip: 0,
-                user_agent: "a".into(),
-                token_id: 0,
-                shard: 3,
-            },
-        );
-        ledger.decisions()[number as usize].answer
-    }
-
-    #[test]
-    fn a_user_has_one_vote_and_a_request_one_answer() {
-        let mut ledger = open(false, 1);
-        assert_eq!(cast(&mut ledger, 3, "u", "opt_1", "r1"), Answer::Accepted(0));
-        assert_eq!(cast(&mut ledger, 4, "u", "opt_2", "r2"), Answer::AlreadyVoted(0));
-        assert_eq!(cast(&mut ledger, 5, "u", "opt_1", "r1"), Answer::Accepted(0), "the same answer again");
-        assert_eq!(ledger.session("s").unwrap().counts(), [1, 0]);
-        assert_eq!(ledger.log().len(), 1);
-    }
-
-    #[test]
-    fn close_wins_and_an_early_vote_stays_refused() {
-        let mut ledger = Ledger::default();
-        ledger.create(1, spec(false, 1)).unwrap();
-        assert_eq!(cast(&mut ledger, 2, "early", "opt_1", "r0"), Answer::SessionNotOpen);
-        ledger.step(3, "s", "h", Status::Open).unwrap();
-        assert_eq!(cast(&mut ledger, 4, "early", "opt_1", "r0"), Answer::SessionNotOpen, "the same request");
-        assert_eq!(cast(&mut ledger, 4, "early", "opt_1", "r1"), Answer::Accepted(0), "another one");
-        ledger.step(5, "s", "h", Status::Closed).unwrap();
-        assert_eq!(cast(&mut ledger, 5, "late", "opt_1", "r2"), Answer::SessionNotOpen);
-        assert_eq!(cast(&mut ledger, 6, "early", "opt_1", "r1"), Answer::Accepted(0), "a retry after close");
-    }
-
-    #[test]
-    fn a_changed_vote_moves_its_count_and_both_stay_in_the_log() {
-        let mut ledger = open(true, 1);
-        cast(&mut ledger, 3, "u", "opt_1", "r1");
-        assert_eq!(cast(&mut ledger, 4, "u", "opt_2", "r2"), Answer::Accepted(1));
-        assert_eq!(ledger.session("s").unwrap().counts(), [0, 1]);
-        assert_eq!(ledger.log().iter().map(|row| row.replaced).collect::<Vec<_>>(), [true, false]);
-    }
-
-    #[test]
-    fn more_votes_a_user_where_the_host_wants_more() {
-        let mut ledger = open(false, 2);
-        assert_eq!(cast(&mut ledger, 3, "u", "opt_1", "r1"), Answer::Accepted(0));
-        assert_eq!(cast(&mut ledger, 4, "u", "opt_1", "r2"), Answer::Accepted(1));
-        assert_eq!(cast(&mut ledger, 5, "u", "opt_1", "r3"), Answer::AlreadyVoted(0));
-        assert_eq!(ledger.session("s").unwrap().counts(), [2, 0]);
-    }
-
-    #[test]
-    fn a_session_moves_one_step_at_a_time_and_only_for_its_host() {
-        let mut ledger = Ledger::default();
-        assert_eq!(ledger.step(0, "s", "h", Status::Open).unwrap_err(), Refused::NoSuchSession);
-        ledger.create(1, spec(false, 1)).unwrap();
-        assert_eq!(ledger.step(2, "s", "x", Status::Open).unwrap_err(), Refused::NotItsHost);
-        assert_eq!(ledger.step(2, "s", "h", Status::Closed).unwrap_err(), Refused::NoWay(Status::Created));
-        ledger.step(3, "s", "h", Status::Open).unwrap();
-        let again = ledger.step(9, "s", "h", Status::Open).unwrap();
-        assert_eq!(again.times[1], Some(3), "opened once");
-    }
-
-    #[test]
-    fn snapshots_are_numbered_and_know_the_one_before() {
-        let mut ledger = open(false, 1);
-        cast(&mut ledger, 3, "u", "opt_1", "r1");
-        let first = ledger.next_snapshots(4, 10).remove(0);
-        cast(&mut ledger, 5, "v", "opt_2", "r2");
-        let second = ledger.next_snapshots(6, 10).remove(0);
-        assert_eq!((first.number, first.counts.clone(), first.previous), (1, vec![1, 0], vec![0, 0]));
-        assert_eq!((second.number, second.counts.clone(), second.previous), (2, vec![1, 1], vec![1, 0]));
-        assert_eq!(second.shards, [(3, vec![1, 1])]);
-        ledger.step(7, "s", "h", Status::Closed).unwrap();
-        ledger.step(8, "s", "h", Status::Revealed).unwrap();
-        assert_eq!(ledger.next_snapshots(17, 10).len(), 1);
-        assert_eq!(ledger.next_snapshots(18, 10).len(), 0, "settled 10 after it was revealed");
-    }
-
-    #[test]
-    fn base_36() {
-        assert_eq!(
-            (base36(0), base36(35), base36(36), base36(46_655)),
-            ("0".into(), "z".into(), "10".into(), "zzz".into())
-        );
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -9,10 +9,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use self::api::{CastVote, Decision, InsertRow, Lifecycle, Query, Row};
-pub use self::ledger::{Answer, Decided, Ledger, Refused, Session, VoteRow, base36};
+pub use self::ledger::{Answer, ClientTime, Decided, Ledger, Refused, Session, VoteRow, base36};
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::dice::{Fate, Mischief};
-use crate::message::{Misbehaviour, HttpRequest, Msg};
+use crate::message::{HttpRequest, Misbehaviour, Msg};
 use crate::patterns::voting::message::to_json;
 use crate::patterns::voting::session::Status;
 use crate::timetoken::iso8601;

@@ -1,0 +1,8 @@
+//! The handlers of both variants, stepped by hand against the real stores.
+
+mod bench;
+mod budgets;
+mod lost_answers;
+mod refusals;
+mod sessions;
+mod table_12_1;
