@@ -1,6 +1,6 @@
 //! The rooms of `engine` do not import each other: they talk in messages.
 
-use crate::walk::{assert_none, code_lines, files, without_tests};
+use crate::walk::{assert_none, code_lines, files, is_test, without_tests};
 
 /// What every room may speak: data, names and tools, not parts of the platform.
 const VOCABULARY: [&str; 10] =
@@ -82,7 +82,9 @@ fn violations(path: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn rooms_of_the_engine_do_not_import_each_other() {
-    let found: Vec<_> = files("engine/src", ".rs").iter().flat_map(|file| violations(&file.path, &file.text)).collect();
+    let sources = files("engine/src", ".rs");
+    let code = sources.iter().filter(|file| !is_test(&file.path));
+    let found: Vec<_> = code.flat_map(|file| violations(&file.path, &file.text)).collect();
     assert_none(&found);
 }
 
@@ -99,6 +101,13 @@ fn every_module_is_a_room_or_vocabulary() {
     let found: Vec<_> =
         modules.iter().filter(unknown).map(|name| format!("{name}: a room or vocabulary? Say so here")).collect();
     assert_none(&found);
+}
+
+#[test]
+fn unit_tests_may_use_the_neighbours() {
+    assert!(is_test("engine/src/patterns/voting/tests/bench.rs") && is_test("engine/src/kvstore/tests.rs"));
+    assert!(is_test("engine/src/patterns/voting/audit/ledger_tests.rs"));
+    assert!(!is_test("engine/src/patterns/voting/audit/ledger.rs") && !is_test("engine/src/contests.rs"));
 }
 
 #[test]

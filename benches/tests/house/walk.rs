@@ -38,6 +38,11 @@ fn descend(folder: &Path, ending: &str, found: &mut Vec<Source>) {
     }
 }
 
+/// Whether a file under `src` holds unit tests only: rules about results and neighbours do not bind them.
+pub fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("_tests.rs")
+}
+
 /// The code of each line, without `//` comments. A `//` inside a text ends the line too: no rule looks behind one.
 pub fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(index, line)| (index + 1, line.split("//").next().unwrap_or("")))
