@@ -108,9 +108,9 @@ fn work(prepared: &Prepared, options: &CheckOptions, next: &AtomicU64, stop: &At
             return;
         }
         let seed = options.from + index;
-        let ran =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| backend::run_once(prepared, seed, false, None)));
-        let result = ran.map(|outcome| SeedFound::of(&outcome)).map_err(|panic| words(panic.as_ref()));
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| prepared.check(seed)));
+        let expected = prepared.scenario().expect;
+        let result = ran.map(|checked| SeedFound::of(checked, expected)).map_err(|panic| words(panic.as_ref()));
         // Nobody listens once the answer is known.
         if found.send((index, result)).is_err() {
             return;
