@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::contract::{NEVER, Nanos, NodeId, Payload, RegionId};
 use crate::host::{Boot, Host, Wire};
 use crate::injector::Injector;
-use crate::network::{NetworkCounters, Packet};
+use crate::network::NetworkCounters;
 use crate::station::Station;
 use crate::stream::{Stream, fold};
 use crate::trace::{TraceRecord, TraceTo};
@@ -22,6 +22,9 @@ const SLOT_SHIFT_MAX: u32 = 22;
 
 /// When a node halts the world, it ends at the next multiple of this (about 4.2 ms): the widest slot there can be.
 pub const HALT_GRAIN: Nanos = 1 << SLOT_SHIFT_MAX;
+
+/// madsim's clock, which no node reads, is at most this and a window (about 2.1 and up to 4.2 ms) behind the world's.
+const CLOCK_GRAIN: Nanos = 1 << 21;
 
 /// Nodes run on the world's thread, some of them deeply recursive. The memory is only taken when used.
 const STACK_BYTES: usize = 64 << 20;
@@ -60,6 +63,10 @@ pub(crate) struct Driver<M> {
     records: Vec<TraceRecord>,
     progress: Arc<AtomicU64>,
     shift: u32,
+    /// When madsim's clock is next moved.
+    clock_due: Nanos,
+    /// The nodes that have something to do in this window. Empty between windows: a buffer.
+    working: Vec<usize>,
 }
 
 /// Runs a world that was checked.
@@ -82,6 +89,9 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
     let wire = Arc::new(Mutex::new(Wire {
         wheel: Wheel::new(shift),
         next_local: vec![0; hosts.len()],
+        trays: hosts.iter().map(|_| Vec::new()).collect(),
+        window_end: vec![0; hosts.len()],
+        wakers: vec![None; hosts.len()],
         pending: hosts.len(),
         main: None,
         halt: NEVER,
@@ -116,6 +126,8 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
             records: Vec::new(),
             progress: thread_progress,
             shift,
+            clock_due: 0,
+            working: Vec::new(),
         };
         runtime.block_on(driver.drive(until))
     });
@@ -164,13 +176,15 @@ impl<M: Payload> Future for HostTask<M> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let mut host = lock(&this.host);
+        let mut wire = lock(&this.wire);
+        let index = host.id.index();
         if !this.at_home {
             this.at_home = true;
-            host.waker = Some(context.waker().clone());
-            lock(&this.wire).done();
-        } else if host.window_end > 0 {
-            let mut wire = lock(&this.wire);
-            host.live(&mut wire);
+            wire.wakers[index] = Some(context.waker().clone());
+            wire.done();
+        } else if wire.window_end[index] > 0 {
+            let end = std::mem::replace(&mut wire.window_end[index], 0);
+            host.live(end, &mut wire);
             wire.done();
         }
         Poll::Pending
@@ -181,8 +195,6 @@ impl<M: Payload> Driver<M> {
     async fn drive(&mut self, until: Nanos) -> Finished<M> {
         self.settle().await;
         let mut until = until;
-        let mut trays: Vec<Vec<Packet<M>>> = self.hosts.iter().map(|_| Vec::new()).collect();
-        let mut working: Vec<usize> = Vec::new();
         loop {
             let fault_at = self.injector.next_at();
             let (start, end) = self.next_window(until.min(fault_at));
@@ -195,10 +207,13 @@ impl<M: Payload> Driver<M> {
             if start >= until {
                 break;
             }
-            self.open(end, &mut trays, &mut working);
+            self.open(end);
             self.settle().await;
             self.now = end;
-            self.keep_clock(end);
+            if end >= self.clock_due {
+                self.keep_clock(end);
+            }
+            self.progress.store(end, Ordering::Relaxed);
             let halt = self.close();
             if halt != NEVER {
                 until = until.min((halt / HALT_GRAIN + 1) * HALT_GRAIN);
@@ -207,6 +222,7 @@ impl<M: Payload> Driver<M> {
         let halted = lock(&self.wire).halt != NEVER;
         self.now = until;
         self.keep_clock(until);
+        self.progress.store(until, Ordering::Relaxed);
         self.end_tasks().await;
         self.finish(until, halted)
     }
@@ -228,48 +244,35 @@ impl<M: Payload> Driver<M> {
     }
 
     /// Gives each node what is due before `end` and wakes those that have something to do.
-    fn open(&mut self, end: Nanos, trays: &mut [Vec<Packet<M>>], working: &mut Vec<usize>) {
-        working.clear();
-        let mut wire = lock(&self.wire);
+    fn open(&mut self, end: Nanos) {
+        let mut guard = lock(&self.wire);
+        let wire = &mut *guard;
         let mut due = wire.wheel.take(end);
         for packet in due.drain(..) {
             let to = packet.to.index();
-            if trays[to].is_empty() {
-                working.push(to);
+            match self.status[to] {
+                Status::Up => {
+                    if wire.window_end[to] == 0 {
+                        wire.window_end[to] = end;
+                        self.working.push(to);
+                    }
+                    wire.trays[to].push(packet);
+                }
+                // What waits here is older than what comes once it is up again, and it sorts its mail.
+                Status::Paused => wire.trays[to].push(packet),
+                Status::Down => self.dead_letters += 1,
             }
-            trays[to].push(packet);
         }
         wire.wheel.recycle(due);
         for (index, local) in wire.next_local.iter().enumerate() {
-            if *local < end && trays[index].is_empty() {
-                working.push(index);
+            if *local < end && wire.window_end[index] == 0 {
+                wire.window_end[index] = end;
+                self.working.push(index);
             }
         }
-        wire.pending = working.len();
-        for &index in working.iter() {
-            let tray = &mut trays[index];
-            let mut host = lock(&self.hosts[index]);
-            match self.status[index] {
-                Status::Up => {
-                    std::mem::swap(&mut host.inbox, tray);
-                    if !tray.is_empty() {
-                        // It resumes in this window: what waited is older, and comes first when it sorts its mail.
-                        let waited = std::mem::take(tray);
-                        host.inbox.extend(waited);
-                    }
-                    host.window_end = end;
-                    host.waker.as_ref().expect("a node that is up has a task").wake_by_ref();
-                }
-                Status::Paused => {
-                    host.inbox.append(tray);
-                    wire.pending -= 1;
-                }
-                Status::Down => {
-                    self.dead_letters += tray.len() as u64;
-                    tray.clear();
-                    wire.pending -= 1;
-                }
-            }
+        wire.pending = self.working.len();
+        for index in self.working.drain(..) {
+            wire.wakers[index].as_ref().expect("a node that is up has a task").wake_by_ref();
         }
     }
 
@@ -301,20 +304,20 @@ impl<M: Payload> Driver<M> {
         .await;
     }
 
-    /// Moves madsim's clock, for whoever reads it, and publishes progress. madsim itself adds some ns for each task it polls.
-    fn keep_clock(&self, now: Nanos) {
+    /// Moves madsim's clock, for whoever reads it. madsim itself adds some ns for each task it polls.
+    fn keep_clock(&mut self, now: Nanos) {
         let shown = madsim::time::TimeHandle::current();
         let behind = Duration::from_nanos(now).saturating_sub(shown.elapsed());
         if !behind.is_zero() {
             shown.advance(behind);
         }
-        self.progress.store(now, Ordering::Relaxed);
+        self.clock_due = now + CLOCK_GRAIN;
     }
 
     /// Ends the tasks, for a task that never ends is never freed.
     async fn end_tasks(&mut self) {
-        for (host, id) in self.hosts.iter().zip(&self.madsim_ids) {
-            lock(host).waker = None;
+        lock(&self.wire).wakers.fill(None);
+        for id in &self.madsim_ids {
             self.madsim.kill(*id);
         }
         let live = Arc::clone(&self.live);

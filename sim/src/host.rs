@@ -28,6 +28,13 @@ pub(crate) struct Wire<M> {
     pub wheel: Wheel<M>,
     /// When each node next has something to do by itself; [`NEVER`] while it is down or paused.
     pub next_local: Vec<Nanos>,
+    /// By node: what has come to it and what it has not yet taken. Here and not in the host, so that the driver hands out
+    /// a window's mail under this one lock.
+    pub trays: Vec<Vec<Packet<M>>>,
+    /// By node: the end of the window it is to live through; 0 if there is nothing to do.
+    pub window_end: Vec<Nanos>,
+    /// By node: its madsim task, while there is one.
+    pub wakers: Vec<Option<Waker>>,
     /// Hosts that have not yet come through the window.
     pub pending: usize,
     pub main: Option<Waker>,
@@ -88,14 +95,11 @@ pub(crate) struct Host<M> {
     pub id: NodeId,
     pub name: String,
     pub process: Option<Box<dyn Process<M>>>,
-    /// The madsim task, while there is one.
-    pub waker: Option<Waker>,
-    /// The end of the window it is to live through; 0 if there is nothing to do.
-    pub window_end: Nanos,
     /// No earlier than this may anything happen: the end of its last pause or crash.
     pub not_before: Nanos,
     pub boot: Boot,
-    pub inbox: Vec<Packet<M>>,
+    /// Empty between windows, when its mail is in [`Wire::trays`]: a buffer.
+    inbox: Vec<Packet<M>>,
     pub told: Vec<(Nanos, M)>,
     pub station: Option<Station<M>>,
     pub clock: Clock,
@@ -127,8 +131,6 @@ impl<M: Payload> Host<M> {
             id,
             name,
             process: Some(process),
-            waker: None,
-            window_end: 0,
             not_before: 0,
             boot: Boot::First,
             inbox: Vec::new(),
@@ -150,18 +152,19 @@ impl<M: Payload> Host<M> {
         }
     }
 
-    /// Lives through the window that ends at `window_end`.
-    pub fn live(&mut self, wire: &mut Wire<M>) {
-        let end = std::mem::replace(&mut self.window_end, 0);
+    /// Lives through the window that ends at `end`.
+    pub fn live(&mut self, end: Nanos, wire: &mut Wire<M>) {
         let mut inbox = std::mem::take(&mut self.inbox);
+        std::mem::swap(&mut inbox, &mut wire.trays[self.id.index()]);
         if inbox.len() > 1 {
             inbox.sort_unstable_by_key(|packet| (packet.due, packet.from, packet.seq));
         }
         let mut process = self.process.take().expect("a process is at home between windows");
         self.begin(&mut *process, wire);
-        let mut mail = inbox.drain(..).peekable();
+        let mut mail = inbox.drain(..);
         loop {
-            let mail_at = mail.peek().map_or(NEVER, |packet| packet.due);
+            // Not peekable(), which would move each packet once more.
+            let mail_at = mail.as_slice().first().map_or(NEVER, |packet| packet.due);
             let done_at = self.station.as_ref().map_or(NEVER, Station::next_done);
             let leaves_at = self.held.peek().map_or(NEVER, |held| held.leaves);
             let own = done_at.min(leaves_at).min(self.wake_at);
@@ -319,14 +322,11 @@ impl<M: Payload> Host<M> {
 
     /// The process dies at `now`: all that was in its memory is gone.
     pub fn crash(&mut self, now: Nanos) {
-        self.links.counters.dead_letters += self.inbox.len() as u64;
-        self.inbox.clear();
         self.told.clear();
         self.held.clear();
         self.outbox = Outbox::new(self.outbox.is_tracing());
         self.wake_at = NEVER;
         self.boot = Boot::No;
-        self.waker = None;
         self.clock.forget();
         if let Some(station) = &mut self.station {
             station.crash(now);

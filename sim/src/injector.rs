@@ -218,10 +218,12 @@ impl<M: Payload> Driver<M> {
             let mut host = lock(&self.hosts[index]);
             let mut wire = lock(&self.wire);
             wire.next_local[index] = NEVER;
-            if host.waker.is_none() {
+            if wire.wakers[index].take().is_none() {
                 // It was restarted at this very instant, and nobody need wait for its task any more.
                 wire.pending -= 1;
             }
+            self.dead_letters += wire.trays[index].len() as u64;
+            wire.trays[index].clear();
             host.crash(now);
             drop((host, wire));
             self.madsim.kill(self.madsim_ids[index]);
@@ -247,9 +249,12 @@ impl<M: Payload> Driver<M> {
         let until = now.saturating_add(for_);
         if self.status[index] == Status::Up {
             self.status[index] = Status::Paused;
-            lock(&self.wire).next_local[index] = NEVER;
+            let mut wire = lock(&self.wire);
+            wire.next_local[index] = NEVER;
+            let at_home = wire.wakers[index].is_some();
+            drop(wire);
             // A task that was restarted at this very instant must still come home, so that nobody waits for it.
-            if lock(&self.hosts[index]).waker.is_some() {
+            if at_home {
                 self.madsim.pause(self.madsim_ids[index]);
             }
         }
