@@ -171,6 +171,8 @@ fn votes(scenario: &Scenario, seed: u64, vote_at: &[Option<Nanos>], plans: &mut 
         let (region, client) = place_of(user as u32, regions);
         let plan = &mut plans[region as usize];
         let viewer = plan.viewer[client as usize];
+        // Who joins late is not there yet to do anything before its own vote.
+        let there = !plan.late[client as usize];
         let mut act = |at, deed, choice| plan.actions.push(Action { at, client, deed, choice });
         let mut ticket = choice.below(weight_sum);
         let option = weights.iter().position(|&w| {
@@ -197,7 +199,7 @@ fn votes(scenario: &Scenario, seed: u64, vote_at: &[Option<Nanos>], plans: &mut 
         let (flap, flap_at, flap_long) = happens(wrong.offline_flap_ppm);
 
         let between = |from: Nanos, to: Nanos, unit: f64| from + (unit * to.saturating_sub(from) as f64) as Nanos;
-        if early {
+        if early && there {
             act(between(vote.create, vote.open, early_at), Deed::Vote(VoteKind::Early), option);
         }
         if let Some(at) = *vote_at {
@@ -209,14 +211,14 @@ fn votes(scenario: &Scenario, seed: u64, vote_at: &[Option<Nanos>], plans: &mut 
             if second {
                 act(between(at + SECOND, at + 10 * SECOND, second_after), Deed::Vote(VoteKind::Second), another);
             }
-            if unknown {
+            if unknown && there {
                 act(between(vote.open, at, unknown_before), Deed::Vote(VoteKind::UnknownOption), 99);
             }
         }
         if late {
             act(between(vote.close, vote.close + 5 * SECOND, late_at), Deed::Vote(VoteKind::Late), option);
         }
-        if impostor {
+        if impostor && there {
             act(between(vote.open, vote.close, impostor_at), Deed::Vote(VoteKind::Impostor), another);
         }
         for (mischief, (happens, at, way)) in mischiefs {
