@@ -7,7 +7,10 @@ use super::document::Origins;
 use super::fault::{Fault, FaultKind, Store, Target};
 use super::form::{decimal, one_of};
 use super::nodes::{NodeKind, NodeSpec, PLACES};
-use super::{ArrivalKind, JoinKind, Scenario};
+use super::{ArrivalKind, JoinKind, Scenario, Variant};
+
+/// The documented variant publishes each acknowledgement to everybody: n users make n x n deliveries, 4 x 10^8 at this.
+const DOCUMENTED_USERS_MAX: u32 = 20_000;
 
 type Checked = Result<(), BadInput>;
 
@@ -97,6 +100,11 @@ impl Check<'_> {
     }
 
     fn crowd(&self) -> Checked {
+        let all_hear_all = self.scenario.variant == Variant::Documented;
+        self.that(!all_hear_all || self.scenario.crowd.users <= DOCUMENTED_USERS_MAX, "crowd.users", || {
+            "must be at most 20,000 in the documented variant, which sends every acknowledgement to every user"
+                .to_string()
+        })?;
         let crowd = &self.scenario.crowd;
         let join = &crowd.join;
         if join.kind == JoinKind::Ramp {

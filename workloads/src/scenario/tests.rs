@@ -208,3 +208,15 @@ fn every_kind_of_fault_survives_the_echo() {
     assert_eq!(scenario.faults[4].lasts, 5 * SECOND + 1);
     assert_eq!(Scenario::parse("echo", &scenario.to_toml(), &[]).unwrap(), scenario);
 }
+
+#[test]
+fn the_documented_variant_is_refused_where_everybody_cannot_hear_everybody() {
+    let set = |users: &str| {
+        let overrides =
+            [("variant".to_string(), "documented".to_string()), ("crowd.users".to_string(), users.to_string())];
+        Scenario::parse("my.toml", HEAD, &overrides)
+    };
+    assert!(set("20000").is_ok());
+    let line = set("20001").expect_err("must be refused").to_string();
+    assert!(line.contains("crowd.users") && line.contains("at most 20,000 in the documented variant"), "{line}");
+}
