@@ -125,6 +125,7 @@ impl Links {
     }
 
     /// Sends `body` at `now`; each copy that will arrive goes to `deliver`.
+    #[inline]
     pub fn transmit<M: Payload>(
         &mut self,
         topology: &Topology,
@@ -146,22 +147,31 @@ impl Links {
         };
         let link = self.state(topology, to);
         let fate = link.fate(now, &body, degrade.as_ref());
-        let mut packet = |due, body| {
-            self.seq += 1;
-            deliver(Packet { due, seq: self.seq, from, to, body });
-        };
-        match fate {
-            Fate::Lost => self.counters.lost += 1,
-            Fate::OverCapacity => self.counters.over_capacity += 1,
+        let (due, copy_due) = match fate {
+            Fate::Lost => {
+                self.counters.lost += 1;
+                return;
+            }
+            Fate::OverCapacity => {
+                self.counters.over_capacity += 1;
+                return;
+            }
             Fate::Arrives { due, copy_due, reordered } => {
                 self.counters.reordered += u64::from(reordered);
-                if copy_due != NEVER {
-                    self.counters.duplicated += 1;
-                    packet(copy_due, body.clone());
-                }
-                packet(due, body);
+                (due, copy_due)
             }
+        };
+        self.seq += 1;
+        let mut packet = Packet { due, seq: self.seq, from, to, body };
+        if copy_due != NEVER {
+            self.counters.duplicated += 1;
+            self.seq += 1;
+            // The copy has the lower number.
+            let copy = Packet { due: copy_due, body: packet.body.clone(), ..packet };
+            packet.seq = self.seq;
+            deliver(copy);
         }
+        deliver(packet);
     }
 
     fn state(&mut self, topology: &Topology, to: NodeId) -> &mut LinkState {

@@ -2,7 +2,7 @@
 //! handled when its service is done; one that finds no place or no token is handed over at once as
 //! [`Input::Overload`](crate::Input::Overload), and refusing it costs no service. A crash empties the station.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::contract::{NEVER, Nanos, SECOND};
@@ -68,37 +68,19 @@ pub struct StationReport {
     pub lost_to_crashes: u64,
 }
 
-/// A message in service.
-struct InService<M> {
-    done: Nanos,
-    /// Order of beginning, for those that are done together.
-    begun: u64,
-    packet: Packet<M>,
-}
-
-impl<M> PartialEq for InService<M> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl<M> Eq for InService<M> {}
-impl<M> PartialOrd for InService<M> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-/// The heap's greatest is the first to be done.
-impl<M> Ord for InService<M> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.done, other.begun).cmp(&(self.done, self.begun))
-    }
-}
+/// When a service is done; the order of beginning, for those that are done together; and its place in [`Station::places`].
+/// Small, because a heap moves what it holds about.
+type InService = Reverse<(Nanos, u64, u32)>;
 
 /// A station at work.
 pub(crate) struct Station<M> {
     spec: StationSpec,
     draws: Stream,
-    in_service: BinaryHeap<InService<M>>,
+    in_service: BinaryHeap<InService>,
+    /// The messages in service.
+    places: Vec<Option<Packet<M>>>,
+    /// The places that are empty.
+    free: Vec<u32>,
     waiting: VecDeque<(Nanos, Packet<M>)>,
     begun: u64,
     bucket: Option<TokenBucket>,
@@ -136,6 +118,8 @@ impl<M> Station<M> {
             spec,
             draws,
             in_service: BinaryHeap::new(),
+            places: Vec::new(),
+            free: Vec::new(),
             waiting: VecDeque::new(),
             begun: 0,
             seconds: Vec::new(),
@@ -144,8 +128,9 @@ impl<M> Station<M> {
     }
 
     /// When the next service is done.
+    #[inline]
     pub fn next_done(&self) -> Nanos {
-        self.in_service.peek().map_or(NEVER, |first| first.done)
+        self.in_service.peek().map_or(NEVER, |Reverse((done, _, _))| *done)
     }
 
     /// A message arrives; it comes back if it is refused.
@@ -172,12 +157,14 @@ impl<M> Station<M> {
 
     /// The service that is done first ends, at `now`; the next message's begins.
     pub fn complete(&mut self, now: Nanos) -> Option<Packet<M>> {
-        let done = self.in_service.pop()?;
+        let Reverse((_, _, place)) = self.in_service.pop()?;
+        let served = self.places[place as usize].take().expect("what is in service has a place");
+        self.free.push(place);
         self.second(now).served += 1;
         if let Some((arrived, packet)) = self.waiting.pop_front() {
             self.begin(now, arrived, packet);
         }
-        Some(done.packet)
+        Some(served)
     }
 
     fn begin(&mut self, now: Nanos, arrived: Nanos, packet: Packet<M>) {
@@ -188,7 +175,17 @@ impl<M> Station<M> {
         second.wait_ns_sum += wait;
         second.wait_ns_max = second.wait_ns_max.max(wait);
         self.busy(now, done, u64::wrapping_add);
-        self.in_service.push(InService { done, begun: self.begun, packet });
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = Some(packet);
+                place
+            }
+            None => {
+                self.places.push(Some(packet));
+                (self.places.len() - 1) as u32
+            }
+        };
+        self.in_service.push(Reverse((done, self.begun, place)));
         self.begun += 1;
     }
 
@@ -196,9 +193,11 @@ impl<M> Station<M> {
     pub fn crash(&mut self, now: Nanos) {
         self.lost_to_crashes += (self.in_service.len() + self.waiting.len()) as u64;
         self.waiting.clear();
-        for unfinished in std::mem::take(&mut self.in_service) {
+        self.places.clear();
+        self.free.clear();
+        for Reverse((done, _, _)) in std::mem::take(&mut self.in_service) {
             // What it was charged for at the beginning and did not serve.
-            self.busy(now, unfinished.done.max(now), u64::wrapping_sub);
+            self.busy(now, done.max(now), u64::wrapping_sub);
         }
     }
 
