@@ -96,6 +96,18 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
     },
 };
 
+/// The vote that was cast under a requestId. An impostor can hit upon the very millisecond, and so the requestId, of its
+/// victim's own vote: then that one is meant, for the request is its user's.
+fn cast_under<'v>(
+    seen: &Seen<'_>,
+    by_request: &'v Index<(usize, &'v Vote)>,
+    request_id: &str,
+) -> Option<&'v (usize, &'v Vote)> {
+    let found = by_request.get(seen.request_of(request_id)?);
+    let own = found.iter().find(|(_, (_, vote))| vote.kind != VoteKind::Impostor);
+    own.or(found.first()).map(|(_, found)| found)
+}
+
 /// Nothing counted that was not cast.
 pub const COUNTED_WAS_CAST: Property = Property {
     name: "counted-was-cast",
@@ -106,8 +118,7 @@ pub const COUNTED_WAS_CAST: Property = Property {
         let mut wrong = None;
         for row in seen.ledger.log() {
             let option = seen.ledger.name(row.option);
-            let found = seen.request_of(&row.request_id).and_then(|request| by_request.get(request).first());
-            let fault = match found.map(|(_, found)| found) {
+            let fault = match cast_under(seen, &by_request, &row.request_id) {
                 None => format!("{} of {} was never submitted", row.request_id, row.user_id),
                 Some((_, vote)) if matches!(vote.kind, VoteKind::Impostor | VoteKind::Viewer) => {
                     format!("{} was submitted by somebody who may not: {:?}", row.request_id, vote.kind)
@@ -188,8 +199,7 @@ pub const TALLY_IS_ACKNOWLEDGED: Property = Property {
         let mut wrong = None;
         let mut checked = 0;
         for row in seen.ledger.log().iter().filter(|row| !row.replaced) {
-            let found = seen.request_of(&row.request_id).and_then(|request| by_request.get(request).first());
-            let Some((_, (region, vote))) = found else { continue };
+            let Some((region, vote)) = cast_under(seen, &by_request, &row.request_id) else { continue };
             let gone = seen.unreachable[*region][vote.client as usize];
             if vote.fate == Fate::GaveUp || gone {
                 continue;

@@ -43,6 +43,13 @@ fn regression_a_viewer_does_not_refresh_its_token_for_ever() {
     holds(&[1429, 1663]);
 }
 
+/// An impostor submitted in the millisecond in which its victim did: one requestId, two votes. The platform was right; the
+/// oracle looked at the wrong one of them.
+#[test]
+fn regression_a_request_is_its_users_own() {
+    holds(&[3944]);
+}
+
 /// A canary: the documented logic, under the same swarm, must be caught.
 #[test]
 fn the_documented_variant_falls_within_fifty_seeds() {
