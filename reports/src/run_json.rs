@@ -22,6 +22,9 @@ pub fn value(outcome: &Outcome, host: &HostFigures) -> Value {
     put("pattern", json!(outcome.pattern));
     put("variant", json!(outcome.variant));
     put("limits_profile", json!(outcome.limits_profile));
+    let limits =
+        outcome.limits.iter().map(|(field, value, source)| json!({ "field": field, "value": value, "source": source }));
+    put("limits", limits.collect());
     put("seed", json!(outcome.seed));
     // Many readers keep numbers as f64, which cannot tell seeds above 2^53 apart.
     put("seed_hex", json!(format!("{:#018x}", outcome.seed)));
@@ -130,6 +133,8 @@ mod tests {
         assert_eq!(run["results"][0], json!({ "option": "red", "votes": 201_345 }));
         assert_eq!(run["counters"]["votes.submitted"], 512_345);
         assert_eq!(run["faults"].as_array().unwrap().len(), 21);
+        let limit = json!({ "field": "ops_per_execution", "value": "3", "source": "functions-patterns.md 1" });
+        assert_eq!(run["limits"], json!([limit]));
         for name in ["readings", "milestones", "stations", "notes"] {
             assert!(!run[name].as_array().unwrap().is_empty(), "{name}");
         }

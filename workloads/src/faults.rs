@@ -90,14 +90,18 @@ fn store_word(store: Store) -> &'static str {
     }
 }
 
-fn describe(how: &Misbehaviour) -> String {
-    let rates = [
+/// What share of its calls a store gets wrong, by the way in which it does [parts per million].
+pub(crate) fn rates(how: &Misbehaviour) -> [(&'static str, u32); 4] {
+    [
         ("errors", how.error_ppm),
         ("errors after effect", how.error_after_effect_ppm),
         ("silence after effect", how.silent_after_effect_ppm),
         ("throttled", how.throttle_ppm),
-    ];
-    let mut parts: Vec<String> = rates
+    ]
+}
+
+fn describe(how: &Misbehaviour) -> String {
+    let mut parts: Vec<String> = rates(how)
         .iter()
         .filter(|(_, ppm)| *ppm > 0)
         .map(|(what, ppm)| format!("{what} {}.{} %", ppm / 10_000, ppm / 1_000 % 10))

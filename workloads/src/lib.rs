@@ -17,6 +17,7 @@ pub mod arrivals;
 pub mod catalogue;
 pub mod cluster;
 pub mod crowd;
+mod fault_names;
 pub mod faults;
 mod figures;
 mod latency;

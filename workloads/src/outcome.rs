@@ -57,9 +57,9 @@ pub struct Reading {
 /// When a fault was on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FaultWindow {
-    /// `partition`, `crash`, `kv-errors`, …
+    /// `partition`, `crash`, `kv_errors`, …
     pub kind: String,
-    /// What it did to whom: `partition us-east | eu-west`.
+    /// What it did to whom: `partition eu-west | us-east`.
     pub label: String,
     pub from_s: f64,
     pub to_s: f64,
@@ -125,6 +125,8 @@ pub struct Outcome {
     pub pattern: String,
     pub variant: String,
     pub limits_profile: String,
+    /// Every number of that profile: field, value, and the document it was read in.
+    pub limits: Vec<(String, String, String)>,
     pub seed: u64,
     pub digest: u64,
     pub verdict: Verdict,

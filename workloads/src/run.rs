@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use headcount_engine::appcontext::AppContext;
 use headcount_engine::contract::Node;
+use headcount_engine::limits::Limits;
 use headcount_engine::patterns::voting::READINGS;
 use headcount_engine::patterns::voting::audit::AuditDb;
 use headcount_engine::patterns::voting::host::Host;
@@ -17,11 +18,12 @@ use headcount_sim::Finished;
 use crate::cluster::{self, Models};
 use crate::crowd::plan;
 use crate::crowd::{Crowd, record};
+use crate::fault_names;
 use crate::faults;
 use crate::figures;
 use crate::oracle::{self, Seen};
-use crate::outcome::{FaultWindow, Milestone, Outcome, PropertyResult, Reading, Verdict};
-use crate::scenario::{NodeKind, Scenario};
+use crate::outcome::{Milestone, Outcome, PropertyResult, Reading, Verdict};
+use crate::scenario::Scenario;
 use crate::wire::{Hosted, Wire};
 
 /// What a run is asked for besides its outcome.
@@ -167,6 +169,7 @@ impl Ended {
             pattern: scenario.pattern.clone(),
             variant: scenario.variant.name().into(),
             limits_profile: scenario.limits.clone(),
+            limits: limits(scenario),
             seed,
             digest: self.finished.digest,
             verdict: oracle::verdict(&properties),
@@ -175,7 +178,7 @@ impl Ended {
             counters,
             figures,
             readings: READINGS.iter().map(|&(id, document, reading)| Reading { id, document, reading }).collect(),
-            faults: self.windows(),
+            faults: fault_names::windows(scenario, &faults::plan(scenario, seed), &self.finished.faults),
             milestones: seen
                 .host
                 .iter()
@@ -195,76 +198,6 @@ impl Ended {
         outcome
     }
 
-    /// Fault windows in the names of nodes, not their numbers.
-    fn windows(&self) -> Vec<FaultWindow> {
-        let window = |fault: &headcount_sim::FaultWindow| FaultWindow {
-            kind: match fault.what.split_whitespace().nth(3) {
-                Some(store) if fault.kind == "tell" => store.into(),
-                _ => fault.kind.into(),
-            },
-            label: self.named(&fault.what),
-            from_s: seconds(fault.start),
-            to_s: seconds(fault.end),
-        };
-        self.finished.faults.iter().map(window).collect()
-    }
-
-    /// `node 3` and `nodes [3, 4]` in names; whole regions by theirs.
-    fn named(&self, what: &str) -> String {
-        let name =
-            |id: &str| id.parse::<usize>().ok().and_then(|id| self.nodes.get(id)).map(|(spec, _)| spec.name.clone());
-        let mut text = String::new();
-        let mut rest = what;
-        while let Some(at) = rest.find("nodes [") {
-            let (head, tail) = rest.split_at(at);
-            let Some(close) = tail.find(']') else { break };
-            text.push_str(head);
-            let ids: Vec<&str> = tail[7..close].split(", ").collect();
-            text.push_str(&self.group(&ids));
-            rest = &tail[close + 1..];
-        }
-        text.push_str(rest);
-        if let Some((head, tail)) = text.split_once("node ") {
-            let (id, tail) = tail.split_once(' ').unwrap_or((tail, ""));
-            if let Some(name) = name(id) {
-                let head = head.strip_suffix("tell ").unwrap_or(head);
-                text = format!("{head}{name} {tail}")
-                    .replace(&format!("{name} kv_errors {name}"), &format!("kv_errors {name}"));
-            }
-        }
-        // Durations read better in seconds.
-        text.split(' ')
-            .collect::<Vec<_>>()
-            .windows(2)
-            .fold(None::<String>, |text, pair| match text {
-                None => Some(readable(pair[0], pair[1])),
-                Some(text) if pair[0] == "ns" || pair[0] == "ns," => Some(text),
-                Some(text) => Some(format!("{text} {}", readable(pair[0], pair[1]))),
-            })
-            .map_or(text.clone(), |mut short| {
-                if let Some(last) = text.rsplit(' ').next().filter(|last| *last != "ns") {
-                    short = format!("{short} {last}");
-                }
-                short
-            })
-    }
-
-    /// Nodes as a list, or as the region they are all of.
-    fn group(&self, ids: &[&str]) -> String {
-        let nodes: Vec<&crate::scenario::NodeSpec> =
-            ids.iter().filter_map(|id| Some(&self.nodes.get(id.parse::<usize>().ok()?)?.0)).collect();
-        let region_of = |spec: &&crate::scenario::NodeSpec| spec.region;
-        let first = nodes.first().map(region_of);
-        let whole = |region: usize| self.nodes.iter().filter(|(spec, _)| spec.region == region).count() == nodes.len();
-        match first {
-            Some(region) if nodes.iter().all(|spec| spec.region == region) && whole(region) => {
-                let edge = nodes.iter().find(|spec| spec.kind == NodeKind::Broker);
-                edge.map_or_else(|| "region".into(), |spec| spec.name.trim_start_matches("broker-").to_owned())
-            }
-            _ => format!("[{}]", nodes.iter().map(|spec| &*spec.name).collect::<Vec<_>>().join(", ")),
-        }
-    }
-
     fn render(&self, trace: &[headcount_sim::TraceRecord]) -> Vec<String> {
         let name = |id: u32| self.nodes.get(id as usize).map_or("world", |(spec, _)| &spec.name);
         let line = |record: &headcount_sim::TraceRecord| {
@@ -275,24 +208,15 @@ impl Ended {
     }
 }
 
-/// `1500000000 ns` as `1.5 s`, anything else as it is.
-fn readable(word: &str, next: &str) -> String {
-    match word.parse::<u64>() {
-        Ok(ns) if next.starts_with("ns") => {
-            let comma = if next.ends_with(',') { "," } else { "" };
-            if ns >= 1_000_000_000 {
-                format!("{} s{comma}", seconds(ns))
-            } else {
-                format!("{} ms{comma}", ns as f64 / 1e6)
-            }
-        }
-        _ => word.to_owned(),
-    }
-}
-
 /// Nanoseconds as seconds, to the millisecond.
 pub fn seconds(ns: u64) -> f64 {
     (ns / 1_000_000) as f64 / 1_000.0
+}
+
+/// Every number of the scenario's limits profile, and where it was read.
+fn limits(scenario: &Scenario) -> Vec<(String, String, String)> {
+    let profile = Limits::named(&scenario.limits).expect("a scenario names a profile that is there");
+    profile.sources().into_iter().map(|(field, value, source)| (field.into(), value, source.into())).collect()
 }
 
 /// The final result: as revealed to the crowd, or as the audit log has it if nobody saw one.

@@ -257,8 +257,19 @@ fn stations(outcome: &Outcome) -> String {
 
 fn limits(outcome: &Outcome) -> String {
     let toml = escaped(&outcome.scenario_toml);
+    let row = |(field, value, source): &(String, String, String)| {
+        vec![Cell::Code(field.clone()), Cell::Number(value.clone()), Cell::Text(source.clone())]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.limits.iter().map(row).collect();
+    let numbers = if rows.is_empty() {
+        String::new()
+    } else {
+        let count = count_of(rows.len() as u64, "limit", "limits");
+        let table = table(Narrow::Cards, &["Limit", "#Value", "Where it was read"], &rows);
+        format!("<details>\n<summary>{count}, each with its source</summary>\n{table}</details>\n")
+    };
     let body = format!(
-        "<p>The platform's limits are those of the profile <code>{}</code>.</p>\n\
+        "<p>The platform's limits are those of the profile <code>{}</code>.</p>\n{numbers}\
          <details>\n<summary>The scenario as it was run, every key written out</summary>\n<pre>{toml}</pre>\n</details>\n",
         escaped(&outcome.limits_profile)
     );
