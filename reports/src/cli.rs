@@ -40,7 +40,7 @@ pub struct RunOptions {
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = FLAGSHIP)]
     pub scenario: String,
     /// Seed, decimal or 0x hex
-    #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// Folder for the run's files [default: runs/<scenario>-<seed>]
     #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
@@ -69,13 +69,13 @@ pub struct CheckOptions {
     #[arg(value_name = "SCENARIO|FILE.toml")]
     pub scenario: String,
     /// How many seeds
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub seeds: u64,
     /// The first seed, decimal or 0x hex
-    #[arg(long, value_name = "K", default_value = "1", value_parser = seed)]
+    #[arg(long, value_name = "K", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
     pub from: u64,
     /// Seeds run at the same time [default: the machine's cores]
-    #[arg(long, value_name = "J", value_parser = jobs)]
+    #[arg(long, value_name = "J", value_parser = jobs, allow_negative_numbers = true)]
     pub jobs: Option<usize>,
     /// Set a key of the scenario, as in its file; may be given many times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -124,9 +124,12 @@ impl Stop {
 /// # Errors
 /// Help and version come back as what to print, wrong use as its one line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let verbs = ["run", "check", "list"];
+    let verb = verbs.into_iter().find(|verb| arguments.get(1).is_some_and(|first| first == verb));
     let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Said(error.render().to_string()),
-        _ => Stop::Wrong(one_line(&error.render().to_string())),
+        _ => Stop::Wrong(one_line(&error.render().to_string(), verb)),
     })?;
     Ok(cli.verb.unwrap_or_else(flagship))
 }
@@ -137,13 +140,15 @@ fn flagship() -> Verb {
     Verb::Run(RunOptions { scenario, seed: 1, out, trace, overrides, json: false, quiet: false, no_files: false })
 }
 
-/// clap says what is wrong in the first paragraph, what may be right in a tip, and then how everything is used.
-fn one_line(rendered: &str) -> Problem {
+/// clap says what is wrong in the first paragraph, what may be right in a tip, and then how everything is used. Its tip
+/// to write `--` before an unknown option is left out: nothing here takes such a value.
+fn one_line(rendered: &str, verb: Option<&str>) -> Problem {
     let mut paragraphs = rendered.split("\n\n");
     let wrong = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
-    let tip = paragraphs.find(|paragraph| paragraph.trim_start().starts_with("tip: "));
-    let tip = tip.map_or_else(String::new, |tip| format!(" ({})", tip.trim()));
-    Problem::new(format!("{wrong}{tip}; see headcount --help"))
+    let is_tip = |text: &&str| text.trim_start().starts_with("tip: ") && !text.contains("as a value");
+    let tip = paragraphs.find(is_tip).map_or_else(String::new, |tip| format!(" ({})", tip.trim()));
+    let help = verb.map_or_else(|| "headcount --help".to_string(), |verb| format!("headcount {verb} --help"));
+    Problem::new(format!("{wrong}{tip}; see {help}"))
 }
 
 fn seed(text: &str) -> Result<u64, String> {
@@ -169,7 +174,7 @@ fn jobs(text: &str) -> Result<usize, String> {
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').map(|(key, value)| (key.trim().to_string(), value.trim().to_string()));
-    pair.filter(|(key, _)| !key.is_empty()).ok_or_else(|| "it takes a key and a value, as in shards=4".to_string())
+    pair.filter(|(key, _)| !key.is_empty()).ok_or_else(|| "it takes a key and a value, as in vote.shards=4".to_string())
 }
 
 #[cfg(test)]
@@ -207,8 +212,11 @@ mod tests {
         assert!(wrong("headcount check voting-small --seeds 0").contains("--seeds <N>"));
         assert!(wrong("headcount check voting-small").contains("--seeds <N>"));
         assert!(wrong("headcount run x --sed 1").contains("--seed"), "the tip is kept");
-        assert!(wrong("headcount run x --set shards").contains("as in shards=4"));
-        assert!(wrong("headcount frobnicate").contains("frobnicate"));
+        assert!(wrong("headcount run x --set shards").contains("as in vote.shards=4"));
+        assert!(wrong("headcount frobnicate").ends_with("see headcount --help"));
+        assert!(wrong("headcount check x --seeds -3").contains("1 or more"), "a minus is a wrong number, no option");
+        let line = wrong("headcount run x --jobs 2");
+        assert_eq!(line, "unexpected argument '--jobs' found; see headcount run --help");
         assert!(wrong("headcount run x --out a --no-files").contains("--no-files"));
         for line in ["headcount check", "headcount run a b", "headcount check x --seeds 1 --jobs 0"] {
             assert!(!wrong(line).contains('\n'));

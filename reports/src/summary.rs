@@ -67,13 +67,15 @@ pub fn text(outcome: &Outcome, host: &HostFigures, folder: Option<&Path>, repeat
     lines.join("\n") + "\n"
 }
 
-/// Why a property does not hold, on one line.
+/// Why a property does not hold, on one line, without the property's own name before it: that stands beside it.
 pub fn reason(property: &PropertyResult) -> String {
     let fallback = match property.kind {
         PropertyKind::Sometimes => "never seen",
         PropertyKind::Always | PropertyKind::Eventually => "no reason given",
     };
-    property.reason.as_deref().unwrap_or(fallback).split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = property.reason.as_deref().unwrap_or(fallback).split_whitespace().collect::<Vec<_>>().join(" ");
+    let rest = text.strip_prefix(property.name).and_then(|rest| rest.strip_prefix(' '));
+    rest.map(str::to_string).unwrap_or(text)
 }
 
 fn results(outcome: &Outcome) -> String {
@@ -123,6 +125,15 @@ mod tests {
         let mut outcome = fixture::outcome();
         outcome.verdict = Verdict::Inconclusive;
         assert!(text(&outcome, &HOST, None, "again").starts_with("INCONCLUSIVE (expected: holds)"));
+    }
+
+    #[test]
+    fn a_reason_does_not_say_the_name_that_stands_beside_it() {
+        let mut property = fixture::violated().properties[0].clone();
+        property.reason = Some(format!("{} was never seen", property.name));
+        assert_eq!(reason(&property), "was never seen");
+        property.reason = Some(format!("{}s differ", property.name));
+        assert_eq!(reason(&property), format!("{}s differ", property.name));
     }
 
     #[test]

@@ -1,19 +1,14 @@
 //! The command as a user meets it: wrong use ends with status 2 and one line, and leaves nothing behind.
 
+mod command_line;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
-fn headcount(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_headcount")).args(arguments).current_dir(folder).output().unwrap()
-}
+use command_line::{headcount, names, text};
 
 /// A vote of a few people that lasts some virtual seconds.
 const SMALL: [&str; 2] = ["run", "voting-small"];
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 /// Status 2, nothing on stdout, one line on stderr with all of `words`, and an untouched folder.
 #[track_caller]
@@ -30,19 +25,12 @@ fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
     assert_eq!(names(folder), before, "{arguments:?} left something behind");
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn wrong_use_names_the_option_and_what_would_be_right() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     refused(folder, &["run", "voting-small", "--seed", "many"], &["--seed", "whole number"]);
-    refused(folder, &["run", "voting-small", "--seed", "-1"], &["-1"]);
+    refused(folder, &["run", "voting-small", "--seed", "-1"], &["-1", "whole number"]);
     refused(folder, &["run", "voting-small", "--seed", "99999999999999999999"], &["--seed", "18446744073709551615"]);
     refused(folder, &["run", "no-such-scenario"], &["no-such-scenario", "voting-500k"]);
     refused(folder, &["run", "missing.toml"], &["missing.toml"]);
@@ -149,4 +137,49 @@ fn many_seeds_give_one_answer_with_any_number_of_jobs() {
         );
     }
     assert!(names(home.path()).is_empty(), "a check writes no files");
+}
+
+/// The status of a command, and the last line of its answer.
+fn ended(arguments: &[&str]) -> (Option<i32>, String) {
+    let home = tempfile::tempdir().unwrap();
+    let output = headcount(home.path(), arguments);
+    let last = text(&output.stdout).lines().last().unwrap_or_default().to_string();
+    (output.status.code(), last)
+}
+
+#[test]
+fn the_status_is_the_verdict_of_the_run() {
+    let run = |more: &[&'static str]| ended(&[&["run", "--no-files", "--quiet"], more].concat());
+    // 600 users at 10 votes a second without faults: every promise can be kept, and every situation comes.
+    let calm = ["voting-calm", "--set", "crowd.users=600", "--set", "crowd.arrivals.rate_per_s=10"];
+    assert_eq!(run(&calm), (Some(0), "holds (as expected)".into()));
+    assert_eq!(run(&["voting-documented", "--seed", "1"]), (Some(1), "violated (as expected)".into()));
+    // One user alone cannot meet every situation: there is nobody else to be refused.
+    let alone = ["voting-small", "--set", "crowd.users=1"];
+    assert_eq!(run(&alone), (Some(3), "inconclusive (expected: holds)".into()));
+}
+
+#[test]
+fn the_status_is_the_verdict_over_all_seeds() {
+    let check = |more: &[&'static str]| ended(&[&["check", "--seeds", "2", "--quiet"], more].concat());
+    let calm = ["voting-calm", "--set", "crowd.users=600", "--set", "crowd.arrivals.rate_per_s=10"];
+    assert_eq!(check(&calm), (Some(0), "HOLDS (as expected)".into()));
+    assert_eq!(check(&["voting-documented", "--keep-going"]), (Some(1), "VIOLATED (as expected)".into()));
+    assert_eq!(check(&["voting-small", "--set", "crowd.users=1"]), (Some(3), "INCONCLUSIVE (expected: holds)".into()));
+}
+
+#[test]
+fn the_command_printed_for_a_failing_seed_fails_again() {
+    let home = tempfile::tempdir().unwrap();
+    let check = headcount(home.path(), &["check", "voting-documented", "--seeds", "12", "--keep-going", "--quiet"]);
+    let said = text(&check.stdout);
+    let commands: Vec<&str> = said.lines().filter_map(|line| line.trim().strip_prefix("headcount ")).collect();
+    let violated = said.lines().find_map(|line| line.split(" held, ").nth(1)?.split(' ').next()).unwrap();
+    assert_eq!(commands.len().to_string(), violated, "{said}");
+    assert!(!commands.is_empty(), "{said}");
+    for command in commands {
+        let (arguments, _) = command.split_once('#').unwrap();
+        let arguments: Vec<&str> = arguments.split_whitespace().chain(["--no-files", "--quiet"]).collect();
+        assert_eq!(headcount(home.path(), &arguments).status.code(), Some(1), "{command}");
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use headcount_engine::contract::{MS, Nanos, SECOND};
+use headcount_engine::contract::{MS, Nanos};
 use headcount_engine::message::{Misbehaviour, Msg};
 use headcount_sim::{Degrade, Direction, Fault, FaultEntry, FaultWindow as Happened, Group};
 
@@ -203,29 +203,33 @@ fn wrong(offset_ns: i64, drift_ppm: i32) -> String {
     parts.join(", ")
 }
 
-/// Cut, not rounded, to a tenth of a per cent: 99.99 % is not all. Rates below that are written in full.
+/// Rounded to a tenth of a per cent, but all is only what is all: what would round to 100 % is written in full, and so are
+/// rates below a tenth, in ppm.
 fn percent(ppm: u32) -> String {
-    let (whole, tenth) = (ppm / 10_000, ppm / 1_000 % 10);
-    match (whole, tenth) {
-        (0, 0) => format!("{} ppm", ppm),
-        (_, 0) => format!("{whole} %"),
-        _ => format!("{whole}.{tenth} %"),
+    let tenths = (ppm + 500) / 1_000;
+    match (tenths / 10, tenths % 10) {
+        _ if ppm < 1_000 => format!("{ppm} ppm"),
+        (100, 0) => format!("{} %", f64::from(ppm) / 10_000.0),
+        (whole, 0) => format!("{whole} %"),
+        (whole, tenth) => format!("{whole}.{tenth} %"),
     }
 }
 
-/// Milliseconds, above a second seconds to the millisecond, below a millisecond microseconds; cut, not rounded.
+/// Rounded: milliseconds, above a second seconds to the millisecond, below a millisecond microseconds.
 fn duration(ns: Nanos) -> String {
-    if ns >= SECOND {
-        format!("{} s", seconds(ns))
+    let ms = (ns + MS / 2) / MS;
+    if ms >= 1_000 {
+        format!("{} s", seconds(ms * MS))
     } else if ns >= MS {
-        format!("{} ms", ns / MS)
+        format!("{ms} ms")
     } else {
-        format!("{} µs", ns / 1_000)
+        format!("{} µs", (ns + 500) / 1_000)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use headcount_engine::contract::SECOND;
     use headcount_sim::NodeId;
 
     use super::*;
@@ -326,8 +330,20 @@ mod tests {
             degrade,
             for_: SECOND,
         };
-        // 138,960 ppm are 13.896 %, cut to 13.8 %.
-        assert_eq!(label(fault), "degrade audit ↔ host: +157 ms, loss 13.8 %, reorder 17.7 %");
+        // 138,960 ppm are 13.896 %, rounded to 13.9 %.
+        assert_eq!(label(fault), "degrade audit ↔ host: +157 ms, loss 13.9 %, reorder 17.7 %");
+    }
+
+    #[test]
+    fn rates_and_times_are_rounded_and_only_all_is_all() {
+        let rates = [(999, "999 ppm"), (1_000, "0.1 %"), (20_500, "2.1 %"), (20_499, "2 %"), (999_400, "99.9 %")];
+        for (ppm, text) in rates.into_iter().chain([(999_950, "99.995 %"), (1_000_000, "100 %")]) {
+            assert_eq!(percent(ppm), text);
+        }
+        let times = [(900, "1 µs"), (1_499_999, "1 ms"), (1_500_000, "2 ms"), (1_661_600_000, "1.662 s")];
+        for (ns, text) in times {
+            assert_eq!(duration(ns), text);
+        }
     }
 
     #[test]
@@ -352,7 +368,7 @@ mod tests {
         let audit = pair("audit_errors", "audit_errors audit: errors 100 %");
         assert_eq!(all, [pair("kv_errors", "kv_errors all: errors 100 %"), audit]);
         let apart = shown(&scenario, vec![told("kv-us-east", down), told("kv-eu-west", late)]);
-        let second = pair("kv_errors", "kv_errors kv-eu-west: throttled 2 %, 500 ms late");
+        let second = pair("kv_errors", "kv_errors kv-eu-west: throttled 2.1 %, 500 ms late");
         assert_eq!(apart, [pair("kv_errors", "kv_errors kv-us-east: errors 100 %"), second]);
     }
 

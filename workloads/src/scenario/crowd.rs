@@ -210,7 +210,7 @@ impl Arrivals {
                     form.text("path", &mut path, "the path of a CSV file `second,arrivals`", |p| !p.is_empty())?;
                     *counts = arrivals_csv::read(&folder.join(&path)).map_err(|e| match e {
                         arrivals_csv::Wrong::NoFile(why) => {
-                            form.bad("path", &format!("{why}: must be a CSV file `second,arrivals`"))
+                            form.bad("path", &format!("{why}: must be the path, from the scenario's folder, of a CSV with the header second,arrivals"))
                         }
                         arrivals_csv::Wrong::Content(bad) => bad,
                     })?;

@@ -140,7 +140,8 @@ impl<'a> Form<'a> {
     pub fn number(&mut self, key: &'static str, value: &mut f64, low: f64, high: f64, what: &str) -> Done {
         if let Some(item) = self.take(key) {
             let given = number(&item.value).filter(|v| (low..=high).contains(v));
-            *value = given.ok_or_else(|| self.bad(key, &format!("must be {low} to {high} {what}")))?;
+            *value =
+                given.ok_or_else(|| self.bad(key, &format!("must be {} to {} {what}", bound(low), bound(high))))?;
         }
         self.put(key, format!("{value:?}"));
         Ok(())
@@ -177,7 +178,8 @@ impl<'a> Form<'a> {
     ) -> Done {
         if let Some(item) = self.take(key) {
             let given = number(&item.value).filter(|v| (low..=high).contains(v));
-            let given = given.ok_or_else(|| self.bad(key, &format!("must be {low} to {high} {unit}")))?;
+            let given =
+                given.ok_or_else(|| self.bad(key, &format!("must be {} to {} {unit}", bound(low), bound(high))))?;
             // Exact: the double nearest to a decimal of at most 15 digits is off by less than half a nanosecond.
             *value_ns = (given * ns).round() as i64;
         }
@@ -407,6 +409,12 @@ pub(super) fn thousands(n: i128) -> String {
         out.push(digit);
     }
     out
+}
+
+/// An end of a range as errors say it: `0.001`, `1,000,000`.
+fn bound(value: f64) -> String {
+    let is_whole = value.fract() == 0.0 && value.abs() < 1e15;
+    if is_whole { thousands(value as i128) } else { value.to_string() }
 }
 
 /// `n` units of 10^-digits as an exact decimal: `1_500_000_000` with 9 digits is `1.5`.

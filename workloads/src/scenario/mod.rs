@@ -154,6 +154,8 @@ impl Scenario {
             let why = match e.kind() {
                 std::io::ErrorKind::NotFound => "no such file".to_string(),
                 std::io::ErrorKind::InvalidData => "not UTF-8 text".to_string(),
+                std::io::ErrorKind::IsADirectory => "is a folder".to_string(),
+                std::io::ErrorKind::PermissionDenied => "cannot be read (permission denied)".to_string(),
                 _ => e.to_string(),
             };
             let names: Vec<_> = catalogue::all().iter().map(|e| e.name).collect();

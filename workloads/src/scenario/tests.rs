@@ -64,8 +64,8 @@ fn impossible_values_are_refused_with_file_line_key_and_what_would_be_right() {
         refused("[crowd]\nusers = \"many\""),
         "my.toml:7: crowd.users = \"many\": must be a whole number, 1 to 5,000,000"
     );
-    assert_eq!(refused("[vote]\nopen_s = -5"), "my.toml:7: vote.open_s = -5: must be 0 to 1000000 seconds");
-    assert_eq!(refused("[vote]\nopen_s = nan"), "my.toml:7: vote.open_s = nan: must be 0 to 1000000 seconds");
+    assert_eq!(refused("[vote]\nopen_s = -5"), "my.toml:7: vote.open_s = -5: must be 0 to 1,000,000 seconds");
+    assert_eq!(refused("[vote]\nopen_s = nan"), "my.toml:7: vote.open_s = nan: must be 0 to 1,000,000 seconds");
     assert_eq!(refused("[vote]\nclose_s = 10"), "my.toml:7: vote.close_s = 10: must be after vote.open_s = 10.0");
     assert_eq!(
         refused("[vote]\noptions = [\"a\"]"),
@@ -103,7 +103,7 @@ fn a_fault_must_be_whole_and_over_before_healing_ends() {
     let fault = |rest: &str| refused(&format!("[[fault]]\n{rest}"));
     assert_eq!(
         fault("kind = \"crash\"\nnode = \"audit\"\nat_s = 20\nfor_s = -5"),
-        "my.toml:10: fault.0.for_s = -5: must be 0.001 to 1000000 seconds"
+        "my.toml:10: fault.0.for_s = -5: must be 0.001 to 1,000,000 seconds"
     );
     assert_eq!(fault("kind = \"crash\"\nat_s = 20\nfor_s = 5"), "my.toml:6: fault.0.node: missing: the name of a node");
     assert!(fault("at_s = 20").starts_with("my.toml:6: fault.0.kind: missing: must be \"partition\", "));

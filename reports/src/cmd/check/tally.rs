@@ -9,8 +9,8 @@ use serde_json::json;
 use super::super::run::repeat_command;
 use crate::cli::CheckOptions;
 
-/// Failing seeds that are shown one by one; all are counted.
-const FAILING_MAX: usize = 10;
+/// Violated properties that are named beside a failing seed's command; the rest is counted, and named by the run itself.
+const NAMED_MAX: usize = 2;
 
 /// What is kept of one seed's outcome.
 #[derive(Clone, Debug)]
@@ -51,9 +51,11 @@ struct Failing {
 /// All seeds so far.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Seeds in which nothing was violated.
     held: u64,
+    /// Of those, the seeds that alone did not meet every situation.
+    held_in_part: u64,
     violated: u64,
-    inconclusive: u64,
     expected: Option<Verdict>,
     digest: Digest,
     properties: Vec<PropertyTally>,
@@ -82,17 +84,17 @@ impl Tally {
     /// Adds the next seed.
     pub fn add(&mut self, found: SeedFound) {
         match found.verdict {
-            Verdict::Holds => self.held += 1,
             Verdict::Violated => self.violated += 1,
             // One seed need not meet every situation: what no seed met is said of all of them together.
-            Verdict::Inconclusive => self.held += 1,
+            Verdict::Holds | Verdict::Inconclusive => self.held += 1,
         }
+        self.held_in_part += u64::from(found.verdict == Verdict::Inconclusive);
         self.expected = Some(found.expected);
         self.digest.fold(found.digest);
         for property in &found.properties {
             self.property(property).add(property);
         }
-        if found.verdict == Verdict::Violated && self.failing.len() < FAILING_MAX {
+        if found.verdict == Verdict::Violated {
             let violated = found.properties.iter().filter(|property| property.verdict == Verdict::Violated);
             let violated = violated.map(|property| (property.name, reason(property))).collect();
             self.failing.push(Failing { seed: found.seed, violated });
@@ -117,18 +119,18 @@ impl Tally {
 
     /// Seeds added.
     pub fn seeds(&self) -> u64 {
-        self.held + self.violated + self.inconclusive
+        self.held + self.violated
     }
 
-    /// The verdict over all seeds: violated if one was. Inconclusive if some property met its situation in none; a
-    /// seed alone may well leave a property out, since the swarm gives each only some of the faults.
+    /// The verdict over all seeds: violated if one was, inconclusive if no seed saw some `sometimes`. A seed alone may
+    /// well leave one out, since the swarm gives each only some of the faults.
     pub fn verdict(&self) -> Verdict {
         if self.violated > 0 {
             Verdict::Violated
-        } else if self.properties.is_empty() || self.properties.iter().any(|property| property.seeds_held == 0) {
-            Verdict::Inconclusive
-        } else {
+        } else if self.never_seen().is_empty() {
             Verdict::Holds
+        } else {
+            Verdict::Inconclusive
         }
     }
 
@@ -139,23 +141,10 @@ impl Tally {
         self.properties.iter().filter(unseen).map(|property| property.name).collect()
     }
 
-    /// For people: failing seeds first, the verdict last.
+    /// For people: what failed and why, a command for each failing seed, the verdict last.
     pub fn text(&self, options: &CheckOptions) -> String {
-        let mut text = String::new();
-        for failing in &self.failing {
-            text.push_str(&format!("seed {} violated\n", failing.seed));
-            for (name, why) in &failing.violated {
-                text.push_str(&format!("  {name}: {why}\n"));
-            }
-            text.push_str(&format!(
-                "  repeat: {}\n",
-                repeat_command(&options.scenario, failing.seed, &options.overrides)
-            ));
-        }
-        let unlisted = self.violated - self.failing.len() as u64;
-        if unlisted > 0 {
-            text.push_str(&format!("and {} failed\n", count_of(unlisted, "more seed", "more seeds")));
-        }
+        let mut text = self.reasons_text();
+        text.push_str(&self.failing_text(options));
         if self.seeds() < options.seeds {
             text.push_str(
                 "stopped at the first counter-example, which this scenario expects; --keep-going runs every seed\n",
@@ -169,12 +158,15 @@ impl Tally {
         for name in self.never_seen() {
             text.push_str(&format!("never seen in any seed: {name}\n"));
         }
+        let in_part = match self.held_in_part {
+            0 => String::new(),
+            seeds => format!(" ({} of them without every situation)", grouped(seeds)),
+        };
         text.push_str(&format!(
-            "{}: {} held, {} violated, {} inconclusive; digest {:016x}\n",
+            "{}: {} held{in_part}, {} violated; digest {:016x}\n",
             count_of(self.seeds(), "seed", "seeds"),
             grouped(self.held),
             grouped(self.violated),
-            grouped(self.inconclusive),
             self.digest.0
         ));
         let verdict = self.verdict();
@@ -184,6 +176,37 @@ impl Tally {
         };
         text.push_str(&format!("{} ({expected})\n", verdict_word(verdict).to_uppercase()));
         text
+    }
+
+    /// Each property that was violated: in how many seeds, and what the first of them said.
+    fn reasons_text(&self) -> String {
+        let violated = self.properties.iter().filter(|property| property.seeds_violated > 0);
+        let line = |property: &PropertyTally| {
+            let why = |failing: &Failing| failing.violated.iter().find(|(name, _)| *name == property.name).cloned();
+            let first = self.failing.iter().find_map(|failing| Some((failing.seed, why(failing)?.1)));
+            let (seed, why) = first.unwrap_or_default();
+            let seeds = count_of(property.seeds_violated, "seed", "seeds");
+            format!("violated in {seeds}: {}\n  seed {seed}: {why}\n", property.name)
+        };
+        violated.map(line).collect()
+    }
+
+    /// The command for every failing seed, a line each, to be pasted as it is: what it violated is a comment to a shell.
+    fn failing_text(&self, options: &CheckOptions) -> String {
+        if self.failing.is_empty() {
+            return String::new();
+        }
+        let command = |failing: &Failing| repeat_command(&options.scenario, failing.seed, &options.overrides);
+        let width = self.failing.iter().map(|failing| command(failing).chars().count()).max().unwrap_or(0);
+        let line = |failing: &Failing| {
+            let mut names: Vec<&str> = failing.violated.iter().map(|(name, _)| *name).collect();
+            let more = names.len().saturating_sub(NAMED_MAX);
+            names.truncate(NAMED_MAX);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("  {:width$}  # {}{more}\n", command(failing), names.join(", "))
+        };
+        let lines: String = self.failing.iter().map(line).collect();
+        format!("{}, each with its command\n{lines}", count_of(self.violated, "failing seed", "failing seeds"))
     }
 
     /// For machines: one object, with nothing in it that two machines could disagree on.
@@ -215,8 +238,8 @@ impl Tally {
             "verdict": self.verdict(),
             "expected": self.expected,
             "held": self.held,
+            "held_in_part": self.held_in_part,
             "violated": self.violated,
-            "inconclusive": self.inconclusive,
             "failing": failing.collect::<Vec<_>>(),
             "properties": properties.collect::<Vec<_>>(),
             "never_seen": self.never_seen(),
@@ -285,13 +308,49 @@ mod tests {
     }
 
     #[test]
-    fn failing_seeds_come_with_their_command_and_are_counted_beyond_ten() {
-        let all = tally((1..=12).map(|seed| found(seed, Verdict::Violated, 1)));
+    fn an_always_that_no_seed_checked_is_not_what_makes_a_check_inconclusive() {
+        let idle = |seed| {
+            let mut found = found(seed, Verdict::Inconclusive, 5);
+            found.properties[0] = property("one-vote", PropertyKind::Always, Verdict::Inconclusive, 0);
+            found
+        };
+        let all = tally([idle(1), idle(2)]);
+        assert_eq!(all.verdict(), Verdict::Holds);
+        assert!(all.text(&options()).contains("2 seeds: 2 held (2 of them without every situation), 0 violated;"));
+    }
+
+    #[test]
+    fn every_failing_seed_comes_with_its_command() {
+        let twelve_fail = (1..=12).map(|seed| found(seed, Verdict::Violated, 1));
+        let all = tally(twelve_fail.chain([found(13, Verdict::Holds, 1)]));
         let text = all.text(&options());
-        assert!(text.contains("seed 10 violated\n  one-vote: no reason given\n  repeat: headcount run voting-small --seed 10 --set shards=4\n"));
-        assert!(!text.contains("seed 11 violated") && text.contains("and 2 more seeds failed\n"));
-        assert!(text.contains("12 seeds: 0 held, 12 violated, 0 inconclusive"));
+        assert!(
+            text.starts_with("violated in 12 seeds: one-vote\n  seed 1: no reason given\n12 failing seeds, "),
+            "{text}"
+        );
+        for seed in 1..=12 {
+            let command = format!("headcount run voting-small --seed {seed} --set shards=4");
+            // The longest command has a seed of two digits.
+            let line = format!("\n  {command:width$}  # one-vote\n", width = command.len() + usize::from(seed < 10));
+            assert!(text.contains(&line), "{text}");
+        }
+        assert_eq!(text.matches("headcount run").count(), 12);
+        assert!(text.contains("\n13 seeds: 1 held, 12 violated; digest "), "{text}");
         assert!(text.ends_with("VIOLATED (expected: holds)\n"));
+        let value: serde_json::Value = serde_json::from_str(&all.json(&options())).unwrap();
+        assert_eq!(value["failing"].as_array().unwrap().len(), 12);
+    }
+
+    #[test]
+    fn a_reason_is_given_once_from_the_first_seed_that_gave_it() {
+        let because = |seed, why: &str| {
+            let mut found = found(seed, Verdict::Violated, 1);
+            found.properties[0].reason = Some(why.to_string());
+            found
+        };
+        let text = tally([because(4, "user 3 twice"), because(5, "user 9 twice")]).text(&options());
+        assert!(text.starts_with("violated in 2 seeds: one-vote\n  seed 4: user 3 twice\n"), "{text}");
+        assert!(!text.contains("user 9"));
     }
 
     #[test]
