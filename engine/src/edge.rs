@@ -364,3 +364,6 @@ impl Node for Edge {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

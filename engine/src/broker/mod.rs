@@ -366,3 +366,6 @@ impl Node for Broker {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
