@@ -103,3 +103,6 @@ impl Node for Scheduler {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

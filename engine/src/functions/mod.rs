@@ -81,3 +81,6 @@ impl std::fmt::Debug for Function {
         write!(f, "{} ({:?} on {})", self.name, self.trigger, self.pattern)
     }
 }
+
+#[cfg(test)]
+mod tests;
