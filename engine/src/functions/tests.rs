@@ -190,6 +190,45 @@ fn who_waits_gets_the_place_of_a_killed_execution() {
     assert_eq!((worker.counts().executions, worker.counts().cold_starts), (2, 1));
 }
 
+/// A Before Publish invocation on another channel than `c`.
+fn elsewhere(tag: u64) -> Msg {
+    let Msg::Invoke(mut invoke) = invocation(tag) else { unreachable!("it is one") };
+    invoke.publish.channel = "d".into();
+    Msg::Invoke(invoke)
+}
+
+/// What passes untouched takes no instance: whoever waits behind it gets the one that became free.
+#[test]
+fn who_waits_behind_a_message_without_a_function_is_served_too() {
+    let mut worker = worker(&SERVERLESS_2026_09, (1, 1, 2), reads_a_key());
+    let calls = kv_calls(&invoke(&mut worker, 0, 1));
+    assert!(input(&mut worker, 0, Input::Message { from: BROKER, msg: elsewhere(2) }).is_empty());
+    assert!(invoke(&mut worker, 0, 3).is_empty());
+    let sends = found(&mut worker, MS, calls[0]);
+    let done: Vec<u64> = ended(&sends).into_iter().map(|(tag, _)| tag).collect();
+    assert_eq!((done, kv_calls(&sends).len()), (vec![1, 2], 1), "and 3 has begun");
+}
+
+/// Handlers that await nothing (a refusal at first sight) follow each other, however many wait.
+#[test]
+fn a_long_queue_of_instant_handlers_is_worked_off_at_once() {
+    let waits_for_the_first = before(|context, event| async move {
+        if &*event.publisher == "first" {
+            let _ = context.kv_get("k").await;
+        }
+        Resolution::Abort { status: 400, body: "{}".into() }
+    });
+    let mut worker = worker(&SERVERLESS_2026_09, (1, 1, 50_000), waits_for_the_first);
+    let Msg::Invoke(mut first) = invocation(0) else { unreachable!("it is one") };
+    first.publish.publisher = "first".into();
+    let calls = kv_calls(&input(&mut worker, 0, Input::Message { from: BROKER, msg: Msg::Invoke(first) }));
+    for tag in 1..=50_000 {
+        invoke(&mut worker, 0, tag);
+    }
+    let done = ended(&found(&mut worker, MS, calls[0]));
+    assert!(done.iter().map(|(tag, _)| *tag).eq(0..=50_000), "{} in their order", done.len());
+}
+
 /// platform.md 3.3: 100 to 300 ms. Every cold instance's handler begins within it, and not all at the same moment.
 #[test]
 fn a_cold_instance_starts_after_100_to_300_ms_and_a_warm_one_at_once() {

@@ -211,8 +211,8 @@ impl Worker {
             };
             out.send(running.caller, Msg::Invoked { tag: running.tag, outcome });
         }
+        // Whoever waits for an instance gets it when everything of this moment is done: see `due`.
         self.warm += 1;
-        self.next_waiting(now, out);
     }
 
     /// Takes an ended execution's counters.
@@ -224,14 +224,6 @@ impl Worker {
         let Spent { kv, pubnub, publish, xhr, all, .. } = shared.spent;
         for (most, spent) in self.counts.most_ops.iter_mut().zip([kv, pubnub, publish, xhr, all]) {
             *most = spent.max(*most);
-        }
-    }
-
-    fn next_waiting(&mut self, now: Nanos, out: &mut Outbox) {
-        if self.warm > 0
-            && let Some((caller, invoke)) = self.waiting.pop_front()
-        {
-            self.begin(now, caller, invoke, out);
         }
     }
 
@@ -274,7 +266,8 @@ impl Worker {
                 self.advance(now, running, out);
             }
         }
-        while self.instances < self.config.concurrency
+        // A loop: handlers that end at once may be many, and those without a Function here take no instance at all.
+        while (self.warm > 0 || self.instances < self.config.concurrency)
             && let Some((caller, invoke)) = self.waiting.pop_front()
         {
             self.begin(now, caller, invoke, out);
