@@ -89,8 +89,10 @@ fn kv_calls(sends: &[Send]) -> Vec<u64> {
     sends.iter().filter_map(tag).collect()
 }
 
-/// Whose executions ended, and how: the payload, or status and body.
-fn ended(sends: &[Send]) -> Vec<(u64, Result<String, (u16, String)>)> {
+/// Whose execution ended, and how: the payload, or status and body.
+type Ended = (u64, Result<String, (u16, String)>);
+
+fn ended(sends: &[Send]) -> Vec<Ended> {
     let end = |send: &Send| match &send.msg {
         Msg::Invoked { tag, outcome } if send.to == BROKER => Some(match outcome {
             InvokeOutcome::Ok(payload) => (*tag, Ok(payload.to_string())),
@@ -101,7 +103,7 @@ fn ended(sends: &[Send]) -> Vec<(u64, Result<String, (u16, String)>)> {
     sends.iter().filter_map(end).collect()
 }
 
-fn refused(tag: u64, error: ApiError) -> (u64, Result<String, (u16, String)>) {
+fn refused(tag: u64, error: ApiError) -> Ended {
     (tag, Err((error.status, error.body.to_string())))
 }
 

@@ -197,11 +197,11 @@ impl Worker {
         }
         drop(shared);
         if let Poll::Ready(resolution) = polled {
-            self.end(now, id, resolution, out);
+            self.end(id, resolution, out);
         }
     }
 
-    fn end(&mut self, now: Nanos, id: u64, resolution: Resolution, out: &mut Outbox) {
+    fn end(&mut self, id: u64, resolution: Resolution, out: &mut Outbox) {
         let Some(running) = self.running.remove(id) else { return };
         self.settle(&running);
         if running.answer {
