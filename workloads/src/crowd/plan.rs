@@ -132,6 +132,9 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Vec<Plan> {
     plans
 }
 
+/// Ample time to log in, subscribe and read the session, each over the slowest ways there are.
+const TO_CONNECT: Nanos = 5 * SECOND;
+
 fn joins(scenario: &Scenario, seed: u64, vote_at: &[Option<Nanos>], plans: &mut [Plan]) {
     let (crowd, vote) = (&scenario.crowd, &scenario.vote);
     let mut draws = Stream::new(seed, "crowd.join", 0);
@@ -145,9 +148,11 @@ fn joins(scenario: &Scenario, seed: u64, vote_at: &[Option<Nanos>], plans: &mut 
             let latest = vote_at.unwrap_or(vote.close).max(vote.open + 1);
             vote.open + (bits * (latest - vote.open) as f64) as Nanos
         } else {
+            // Who votes while others still come has come before: it joins ahead of its own vote.
+            let early = vote_at.filter(|at| *at <= crowd.join.to).map(|at| at.saturating_sub(TO_CONNECT));
             let span = match crowd.join.kind {
                 JoinKind::AtOnce => 0,
-                JoinKind::Ramp => crowd.join.to - crowd.join.from,
+                JoinKind::Ramp => early.unwrap_or(crowd.join.to).saturating_sub(crowd.join.from),
             };
             crowd.join.from + (bits * span as f64) as Nanos
         };
