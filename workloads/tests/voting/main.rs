@@ -1,7 +1,9 @@
 //! The voting scenarios, run: one binary, a module for each part of voting.md 12 and for what this project adds.
 
+mod burst_and_ramp;
 mod chaos;
 mod determinism;
+mod integration;
 mod load;
 mod seeds;
 
