@@ -99,7 +99,8 @@ impl Canvas {
         match points {
             [] => {}
             [point] => {
-                let radius = (width * UNITS_PER_POINT).round().max(2.0) as u32;
+                // As wide as two and a half lines, or it would be lost.
+                let radius = (width * 1.25 * UNITS_PER_POINT).round().max(2.0) as u32;
                 self.body.push(Shape::Dot(units(*point), radius, colour.rgba().filled()));
             }
             _ => {

@@ -180,9 +180,10 @@ impl Frame {
     }
 
     fn faults(&mut self, run: &Outcome, lanes: &Lanes, lanes_top: f64) {
-        for fault in &run.faults {
-            let (from, to) = (self.at(fault.from_s, 0.0).0, self.at(fault.to_s, 0.0).0);
-            self.canvas.rect((from, self.top), (to.max(from + 1.0), self.bottom), Colour::Ink(0.10));
+        let bars = run.faults.iter().map(|fault| (self.at(fault.from_s, 0.0).0, self.at(fault.to_s, 0.0).0));
+        // Once, however many faults lie on each other: the lines have to show on it.
+        for (from, to) in united(bars.map(|(from, to)| (from, to.max(from + 1.0))).collect()) {
+            self.canvas.rect((from, self.top), (to, self.bottom), Colour::Ink(0.10));
         }
         let lane_y = |lane: usize| lanes_top + lane as f64 * LANE_HEIGHT;
         for placed in &lanes.faults {
@@ -191,8 +192,12 @@ impl Frame {
             self.words((placed.text_x, y + LANE_HEIGHT / 2.0), &placed.text, LANE_TEXT_SIZE, Anchor::Start, false);
         }
         for placed in &lanes.milestones {
-            let y = lane_y(placed.lane);
-            self.dashes(placed.bar.0, y + 2.0, self.bottom);
+            let (x, y) = (placed.bar.0, lane_y(placed.lane));
+            self.dashes(x, y + 2.0, y + LANE_HEIGHT);
+            for lane in (placed.lane + 1..lanes.count).filter(|lane| !lanes.is_taken(*lane, x, LANE_TEXT_SIZE)) {
+                self.dashes(x, lane_y(lane), lane_y(lane + 1));
+            }
+            self.dashes(x, self.top, self.bottom);
             let colour = Colour::Ink(0.75);
             let at = (placed.text_x, y + LANE_HEIGHT / 2.0);
             self.canvas.text(at, &placed.text, lettering(LANE_TEXT_SIZE, Anchor::Start, colour));
@@ -222,10 +227,17 @@ impl Frame {
             }
             self.words((self.left - 6.0, y), text, TEXT_SIZE, Anchor::End, false);
         }
+        let mut free_from = 0.0;
         for (value, text) in &spec.x.ticks {
             let x = self.at(*value, 0.0).0;
             self.canvas.line(&[(x, self.bottom), (x, self.bottom + 4.0)], Colour::Ink(0.6), 1.0);
-            self.words((x, self.bottom + LINE_HEIGHT / 2.0 + 5.0), text, TEXT_SIZE, Anchor::Middle, false);
+            // Within the sheet, and not where the text before it stands.
+            let half = text_width(text, TEXT_SIZE) / 2.0;
+            let middle = x.min(WIDTH - MARGIN / 2.0 - half);
+            if middle - half >= free_from {
+                self.words((middle, self.bottom + LINE_HEIGHT / 2.0 + 5.0), text, TEXT_SIZE, Anchor::Middle, false);
+                free_from = middle + half + MARGIN / 2.0;
+            }
         }
         self.canvas.line(&[(self.left, self.bottom), (self.right, self.bottom)], Colour::Ink(0.6), 1.0);
         let middle = (self.left + self.right) / 2.0;
@@ -234,6 +246,19 @@ impl Frame {
         let upwards = Lettering { upwards: true, ..lettering(TEXT_SIZE, Anchor::Middle, Colour::Ink(1.0)) };
         self.canvas.text(at, &spec.y.label, upwards);
     }
+}
+
+/// Ranges as the least number of ranges that cover the same, in order.
+fn united(mut ranges: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    ranges.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut all: Vec<(f64, f64)> = Vec::new();
+    for (from, to) in ranges {
+        match all.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => all.push((from, to)),
+        }
+    }
+    all
 }
 
 fn lettering(size: f64, anchor: Anchor, colour: Colour) -> Lettering {
@@ -295,6 +320,38 @@ mod tests {
         for (x, entry) in rows.iter().flatten() {
             assert!(x + 21.0 + text_width(&entry.text, TEXT_SIZE) <= 700.0);
         }
+    }
+
+    #[test]
+    fn faults_that_lie_on_each_other_are_shaded_once() {
+        let ranges = vec![(5.0, 9.0), (1.0, 3.0), (2.0, 4.0), (6.0, 7.0)];
+        assert_eq!(united(ranges), [(1.0, 4.0), (5.0, 9.0)]);
+    }
+
+    #[test]
+    fn texts_of_an_axis_stay_on_the_sheet_and_off_each_other() {
+        let texts = ["0", "99.99999", "99.999999", "99.9999999"];
+        let ticks = texts.iter().enumerate().map(|(i, text)| (i as f64 / 20.0, text.to_string()));
+        let mut ticks: Vec<(f64, String)> = ticks.collect();
+        ticks.push((1.0, "99.99999999".to_string()));
+        let frame = Frame::open(Spec {
+            title: "t",
+            caption: String::new(),
+            x: Axis { label: "x".into(), scale: Scale::Linear { from: 0.0, to: 1.0 }, ticks },
+            y: Axis::new("y", Scale::from_zero(1.0)),
+            legend: Vec::new(),
+            over_time: None,
+            plot_height: PLOT_HEIGHT,
+            grid: true,
+        });
+        let svg = frame.finish();
+        // 700 points / 20 = 35 between ticks, a text takes 60: every second one has room. The last one moves left.
+        let shown = |text: &str| svg.contains(&format!(">{text}</text>"));
+        assert!(shown("0") && shown("99.999999") && shown("99.99999999"));
+        assert!(!shown("99.9999999"));
+        let last = svg.lines().find(|line| line.contains(">99.99999999</text>")).unwrap();
+        let x: f64 = last.split("x=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+        assert!(x / 2.0 + text_width("99.99999999", TEXT_SIZE) / 2.0 <= WIDTH, "{last}");
     }
 
     #[test]

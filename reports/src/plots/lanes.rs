@@ -7,7 +7,7 @@ use super::canvas::{fitted, text_width};
 /// The most lanes a plot gives away to faults; what finds no place is shaded and counted, not named.
 pub const LANES_MAX: usize = 5;
 
-/// The widest text of a fault, in points.
+/// The widest text of a fault, in points; within its own bar it may be wider.
 const LABEL_WIDTH_MAX: f64 = 230.0;
 
 /// Room between two neighbours in a lane, in points.
@@ -32,6 +32,17 @@ pub struct Lanes {
     pub count: usize,
     /// Faults that are shaded but found no place for their name.
     pub unnamed: usize,
+}
+
+impl Lanes {
+    /// Whether a bar or a text of `lane` covers the place `x`.
+    pub fn is_taken(&self, lane: usize, x: f64, text_size: f64) -> bool {
+        let covers = |placed: &&Placed| {
+            let text_end = placed.text_x + text_width(&placed.text, text_size);
+            placed.bar.0.min(placed.text_x) <= x && x <= placed.bar.1.max(text_end)
+        };
+        self.milestones.iter().chain(&self.faults).filter(|placed| placed.lane == lane).any(|placed| covers(&placed))
+    }
 }
 
 /// Places all names over a plot that reaches from `left` to `right`; `x` gives the place of a virtual second.
@@ -68,10 +79,14 @@ fn put(
     (left, right): (f64, f64),
     text_size: f64,
 ) -> Option<Placed> {
-    let text = fitted(label, text_size, LABEL_WIDTH_MAX);
+    let text = fitted(label, text_size, LABEL_WIDTH_MAX.max(bar.1 - bar.0 - 8.0));
     let width = text_width(&text, text_size);
-    // After the start of its bar; moved left where it would leave the plot.
-    let text_x = (bar.0 + 4.0).min(right - width).max(left);
+    // After the start of its bar. Where it would leave the plot: before a line, and over a bar as far left as it must.
+    let text_x = match bar.0 + 4.0 {
+        after if after + width <= right => after,
+        _ if bar.1 > bar.0 => (right - width).max(left),
+        _ => (bar.0 - 4.0 - width).max(left),
+    };
     let extent = (bar.0.min(text_x) - GAP, bar.1.max(text_x + width) + GAP);
     let is_free = |lane: &Vec<(f64, f64)>| lane.iter().all(|other| extent.1 <= other.0 || other.1 <= extent.0);
     let lane = match taken.iter().position(is_free) {
@@ -117,7 +132,10 @@ mod tests {
     fn a_name_at_the_right_edge_moves_left() {
         let late = [Milestone { label: "revealed".into(), at_s: 99.0 }];
         let lanes = place(&late, &[], (0.0, 100.0), 11.0, |s| s);
-        assert!(lanes.milestones[0].text_x + text_width("revealed", 11.0) <= 100.0);
+        // It ends before its own line, which would otherwise go through it.
+        assert!(lanes.milestones[0].text_x + text_width("revealed", 11.0) <= 99.0);
+        assert!(lanes.is_taken(0, 98.0, 11.0) && lanes.is_taken(0, 60.0, 11.0));
+        assert!(!lanes.is_taken(0, 20.0, 11.0) && !lanes.is_taken(1, 98.0, 11.0));
         assert_eq!(lanes.milestones[0].bar, (99.0, 99.0));
     }
 }
