@@ -1,5 +1,6 @@
 //! The handlers of both variants, stepped by hand against the real stores.
 
+mod auditor;
 mod bench;
 mod budgets;
 mod lost_answers;
