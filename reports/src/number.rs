@@ -36,10 +36,12 @@ pub fn three_digits(value: f64) -> String {
     if text == "-0" { "0".to_string() } else { text.to_string() }
 }
 
-/// A duration given in milliseconds, in the unit that fits: `0.42 ms`, `87.3 ms`, `1.24 s`, `2 min 5 s`.
+/// A duration given in milliseconds, in the unit that fits: `49.9 µs`, `0.42 ms`, `87.3 ms`, `1.24 s`, `2 min 5 s`.
 pub fn duration_ms(ms: f64) -> String {
     if !ms.is_finite() {
         "–".to_string()
+    } else if ms > 0.0 && ms < 0.0995 {
+        format!("{} µs", three_digits(ms * 1000.0))
     } else if ms < 999.5 {
         format!("{} ms", three_digits(ms))
     } else if ms < 119_500.0 {
@@ -107,6 +109,8 @@ mod tests {
             assert_eq!(duration_ms(ms), text);
         }
         assert_eq!(duration_ms(3_600_000.0), "1 h");
+        assert_eq!((duration_ms(0.000_14), duration_ms(0.049_9)), ("0.14 µs".into(), "49.9 µs".into()));
+        assert_eq!(duration_ms(0.0), "0 ms");
     }
 
     #[test]

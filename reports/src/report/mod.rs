@@ -2,6 +2,7 @@
 
 use headcount_workloads::outcome::{Outcome, Verdict};
 
+use crate::number::count_of;
 use crate::plots::Drawn;
 use crate::summary::{expectation, verdict_word};
 
@@ -21,7 +22,7 @@ pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
         ("title", escaped(&format!("{}, seed {}: {word}", outcome.scenario, outcome.seed))),
         ("style", STYLE.to_string()),
         ("verdict", word.to_string()),
-        ("verdict_said", escaped(&verdict_said(outcome.verdict))),
+        ("verdict_said", escaped(&verdict_said(outcome))),
         ("expectation", escaped(&expectation(outcome))),
         ("facts", sections::facts(outcome)),
         ("broken", sections::broken(outcome)),
@@ -30,13 +31,19 @@ pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
     fill(TEMPLATE, &fields)
 }
 
-fn verdict_said(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Holds => "Every property held, and each met its situation.",
-        Verdict::Inconclusive => "No property was broken, but not every one met its situation.",
-        Verdict::Violated => "A property was broken.",
+fn verdict_said(outcome: &Outcome) -> String {
+    let with = |verdict| outcome.properties.iter().filter(|property| property.verdict == verdict).count() as u64;
+    let count = |verdict| count_of(with(verdict), "property", "properties");
+    match outcome.verdict {
+        Verdict::Holds => "Every property held, and each met its situation.".to_string(),
+        Verdict::Inconclusive => {
+            let open = count(Verdict::Inconclusive);
+            format!(
+                "No property was broken, but {open} did not meet the situation: many seeds together may, with headcount check."
+            )
+        }
+        Verdict::Violated => format!("{} did not hold.", count(Verdict::Violated)),
     }
-    .to_string()
 }
 
 /// Puts each field in the place of `{{name}}`, in one pass, so that nothing a run says can name a field.
@@ -93,6 +100,15 @@ mod tests {
         assert!(order.map(at).is_sorted());
         assert_eq!(page.matches("<svg").count(), plots::CATALOGUE.len());
         assert!(page.contains("functions-2026") && page.contains("headcount run x --seed 1"));
+    }
+
+    #[test]
+    fn the_verdict_counts_what_did_not_hold() {
+        let mut outcome = fixture::violated();
+        assert!(page(&outcome).contains("1 property did not hold."));
+        outcome.properties.retain(|property| property.verdict != Verdict::Violated);
+        outcome.verdict = Verdict::Inconclusive;
+        assert!(page(&outcome).contains("No property was broken, but 1 property did not meet the situation"));
     }
 
     #[test]

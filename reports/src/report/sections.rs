@@ -200,7 +200,8 @@ fn figures_of(plots: &[Drawn]) -> String {
         format!("<figure id=\"plot-{}\">\n{svg}</figure>\n", plot.name)
     };
     let body: String = plots.iter().map(figure).collect();
-    section("plots", "Plots", &format!("<div class=\"plots\">\n{body}</div>\n"))
+    let hint = "<p class=\"quiet narrow-only\">Plots are wider than this page: move them sideways.</p>\n";
+    section("plots", "Plots", &format!("{hint}<div class=\"plots\">\n{body}</div>\n"))
 }
 
 fn readings(outcome: &Outcome) -> String {

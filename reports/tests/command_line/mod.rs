@@ -1,4 +1,5 @@
 //! What every test of the command needs: the command itself, and eyes for a folder.
+#![allow(dead_code)]
 
 use std::fs;
 use std::path::Path;
