@@ -15,9 +15,9 @@ pub const TITLE: &str = "Latency over time";
 /// Where few votes were answered several are the same: a wider line shows on both sides of a narrower one.
 const QUANTILES: [(f64, &str, Colour, f64); 4] = [
     (1.0, "max", Colour::Hue(4, 0.8), 3.6),
-    (0.99, "p99", Colour::Hue(3, 1.0), 2.6),
-    (0.90, "p90", Colour::Hue(1, 1.0), 1.7),
-    (0.50, "p50", Colour::Hue(0, 1.0), 1.1),
+    (0.99, "p99", Colour::Hue(3, 1.0), 2.8),
+    (0.90, "p90", Colour::Hue(1, 1.0), 2.1),
+    (0.50, "p50", Colour::Hue(0, 1.0), 1.5),
 ];
 
 /// The latency the plot is about: submit to acknowledgement, or the first one where a pattern has none of that name.
