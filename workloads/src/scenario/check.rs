@@ -120,6 +120,11 @@ impl Check<'_> {
         let arrivals = &crowd.arrivals;
         if let ArrivalKind::PerSecond { counts } = &arrivals.kind {
             self.that(!counts.is_empty(), "crowd.arrivals.counts", || "must have a second".to_string())?;
+            // More could only be dropped without a word: a user votes once.
+            let (all, users) = (counts.iter().map(|n| u64::from(*n)).sum::<u64>(), crowd.users);
+            self.that(all <= users.into(), "crowd.arrivals", || {
+                format!("must have at most crowd.users = {users} arrivals in all, one for each user; it has {all}")
+            })?;
         } else {
             self.after("crowd.arrivals.to_s", arrivals.to, "crowd.arrivals.from_s", arrivals.from)?;
         }
@@ -214,8 +219,19 @@ impl Check<'_> {
     }
 
     fn end(&self) -> Checked {
-        let Scenario { heal, end, vote, bounds, .. } = self.scenario;
+        let Scenario { heal, end, vote, bounds, crowd, .. } = self.scenario;
         self.after("end_s", *end, "vote.reveal_s", vote.reveal)?;
+        let arrivals = &crowd.arrivals;
+        if matches!(arrivals.kind, ArrivalKind::PerSecond { .. }) {
+            self.that(arrivals.to <= *end, "crowd.arrivals", || {
+                format!("must be over by end_s = {}; it lasts to {}", s(*end), s(arrivals.to))
+            })?;
+        } else {
+            self.by("crowd.arrivals.to_s", arrivals.to, "end_s", *end)?;
+        }
+        if crowd.join.kind == JoinKind::Ramp {
+            self.by("crowd.join.to_s", crowd.join.to, "end_s", *end)?;
+        }
         let needed = heal + bounds.converge;
         self.that(*end >= needed, "end_s", || {
             format!("must be at least heal_s + bounds.converge_s = {}, or liveness cannot be checked", s(needed))

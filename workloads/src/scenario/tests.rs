@@ -161,6 +161,25 @@ fn a_csv_of_arrivals_is_taken_from_beside_the_scenario_and_echoed_whole() {
 }
 
 #[test]
+fn people_and_votes_that_could_never_come_are_refused() {
+    // 2 + 3 = 5 arrivals and 4 users.
+    let counts = "arrivals = { kind = \"per_second\", counts = [2, 3] }";
+    let right = "must have at most crowd.users = 4 arrivals in all, one for each user; it has 5";
+    let line = refused(&format!("[crowd]\nusers = 4\n{counts}"));
+    assert_eq!(line, format!("my.toml:8: crowd.arrivals: {right}"));
+    assert!(parse(&format!("[crowd]\nusers = 5\n{counts}")).is_ok());
+    // The vote opens at 10 s, is revealed at 75 s, and has 30 s to converge: the run ends at 105 s.
+    let seconds = ["0"; 96].join(", ");
+    let line = refused(&format!("[crowd]\narrivals = {{ kind = \"per_second\", counts = [{seconds}] }}"));
+    assert!(line.ends_with(": must be over by end_s = 105.0; it lasts to 106.0"), "{line}");
+    assert_eq!(
+        set_refused("crowd.arrivals.to_s", "106"),
+        "--set crowd.arrivals.to_s=106: must be at most end_s = 105.0"
+    );
+    assert_eq!(set_refused("crowd.join.to_s", "106"), "--set crowd.join.to_s=106: must be at most end_s = 105.0");
+}
+
+#[test]
 fn a_missing_file_is_answered_with_the_built_in_names() {
     let line = Scenario::load("no-such", &[]).unwrap_err().to_string();
     let start = "no-such: no such file: must be a scenario file or a built-in scenario: voting-500k, voting-small, ";

@@ -206,7 +206,8 @@ impl Tally {
             format!("  {:width$}  # {}{more}\n", command(failing), names.join(", "))
         };
         let lines: String = self.failing.iter().map(line).collect();
-        format!("{}, each with its command\n{lines}", count_of(self.violated, "failing seed", "failing seeds"))
+        let heading = count_of(self.violated, "failing seed, with its command", "failing seeds, each with its command");
+        format!("{heading}\n{lines}")
     }
 
     /// For machines: one object, with nothing in it that two machines could disagree on.
