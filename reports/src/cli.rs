@@ -129,6 +129,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop
     let verb = verbs.into_iter().find(|verb| arguments.get(1).is_some_and(|first| first == verb));
     let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Said(error.render().to_string()),
+        ErrorKind::InvalidSubcommand => Stop::Wrong(no_verb(&error.render().to_string(), &verbs)),
         _ => Stop::Wrong(one_line(&error.render().to_string(), verb)),
     })?;
     Ok(cli.verb.unwrap_or_else(flagship))
@@ -149,6 +150,13 @@ fn one_line(rendered: &str, verb: Option<&str>) -> Problem {
     let tip = paragraphs.find(is_tip).map_or_else(String::new, |tip| format!(" ({})", tip.trim()));
     let help = verb.map_or_else(|| "headcount --help".to_string(), |verb| format!("headcount {verb} --help"));
     Problem::new(format!("{wrong}{tip}; see {help}"))
+}
+
+/// Who leaves out the verb most likely wants a run.
+fn no_verb(rendered: &str, verbs: &[&str]) -> Problem {
+    let wrong = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let verbs = verbs.join(", ");
+    Problem::new(format!("{wrong}: must be one of {verbs}, as in headcount run voting-small; see headcount --help"))
 }
 
 fn seed(text: &str) -> Result<u64, String> {
@@ -213,7 +221,9 @@ mod tests {
         assert!(wrong("headcount check voting-small").contains("--seeds <N>"));
         assert!(wrong("headcount run x --sed 1").contains("--seed"), "the tip is kept");
         assert!(wrong("headcount run x --set shards").contains("as in vote.shards=4"));
-        assert!(wrong("headcount frobnicate").ends_with("see headcount --help"));
+        let line =
+            "unrecognized subcommand 'voting-calm': must be one of run, check, list, as in headcount run voting-small";
+        assert_eq!(wrong("headcount voting-calm"), format!("{line}; see headcount --help"));
         assert!(wrong("headcount check x --seeds -3").contains("1 or more"), "a minus is a wrong number, no option");
         let line = wrong("headcount run x --jobs 2");
         assert_eq!(line, "unexpected argument '--jobs' found; see headcount run --help");

@@ -136,6 +136,13 @@ impl Place {
                 folder.display()
             )));
         };
+        // It would be moved away from under whoever stands in it.
+        if std::env::current_dir().and_then(fs::canonicalize).is_ok_and(|here| here.starts_with(&target)) {
+            return Err(Refusal(format!(
+                "{}: is the folder you are in; name another folder for the run's files (--out DIR)",
+                folder.display()
+            )));
+        }
         refuse_foreign(folder, &target)?;
         let sibling = |what: &str| parent.join(hidden_name(&name.to_string_lossy(), what));
         let (partial, replaced) = (sibling("partial"), sibling("replaced"));
@@ -347,6 +354,7 @@ mod tests {
         let refusal = check(&home.path().join("file/run")).unwrap_err().to_string();
         assert!(refusal.contains("file/run: cannot be written (not a directory)"), "{refusal}");
         assert!(check(Path::new("/")).unwrap_err().to_string().contains("cannot hold a run"));
+        assert!(check(Path::new(".")).unwrap_err().to_string().contains(".: is the folder you are in; name another"));
         assert_eq!(names_in(home.path()).unwrap(), ["file"]);
     }
 

@@ -171,6 +171,8 @@ fn a_place_below_a_file_cannot_be_written_and_that_is_said_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "x").unwrap();
     let right = "name a folder that can be made and written (--out DIR)";
+    let line = ".: is the folder you are in; name another folder for the run's files (--out DIR)";
+    says(folder.path(), &["run", "voting-500k", "--out", "."], line);
     let line = format!("file/run: cannot be written (not a directory); {right}");
     // With the flagship: 20 s of computing would show if the place were looked at after the run only.
     says(folder.path(), &["run", "voting-500k", "--out", "file/run"], &line);

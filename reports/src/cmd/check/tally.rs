@@ -160,7 +160,7 @@ impl Tally {
         }
         let in_part = match self.held_in_part {
             0 => String::new(),
-            seeds => format!(" ({} of them without every situation)", grouped(seeds)),
+            seeds => format!(" ({} of them met only some situations)", grouped(seeds)),
         };
         text.push_str(&format!(
             "{}: {} held{in_part}, {} violated; digest {:016x}\n",
@@ -317,7 +317,7 @@ mod tests {
         };
         let all = tally([idle(1), idle(2)]);
         assert_eq!(all.verdict(), Verdict::Holds);
-        assert!(all.text(&options()).contains("2 seeds: 2 held (2 of them without every situation), 0 violated;"));
+        assert!(all.text(&options()).contains("2 seeds: 2 held (2 of them met only some situations), 0 violated;"));
     }
 
     #[test]
