@@ -1,7 +1,7 @@
 //! Access Manager: tokens that say who may read and write what, until when.
 //!
 //! A real token is CBOR with an HMAC-SHA256 signature; here it is the same fields as plain data with a keyed
-//! SipHash-2-4 over them in the signature's place: a client cannot make one that verifies.
+//! SipHash-1-3 over them in the signature's place: a client cannot make one that verifies.
 
 mod manager;
 mod verifier;

@@ -5,6 +5,7 @@ pub mod appcontext;
 pub mod auth;
 pub mod base64url;
 pub mod broker;
+pub mod chunks;
 pub mod contract;
 pub mod dice;
 pub mod edge;

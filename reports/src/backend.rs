@@ -32,9 +32,9 @@ pub fn virtual_ns_total(scenario: &Scenario) -> u64 {
     scenario.end
 }
 
-/// Runs one seed of a scenario made ready. `progress` is moved on in virtual nanoseconds, up to [`virtual_ns_total`].
+/// Runs one seed of a scenario made ready, as the last thing this process simulates. `progress` is moved on in virtual nanoseconds, up to [`virtual_ns_total`].
 pub fn run_once(prepared: &Prepared, seed: u64, trace: bool, progress: Option<Arc<AtomicU64>>) -> Outcome {
-    prepared.run(seed, run::RunOptions { trace, progress })
+    prepared.run(seed, run::RunOptions { trace, progress, last: true })
 }
 
 /// One part of the catalogue: its heading, and a name and a line for each entry.

@@ -18,12 +18,12 @@ pub fn counters(ended: &Ended, seen: &Seen<'_>) -> Counters {
     let mut counters = Counters::new();
     let mut add = |name: &str, by: u64| *counters.entry(name.to_owned()).or_default() += by;
     for crowd in &seen.crowds {
-        for vote in &crowd.votes {
-            add("votes.intended", 1);
-            add("votes.submitted", u64::from(vote.attempts > 0));
-            add("votes.attempts", u64::from(vote.attempts));
-            add(fate_word(vote.fate), 1);
-        }
+        add("votes.intended", crowd.votes.len() as u64);
+        add("votes.submitted", crowd.votes.iter().filter(|vote| vote.attempts > 0).count() as u64);
+        add("votes.attempts", crowd.votes.iter().map(|vote| u64::from(vote.attempts)).sum());
+        let mut fates: BTreeMap<&str, u64> = BTreeMap::new();
+        crowd.votes.iter().for_each(|vote| *fates.entry(fate_word(vote.fate)).or_default() += 1);
+        fates.into_iter().for_each(|(fate, votes)| add(fate, votes));
         add("votes.repeated_answers", crowd.repeated_answers);
         add("clients.logins", crowd.logins);
         add("clients.token_refreshes", crowd.token_refreshes);

@@ -1,7 +1,7 @@
 //! Who is a member of which channel: dense records, for hundreds of thousands of voters in one session.
 //!
-//! A membership takes 40 bytes here and a user with memberships 40 more, each with an eighth of slack, 11 bytes of
-//! index at most, and 8 in the channel's list: about 120 bytes beside the text of its `custom`.
+//! A membership takes 40 bytes here and a user with memberships 40 more, 11 bytes of index at most, and 4 to 8 in the
+//! channel's list: about 100 bytes beside the text of its `custom`.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
+use crate::chunks::Chunks;
 use crate::contract::Nanos;
 use crate::message::{Channel, UserId};
 
@@ -40,8 +41,8 @@ struct Room {
 /// All memberships. Lists are in order of joining, but a leaver's place is taken by the last one.
 #[derive(Debug, Default)]
 pub struct Memberships {
-    records: Vec<Membership>,
-    users: Vec<Member>,
+    records: Chunks<Membership>,
+    users: Chunks<Member>,
     user_index: HashTable<u32>,
     rooms: Vec<Room>,
     room_index: FxHashMap<Channel, u32>,
@@ -78,9 +79,9 @@ impl Memberships {
         };
         let members = &mut self.rooms[room as usize].members;
         let place = members.len() as u32;
-        push_tightly(members, at);
+        members.push(at);
         self.users[user as usize].memberships.push(at);
-        push_tightly(&mut self.records, Membership { custom, updated, user, channel: room, place });
+        self.records.push(Membership { custom, updated, user, channel: room, place });
     }
 
     /// Removes a membership; whether there was one.
@@ -144,19 +145,11 @@ impl Memberships {
             return number;
         }
         let number = u32::try_from(self.users.len()).expect("fewer than 2^32 users");
-        push_tightly(&mut self.users, Member { id: user.clone(), memberships: SmallVec::new() });
+        self.users.push(Member { id: user.clone(), memberships: SmallVec::new() });
         let Self { users, user_index, .. } = self;
         user_index.insert_unique(hash(user), number, |at| hash(&users[*at as usize].id));
         number
     }
-}
-
-/// Grows by an eighth instead of doubling.
-fn push_tightly<T>(list: &mut Vec<T>, item: T) {
-    if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 8).max(16));
-    }
-    list.push(item);
 }
 
 fn hash(text: &str) -> u64 {

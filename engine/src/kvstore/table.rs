@@ -1,4 +1,4 @@
-//! The keys and values of one replica: dense entries and a small index, about 75 bytes a key beside the texts.
+//! The keys and values of one replica: dense entries and a small index, about 67 bytes a key beside the texts.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
+use crate::chunks::Chunks;
 use crate::contract::Nanos;
 
 /// One key's latest write, or what is left of it.
@@ -31,14 +32,14 @@ impl Entry {
 /// Entries by key.
 #[derive(Debug, Default)]
 pub struct Table {
-    entries: Vec<Entry>,
+    entries: Chunks<Entry>,
     /// Positions in `entries`.
     index: HashTable<u32>,
 }
 
 impl Table {
     /// All entries, in no order that means anything, though always the same one.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &Chunks<Entry> {
         &self.entries
     }
 
@@ -57,23 +58,18 @@ impl Table {
     /// Adds an entry whose key is not in the table.
     pub fn insert_new(&mut self, entry: Entry) {
         let at = u32::try_from(self.entries.len()).expect("fewer than 2^32 keys");
-        if self.entries.len() == self.entries.capacity() {
-            // An eighth more instead of twice as much: a million keys are 56 MB, and four replicas hold them.
-            self.entries.reserve_exact((self.entries.len() / 8).max(64));
-        }
         let Self { entries, index } = self;
         index.insert_unique(hash(&entry.key), at, |at| hash(&entries[*at as usize].key));
         entries.push(entry);
     }
 
     /// Shows every entry to `keep`, which may change all but the key, and drops those it does not want.
-    pub fn retain(&mut self, mut keep: impl FnMut(&mut Entry) -> bool) {
+    pub fn retain(&mut self, keep: impl FnMut(&mut Entry) -> bool) {
         let before = self.entries.len();
-        self.entries.retain_mut(|entry| keep(entry));
+        self.entries.retain_mut(keep);
         if self.entries.len() == before {
             return;
         }
-        self.entries.shrink_to(self.entries.len() + self.entries.len() / 8);
         let entries = &self.entries;
         self.index.clear();
         for (at, entry) in entries.iter().enumerate() {
@@ -99,8 +95,8 @@ mod tests {
 
     #[test]
     fn an_entry_takes_56_bytes() {
-        // 16 + 16 for two shared texts, 8 + 8 for two times, 4 for the writer, padded to 8. With an eighth of slack
-        // and at most 5 * 16/7 = 11.4 bytes of index: 56 * 9/8 + 11.4 = 74.4 bytes a key.
+        // 16 + 16 for two shared texts, 8 + 8 for two times, 4 for the writer, padded to 8. With at most
+        // 5 * 16/7 = 11.4 bytes of index: 67.4 bytes a key.
         assert_eq!(size_of::<Entry>(), 56);
     }
 

@@ -2,14 +2,16 @@
 //! time and each user differently, and do it again.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use headcount_engine::access::Role;
 use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, NodeId, Outbox, SECOND};
-use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, ObjectsOp};
+use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, ObjectsOk, ObjectsOp};
+use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::{Variant, shard};
 
 use super::record::LateSync;
-use super::{AWAY, CALL_PATIENCE, Connection, Crowd, EdgeView, Later, QUIET, WIFI, session_of, tag};
+use super::{AWAY, CALL_PATIENCE, Connection, Crowd, EdgeView, Later, QUIET, WIFI, tag};
 
 /// The first wait before a reconnect is up to this long; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_FIRST: Nanos = SECOND;
@@ -113,25 +115,41 @@ impl Crowd {
 
     /// Reads the session's object, as every late joiner does (voting.md 5.4, FR-7).
     pub(super) fn sync(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
-        self.users[client as usize].synced = false;
-        let generation = self.users[client as usize].generation;
-        self.syncs.push_back((now + CALL_PATIENCE, client, generation));
+        let user = &mut self.users[client as usize];
+        user.reading += 1;
+        user.asking = true;
+        let reading = user.reading;
+        self.syncs.push_back((now + CALL_PATIENCE, client, reading));
         let op = ObjectsOp::GetChannel { channel: self.control.clone() };
-        self.call(client, tag::SYNC | u64::from(generation), Call::Objects(Box::new(op)), out);
+        self.call(client, tag::SYNC | u64::from(reading), Call::Objects(Box::new(op)), out);
     }
 
-    pub(super) fn synced(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {
+    /// The session's object, as a client reads it out of an answer.
+    fn session_of(&mut self, ok: &ApiOk) -> Option<Arc<SessionObject>> {
+        let ApiOk::Objects(ObjectsOk::Object(object)) = ok else { return None };
+        if let Some((body, session)) = &self.object
+            && *body == object.body
+        {
+            return Some(session.clone());
+        }
+        let session = Arc::new(SessionObject::from_body(&object.body)?);
+        self.object = Some((object.body.clone(), session.clone()));
+        Some(session)
+    }
+
+    pub(super) fn synced(&mut self, now: Nanos, client: u32, reading: u32, msg: Msg, out: &mut Outbox) {
         let Msg::Answer { result, .. } = msg else { return };
-        let user = &self.users[client as usize];
-        if user.generation != generation {
+        let user = &mut self.users[client as usize];
+        if !user.asking || user.reading != reading {
             return;
         }
+        user.asking = false;
+        user.synced = result.is_ok();
         match result {
             Ok(ok) => {
-                let Some(session) = session_of(&ok) else { return };
-                let first = user.shard_count == 0;
+                let Some(session) = self.session_of(&ok) else { return };
                 let user = &mut self.users[client as usize];
-                user.synced = true;
+                let first = user.shard_count == 0;
                 user.shard_count = session.shard_count as u16;
                 let total = session.tally.get("total").and_then(serde_json::Value::as_u64).unwrap_or(0);
                 let status = session.status as u8;
@@ -155,8 +173,7 @@ impl Crowd {
                 } else {
                     // Not there yet, or away: ask again later.
                     let wait = QUIET + self.throw(client) % QUIET;
-                    let generation = self.users[client as usize].generation;
-                    self.later.push(Reverse((now + wait, Later::Sync { client, generation })));
+                    self.later.push(Reverse((now + wait, Later::Sync { client, reading })));
                 }
             }
         }
@@ -171,9 +188,9 @@ impl Crowd {
     }
 
     /// Whether this reading of App Context still waits for its answer.
-    pub(super) fn waits_for_sync(&self, client: u32, generation: u32) -> bool {
+    pub(super) fn waits_for_sync(&self, client: u32, reading: u32) -> bool {
         let user = &self.users[client as usize];
-        user.generation == generation && user.connection == Connection::Connected && !user.synced
+        user.asking && user.reading == reading && user.connection == Connection::Connected
     }
 
     /// Whether this attempt still waits for its answer.
@@ -262,10 +279,11 @@ impl Crowd {
                     let user = &self.users[client as usize];
                     let status = self.status(client);
                     let curious = status < 3 && (status > 0 || user.shard_count == 0);
-                    if self.conn[client as usize] & AWAY == edge as u8 && curious {
-                        let generation = user.generation;
+                    // One whose last reading failed asks again by itself.
+                    if self.conn[client as usize] & AWAY == edge as u8 && curious && user.synced && !user.asking {
+                        let reading = user.reading;
                         let wait = self.throw(client) % QUIET;
-                        self.later.push(Reverse((now + wait, Later::Sync { client, generation })));
+                        self.later.push(Reverse((now + wait, Later::Sync { client, reading })));
                     }
                 }
             }

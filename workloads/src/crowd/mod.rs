@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 use headcount_engine::access::Token;
 use headcount_engine::contract::{Input, MS, Nanos, Node, NodeId, Outbox, SECOND};
-use headcount_engine::message::{ApiOk, Call, Channel, Delivery, Msg, Recipients, Request};
+use headcount_engine::message::{Call, Channel, Delivery, Msg, Recipients, Request};
+use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::{Variant, shard};
 use headcount_engine::timetoken::Timetoken;
 use headcount_sim::link::{cellular_latency, wifi_latency};
@@ -90,7 +91,9 @@ struct User {
     online: bool,
     /// Connection attempts without success.
     failures: u8,
-    /// Whether the latest reading of App Context answered.
+    /// Counts readings of App Context; whether the latest is under way; if not, whether it went well.
+    reading: u32,
+    asking: bool,
     synced: bool,
     /// 0 created, 1 open, 2 closed, 3 revealed: the farthest it has seen, but for what its edge has sent to all since it
     /// connected (see [`Crowd::status`]).
@@ -105,7 +108,7 @@ struct User {
 enum Later {
     Reconnect { client: u32, generation: u32 },
     Resend { vote: u32, attempt: u16 },
-    Sync { client: u32, generation: u32 },
+    Sync { client: u32, reading: u32 },
 }
 
 /// What kind of call a tag belongs to: its top byte.
@@ -156,6 +159,8 @@ pub struct Crowd {
     later: BinaryHeap<Reverse<(Nanos, Later)>>,
     quiet_check: Nanos,
     newest_broadcast: u64,
+    /// The session's object as it was last read, and what it says: thousands read the same one.
+    object: Option<(Arc<str>, Arc<SessionObject>)>,
     record: Record,
     online: u32,
 }
@@ -175,6 +180,8 @@ impl Crowd {
             joined: false,
             online: true,
             failures: 0,
+            reading: 0,
+            asking: false,
             synced: false,
             status: 0,
             edge: 0,
@@ -195,6 +202,7 @@ impl Crowd {
             later: BinaryHeap::new(),
             quiet_check: QUIET,
             newest_broadcast: 0,
+            object: None,
             record: Record::default(),
             online: 0,
             next_action: 0,
@@ -363,8 +371,8 @@ impl Crowd {
                 self.back_off(now, client);
             }
         }
-        while let Some(&(deadline, client, generation)) = self.syncs.front() {
-            let waits = self.waits_for_sync(client, generation);
+        while let Some(&(deadline, client, reading)) = self.syncs.front() {
+            let waits = self.waits_for_sync(client, reading);
             if waits && deadline > now {
                 break;
             }
@@ -403,11 +411,12 @@ impl Crowd {
                     }
                 }
                 Later::Resend { vote, attempt } => self.resend(now, vote, attempt, out),
-                Later::Sync { client, generation } => {
+                Later::Sync { client, reading } => {
                     let user = &self.users[client as usize];
-                    if user.generation == generation
+                    if user.reading == reading
+                        && !user.asking
                         && user.connection == Connection::Connected
-                        && self.status(client) < 3
+                        && (self.status(client) < 3 || user.shard_count == 0)
                     {
                         self.record.polls += 1;
                         self.sync(now, client, out);
@@ -468,13 +477,3 @@ fn last_mile(sampler: &Sampler, bits: u64) -> Nanos {
     sampler.sample(bits) + if bits.trailing_zeros() >= 10 { RETRANSMIT } else { 0 }
 }
 
-/// The session's App Context object as a client reads it out of an answer.
-fn session_of(ok: &ApiOk) -> Option<headcount_engine::patterns::voting::session::SessionObject> {
-    use headcount_engine::message::ObjectsOk;
-    match ok {
-        ApiOk::Objects(ObjectsOk::Object(object)) => {
-            headcount_engine::patterns::voting::session::SessionObject::from_body(&object.body)
-        }
-        _ => None,
-    }
-}

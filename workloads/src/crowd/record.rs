@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use headcount_engine::chunks::Chunks;
 use headcount_engine::contract::Nanos;
 
 use crate::crowd::plan::{Mischief, VoteKind};
@@ -125,7 +126,7 @@ impl Second {
 /// Everything one crowd saw.
 #[derive(Debug, Default)]
 pub struct Record {
-    pub votes: Vec<Vote>,
+    pub votes: Chunks<Vote>,
     pub broadcasts: Vec<Broadcast>,
     /// The first payload of each control message by type, and when it came.
     pub control: BTreeMap<String, (Nanos, String)>,

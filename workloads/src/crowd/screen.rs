@@ -1,5 +1,6 @@
 //! What is shown: tallies, states, results. A screen never goes back: a tally with a smaller number is not shown.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use headcount_engine::contract::{Nanos, Outbox};
@@ -91,14 +92,14 @@ impl Crowd {
     }
 
     /// The message's type, if the platform says that it comes from one who may send it.
-    fn genuine(&mut self, envelope: &Arc<Envelope>) -> Option<String> {
+    fn genuine<'e>(&mut self, envelope: &'e Envelope) -> Option<Cow<'e, str>> {
         let right = if *envelope.channel == *self.control { &self.config.host_id } else { FUNCTIONS };
         if *envelope.publisher != *right {
-            let Envelope { publisher, channel, payload, .. } = &**envelope;
+            let Envelope { publisher, channel, payload, .. } = envelope;
             self.record.forged.note(|| format!("{publisher} published on {channel}: {payload}"));
             return None;
         }
-        serde_json::from_str::<Header<'_>>(&envelope.payload).ok().map(|header| header.kind.into_owned())
+        kind_of(&envelope.payload)
     }
 
     /// Whose acknowledgement it is, if it is somebody of this crowd.
@@ -241,6 +242,15 @@ impl Legs {
                 }
             }
         }
+    }
+}
+
+/// A message's type. Nearly all messages begin with it: those need not be read to their end to learn it.
+fn kind_of(payload: &str) -> Option<Cow<'_, str>> {
+    let first = payload.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split_once('"')).map(|(kind, _)| kind);
+    match first {
+        Some(kind) if !kind.contains('\\') => Some(Cow::Borrowed(kind)),
+        _ => serde_json::from_str::<Header<'_>>(payload).ok().map(|header| header.kind),
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use headcount_engine::patterns::voting::audit::VoteRow;
-
 use super::{Index, Property, Request, Seen, accepted};
 use crate::crowd::plan::{VoteKind, user_id, user_of};
 use crate::crowd::record::{Fate, Reason, Vote};
@@ -58,17 +56,17 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
     promise: "NFR-4, NFR-5, FR-8, FR-9",
     says: "every accepted vote is in the audit log exactly once, with the same user, request and option",
     check: |seen, checks| {
-        let row = |(index, row): (usize, &VoteRow)| Some((seen.request_of(&row.request_id)?, index));
-        let rows = Index::new(seen.ledger.log().iter().enumerate().filter_map(row).collect());
+        let row = |(index, request): (usize, &Option<Request>)| request.map(|request| (request, index));
+        let rows = Index::new(seen.scenario.crowd.users, seen.row_requests().iter().enumerate().filter_map(row));
         let mut checked = 0;
         let mut wrong = None;
         for (region, vote) in seen.votes().filter(|(_, vote)| accepted(vote)) {
             checked += 1;
             let user = seen.user(region, vote);
-            let found = rows.get(Request { user, stamp: vote.stamp });
-            let fault = match found {
-                [(_, index)] => {
-                    let row = &seen.ledger.log()[*index];
+            let mut found = rows.get(Request { user, stamp: vote.stamp });
+            let fault = match (found.next(), found.count()) {
+                (Some(index), 0) => {
+                    let row = &seen.ledger.log()[index];
                     let option = seen.option_id(vote.option).unwrap_or_default();
                     let same = **seen.ledger.name(row.option) == *option;
                     if same && user_of(&row.user_id) == Some(user) {
@@ -81,9 +79,10 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
                         row.user_id
                     )
                 }
-                rows => {
+                (first, others) => {
                     let request = seen.request_id(region, vote);
-                    format!("{request} was accepted and is in the audit log {} times", rows.len())
+                    let times = usize::from(first.is_some()) + others;
+                    format!("{request} was accepted and is in the audit log {times} times")
                 }
             };
             wrong.get_or_insert(fault);
@@ -98,14 +97,10 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
 
 /// The vote that was cast under a requestId. An impostor can hit upon the very millisecond, and so the requestId, of its
 /// victim's own vote: then that one is meant, for the request is its user's.
-fn cast_under<'v>(
-    seen: &Seen<'_>,
-    by_request: &'v Index<(usize, &'v Vote)>,
-    request_id: &str,
-) -> Option<&'v (usize, &'v Vote)> {
-    let found = by_request.get(seen.request_of(request_id)?);
-    let own = found.iter().find(|(_, (_, vote))| vote.kind != VoteKind::Impostor);
-    own.or(found.first()).map(|(_, found)| found)
+fn cast_under<'v>(by_request: &Index<(usize, &'v Vote)>, request: Option<Request>) -> Option<(usize, &'v Vote)> {
+    let mut found = by_request.get(request?);
+    let own = found.clone().find(|(_, vote)| vote.kind != VoteKind::Impostor);
+    own.or_else(|| found.next())
 }
 
 /// Nothing counted that was not cast.
@@ -116,9 +111,9 @@ pub const COUNTED_WAS_CAST: Property = Property {
     check: |seen, checks| {
         let by_request = seen.by_request();
         let mut wrong = None;
-        for row in seen.ledger.log() {
+        for (row, request) in seen.ledger.log().iter().zip(seen.row_requests()) {
             let option = seen.ledger.name(row.option);
-            let fault = match cast_under(seen, &by_request, &row.request_id) {
+            let fault = match cast_under(by_request, *request) {
                 None => format!("{} of {} was never submitted", row.request_id, row.user_id),
                 Some((_, vote)) if matches!(vote.kind, VoteKind::Impostor | VoteKind::Viewer) => {
                     format!("{} was submitted by somebody who may not: {:?}", row.request_id, vote.kind)
@@ -198,9 +193,10 @@ pub const TALLY_IS_ACKNOWLEDGED: Property = Property {
         let by_request = seen.by_request();
         let mut wrong = None;
         let mut checked = 0;
-        for row in seen.ledger.log().iter().filter(|row| !row.replaced) {
-            let Some((region, vote)) = cast_under(seen, &by_request, &row.request_id) else { continue };
-            let gone = seen.unreachable[*region][vote.client as usize];
+        let rows = seen.ledger.log().iter().zip(seen.row_requests());
+        for (row, request) in rows.filter(|(row, _)| !row.replaced) {
+            let Some((region, vote)) = cast_under(by_request, *request) else { continue };
+            let gone = seen.unreachable[region][vote.client as usize];
             if vote.fate == Fate::GaveUp || gone {
                 continue;
             }

@@ -16,6 +16,8 @@ mod tallies;
 
 pub use self::ballots::acknowledged_votes;
 
+use std::cell::OnceCell;
+
 use headcount_engine::contract::Nanos;
 use headcount_engine::patterns::voting::audit::Ledger;
 use headcount_engine::patterns::voting::host::Done;
@@ -44,6 +46,15 @@ pub struct Seen<'a> {
     pub faults: &'a [headcount_sim::FaultWindow],
     /// The most calls any execution made: KV, App Context and publishes, publishes, xhr, all.
     pub most_ops: [u32; 5],
+    /// What more than one property needs, made when the first one asks.
+    pub shared: Shared<'a>,
+}
+
+/// What is worked out once for all properties.
+#[derive(Default)]
+pub struct Shared<'a> {
+    row_requests: OnceCell<Vec<Option<Request>>>,
+    by_request: OnceCell<Index<(usize, &'a Vote)>>,
 }
 
 /// A property's name, the promise it checks, and the check.
@@ -128,28 +139,51 @@ struct Request {
     stamp: u64,
 }
 
-/// Things by their request: sorted once, then searched. Half a million of them fit where a map of texts would not.
+/// Things by their request: dealt out by user once, then found at their place. Half a million of them fit where a map of
+/// texts would not.
 struct Index<T> {
-    entries: Vec<(Request, T)>,
+    /// Where each user's things begin, and where the last one's end.
+    starts: Vec<u32>,
+    /// Stamp and thing, user by user.
+    things: Vec<(u64, T)>,
 }
 
-impl<T> Index<T> {
-    fn new(mut entries: Vec<(Request, T)>) -> Self {
-        entries.sort_by_key(|(request, _)| *request);
-        Self { entries }
+impl<T: Copy> Index<T> {
+    /// Of the crowd's users; a request of anybody else is left out, for nobody will ask for it.
+    fn new(users: u32, entries: impl Iterator<Item = (Request, T)> + Clone) -> Self {
+        let mut starts = vec![0u32; users as usize + 1];
+        let own = entries.filter(|(request, _)| request.user < users);
+        own.clone().for_each(|(request, _)| starts[request.user as usize + 1] += 1);
+        for user in 1..starts.len() {
+            starts[user] += starts[user - 1];
+        }
+        let Some((first, thing)) = own.clone().next() else { return Self { starts, things: Vec::new() } };
+        // Each user's place moves on with each of their things and so ends where the next one's begins.
+        let mut things = vec![(first.stamp, thing); starts[users as usize] as usize];
+        for (Request { user, stamp }, thing) in own {
+            let place = &mut starts[user as usize];
+            things[*place as usize] = (stamp, thing);
+            *place += 1;
+        }
+        starts.rotate_right(1);
+        starts[0] = 0;
+        Self { starts, things }
     }
 
     /// All things of this request.
-    fn get(&self, request: Request) -> &[(Request, T)] {
-        let from = self.entries.partition_point(|(known, _)| *known < request);
-        let to = from + self.entries[from..].partition_point(|(known, _)| *known == request);
-        &self.entries[from..to]
+    fn get(&self, request: Request) -> impl Iterator<Item = T> + Clone {
+        let user = request.user as usize;
+        let span = match self.starts.get(user..user + 2) {
+            Some(ends) => ends[0] as usize..ends[1] as usize,
+            None => 0..0,
+        };
+        self.things[span].iter().filter(move |(stamp, _)| *stamp == request.stamp).map(|(_, thing)| *thing)
     }
 }
 
 impl<'a> Seen<'a> {
     /// Every vote of the crowd, with its region.
-    fn votes(&self) -> impl Iterator<Item = (usize, &'a Vote)> + '_ {
+    fn votes(&self) -> impl Iterator<Item = (usize, &'a Vote)> + Clone + '_ {
         self.crowds.iter().enumerate().flat_map(|(region, crowd)| crowd.votes.iter().map(move |vote| (region, vote)))
     }
 
@@ -178,15 +212,24 @@ impl<'a> Seen<'a> {
         self.votes().filter(|(_, vote)| wanted(vote)).count() as u64
     }
 
-    /// Every vote by its request.
-    fn by_request(&self) -> Index<(usize, &'a Vote)> {
+    /// The request of each row of the audit log, if it is one of this crowd's.
+    fn row_requests(&self) -> &[Option<Request>] {
+        self.shared.row_requests.get_or_init(|| self.ledger.log().iter().map(|row| self.request_of(&row.request_id)).collect())
+    }
+
+    /// Every vote by its request, with its region.
+    fn by_request(&self) -> &Index<(usize, &'a Vote)> {
+        self.shared.by_request.get_or_init(|| self.index_votes())
+    }
+
+    fn index_votes(&self) -> Index<(usize, &'a Vote)> {
         let users = self.scenario.crowd.users;
         let request = |(region, vote): (usize, &'a Vote)| {
             let user = self.user(region, vote);
             let named = if vote.kind == VoteKind::Impostor { (user + 1) % users } else { user };
             (Request { user: named, stamp: vote.stamp }, (region, vote))
         };
-        Index::new(self.votes().map(request).collect())
+        Index::new(users, self.votes().map(request))
     }
 
     /// The request of a requestId, if it is one of this crowd's.

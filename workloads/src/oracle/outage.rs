@@ -41,11 +41,10 @@ pub const FAIL_CLOSED: Property = Property {
                     continue;
                 }
                 outages += 1;
-                for row in seen.ledger.log() {
-                    let of_region =
-                        user_of(&row.user_id).is_some_and(|user| user % seen.crowds.len() as u32 == region as u32);
-                    checked += u64::from(of_region);
-                    if of_region && (from..outage.end).contains(&row.server_ts) {
+                // Any row could have been recorded during it: each is looked at, its region only where its time is wrong.
+                checked += seen.ledger.log().len() as u64;
+                for row in seen.ledger.log().iter().filter(|row| (from..outage.end).contains(&row.server_ts)) {
+                    if user_of(&row.user_id).is_some_and(|user| user % seen.crowds.len() as u32 == region as u32) {
                         wrong.get_or_insert_with(|| {
                             format!("{} was recorded while {name} could not dedupe", row.request_id)
                         });

@@ -17,6 +17,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
 use super::api::{CastVote, Snapshot};
+use crate::chunks::Chunks;
 use crate::contract::Nanos;
 use crate::patterns::voting::message::reason;
 use crate::patterns::voting::session::{SessionSpec, Status};
@@ -151,8 +152,8 @@ pub enum Refused {
 /// All tables.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    log: Vec<VoteRow>,
-    decisions: Vec<Decided>,
+    log: Chunks<VoteRow>,
+    decisions: Chunks<Decided>,
     sessions: Vec<Session>,
     names: Vec<Arc<str>>,
     by_request: HashTable<u32>,
@@ -167,12 +168,12 @@ fn hash(key: impl Hash) -> u64 {
 
 impl Ledger {
     /// Every accepted vote in the order of acceptance, replaced ones too.
-    pub fn log(&self) -> &[VoteRow] {
+    pub fn log(&self) -> &Chunks<VoteRow> {
         &self.log
     }
 
     /// Every recorded answer, in the order in which they were given.
-    pub fn decisions(&self) -> &[Decided] {
+    pub fn decisions(&self) -> &Chunks<Decided> {
         &self.decisions
     }
 
