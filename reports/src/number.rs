@@ -40,6 +40,8 @@ pub fn three_digits(value: f64) -> String {
 pub fn duration_ms(ms: f64) -> String {
     if !ms.is_finite() {
         "–".to_string()
+    } else if ms > 0.0 && ms < 0.001 {
+        "< 1 µs".to_string()
     } else if ms > 0.0 && ms < 0.0995 {
         format!("{} µs", three_digits(ms * 1000.0))
     } else if ms < 999.5 {
@@ -109,7 +111,7 @@ mod tests {
             assert_eq!(duration_ms(ms), text);
         }
         assert_eq!(duration_ms(3_600_000.0), "1 h");
-        assert_eq!((duration_ms(0.000_14), duration_ms(0.049_9)), ("0.14 µs".into(), "49.9 µs".into()));
+        assert_eq!((duration_ms(0.000_14), duration_ms(0.049_9)), ("< 1 µs".into(), "49.9 µs".into()));
         assert_eq!(duration_ms(0.0), "0 ms");
     }
 
