@@ -6,12 +6,16 @@
 //!
 //! One log holds all channels, oldest first, and each entry knows its channel's entry before it: half a million users'
 //! own channels, with a message or two each, cost a small table and no list of their own.
+//!
+//! Most of what a region logs nobody there will ever ask for: three of four regions have no listener of a user's own
+//! channel. So a channel is *followed* from the moment somebody listens to it; the first cursor that asks for what came
+//! before that makes the log follow every channel, from its oldest entry on, for good.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::entries::{Entries, Entry, UNKNOWN};
 use crate::contract::Nanos;
 use crate::message::{Channel, Envelope};
 use crate::timetoken::Timetoken;
@@ -19,20 +23,13 @@ use crate::timetoken::Timetoken;
 /// Which of the region's edges want a channel: bit `n` is edge `n`; a region has at most 8 of them.
 pub type EdgeSet = u8;
 
-/// A message in the log.
-#[derive(Debug)]
-struct Entry {
-    key: Timetoken,
-    /// Number + 1 of the channel's entry before this one; 0: there is none.
-    previous: u64,
-    envelope: Arc<Envelope>,
-}
-
-/// One channel in this region.
+/// One channel that is followed in this region.
 #[derive(Debug, Default)]
 struct ChannelState {
     /// Number + 1 of its newest entry; 0: there is none.
-    newest: u64,
+    newest: u32,
+    /// From this entry on all of the channel's entries are linked.
+    since: u32,
     edges: EdgeSet,
 }
 
@@ -50,9 +47,9 @@ pub struct CatchUp {
 #[derive(Debug)]
 pub struct RegionLog {
     channels: FxHashMap<Channel, ChannelState>,
-    entries: VecDeque<Entry>,
-    /// The number of `entries[0]`.
-    first: u64,
+    entries: Entries,
+    /// Whether every channel is followed, listened to or not.
+    follows_all: bool,
     last_key: Timetoken,
     queue_messages: usize,
     retention: Nanos,
@@ -63,8 +60,8 @@ impl RegionLog {
     pub fn new(queue_messages: usize, retention: Nanos) -> Self {
         Self {
             channels: FxHashMap::default(),
-            entries: VecDeque::new(),
-            first: 0,
+            entries: Entries::default(),
+            follows_all: false,
             last_key: Timetoken::ZERO,
             queue_messages,
             retention,
@@ -75,23 +72,32 @@ impl RegionLog {
     pub fn append(&mut self, envelope: &Arc<Envelope>) -> (Timetoken, EdgeSet) {
         let key = envelope.timetoken.max(Timetoken(self.last_key.0 + 1));
         self.last_key = key;
-        let number = self.first + self.entries.len() as u64;
-        let channel = self.channels.entry(envelope.channel.clone()).or_default();
-        let previous = std::mem::replace(&mut channel.newest, number + 1);
-        self.entries.push_back(Entry { key, previous, envelope: envelope.clone() });
-        (key, channel.edges)
+        let newest = self.entries.next() + 1;
+        let state = if self.follows_all {
+            Some(self.channels.entry(envelope.channel.clone()).or_default())
+        } else {
+            self.channels.get_mut(&envelope.channel)
+        };
+        let (previous, edges) = match state {
+            Some(state) => (std::mem::replace(&mut state.newest, newest), state.edges),
+            None => (UNKNOWN, 0),
+        };
+        self.entries.push(Entry { key, previous, envelope: envelope.clone() });
+        (key, edges)
     }
 
     /// From now on these edges get what is published on `channel`.
     pub fn listen(&mut self, channel: &Channel, edges: EdgeSet) {
-        self.channels.entry(channel.clone()).or_default().edges |= edges;
+        let since = if self.follows_all { 0 } else { self.entries.next() };
+        let new = || ChannelState { newest: 0, since, edges: 0 };
+        self.channels.entry(channel.clone()).or_insert_with(new).edges |= edges;
     }
 
     /// These edges no longer want `channel`.
     pub fn unlisten(&mut self, channel: &Channel, edges: EdgeSet) {
         if let Some(state) = self.channels.get_mut(channel) {
             state.edges &= !edges;
-            if state.edges == 0 && state.newest <= self.first {
+            if state.edges == 0 && state.newest <= self.entries.first() {
                 self.channels.remove(channel);
             }
         }
@@ -99,7 +105,7 @@ impl RegionLog {
 
     /// These edges no longer want anything.
     pub fn forget_edges(&mut self, edges: EdgeSet) {
-        let first = self.first;
+        let first = self.entries.first();
         self.channels.retain(|_, state| {
             state.edges &= !edges;
             state.edges != 0 || state.newest > first
@@ -107,15 +113,18 @@ impl RegionLog {
     }
 
     /// What these channels hold beyond `cursor`. Cursor 0 is a handshake: no messages, just where the log ends.
-    pub fn catch_up(&self, channels: &[Channel], cursor: Timetoken, now: Timetoken) -> CatchUp {
+    pub fn catch_up(&mut self, channels: &[Channel], cursor: Timetoken, now: Timetoken) -> CatchUp {
         if cursor == Timetoken::ZERO {
             return CatchUp { cursor: self.last_key.max(now), messages: Vec::new(), missed: 0 };
+        }
+        if !self.follows_all && channels.iter().any(|channel| self.was_not_followed(channel, cursor)) {
+            self.follow_all();
         }
         let mut unseen: Vec<&Entry> = Vec::new();
         for channel in channels {
             let mut number = self.channels.get(channel).map_or(0, |state| state.newest);
-            while number > self.first {
-                let entry = &self.entries[(number - 1 - self.first) as usize];
+            while number > self.entries.first() {
+                let entry = self.entries.get(number - 1).expect("what is not forgotten is there");
                 if entry.key <= cursor {
                     break;
                 }
@@ -132,16 +141,38 @@ impl RegionLog {
         }
     }
 
+    /// Whether there may be a message of this channel beyond `cursor` that nobody linked.
+    fn was_not_followed(&self, channel: &Channel, cursor: Timetoken) -> bool {
+        let since = self.channels.get(channel).map_or(self.entries.next(), |state| state.since);
+        // The newest message from before the channel was followed.
+        since > 0 && self.entries.get(since - 1).is_some_and(|entry| entry.key > cursor)
+    }
+
+    /// Links all entries of all channels.
+    fn follow_all(&mut self) {
+        self.follows_all = true;
+        self.channels.values_mut().for_each(|state| (state.newest, state.since) = (0, 0));
+        for number in self.entries.first()..self.entries.next() {
+            let entry = self.entries.get_mut(number).expect("what is not forgotten is there");
+            let state = self.channels.entry(entry.envelope.channel.clone()).or_default();
+            entry.previous = std::mem::replace(&mut state.newest, number + 1);
+        }
+    }
+
     /// Forgets messages older than the retention. Each append pays for at most two.
     pub fn sweep(&mut self, now: Timetoken) {
         for _ in 0..2 {
-            if self.entries.front().is_none_or(|entry| entry.key.0 + self.retention / 100 > now.0) {
+            let oldest = self.entries.get(self.entries.first());
+            if oldest.is_none_or(|entry| entry.key.0 + self.retention / 100 > now.0) {
                 return;
             }
             let entry = self.entries.pop_front().expect("it has a front");
-            self.first += 1;
+            if entry.previous == UNKNOWN && !self.follows_all {
+                continue;
+            }
             let channel = &entry.envelope.channel;
-            if self.channels.get(channel).is_some_and(|state| state.edges == 0 && state.newest <= self.first) {
+            let idle = |state: &ChannelState| state.edges == 0 && state.newest <= self.entries.first();
+            if self.channels.get(channel).is_some_and(idle) {
                 self.channels.remove(channel);
             }
         }
@@ -150,8 +181,8 @@ impl RegionLog {
     /// Loses every message and listener; the end of the log stays, so that no key is given twice.
     pub fn lose(&mut self) {
         self.channels.clear();
-        self.first += self.entries.len() as u64;
         self.entries.clear();
+        self.follows_all = false;
     }
 }
 
@@ -217,6 +248,37 @@ mod tests {
         log.sweep(Timetoken(11_500));
         assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(11_500)).messages.len(), 0);
         assert!(log.channels.is_empty(), "nobody listens and nothing is left");
+    }
+
+    /// A user comes from another region with a cursor from there: the messages that nobody here listened to are found.
+    #[test]
+    fn a_cursor_gets_what_came_before_anybody_listened() {
+        let mut log = RegionLog::new(100, 1_000_000);
+        let (own, other): (Channel, Channel) = ("own".into(), "other".into());
+        for tt in 1..=10 {
+            log.append(&message(if tt % 2 == 0 { "own" } else { "other" }, tt));
+        }
+        assert!(log.channels.is_empty(), "nobody listens, and nothing is followed");
+        log.listen(&own, 1);
+        log.append(&message("own", 12));
+        let answer = log.catch_up(std::slice::from_ref(&own), Timetoken(5), Timetoken(99));
+        assert_eq!(answer.messages.iter().map(|m| m.timetoken.0).collect::<Vec<_>>(), [6, 8, 10, 12]);
+        // From then on every channel is followed.
+        log.append(&message("other", 13));
+        let answer = log.catch_up(std::slice::from_ref(&other), Timetoken(7), Timetoken(99));
+        assert_eq!(answer.messages.iter().map(|m| m.timetoken.0).collect::<Vec<_>>(), [9, 13]);
+    }
+
+    #[test]
+    fn a_cursor_from_after_the_first_listener_needs_no_other_channel() {
+        let mut log = RegionLog::new(100, 1_000_000);
+        let own: Channel = "own".into();
+        (1..=10).for_each(|tt| _ = log.append(&message("other", tt)));
+        log.listen(&own, 1);
+        (11..=20).for_each(|tt| _ = log.append(&message(if tt % 2 == 0 { "own" } else { "other" }, tt)));
+        let answer = log.catch_up(std::slice::from_ref(&own), Timetoken(10), Timetoken(99));
+        assert_eq!(answer.messages.len(), 5);
+        assert_eq!(log.channels.len(), 1, "the other channel is still not followed");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Order within a region is the log's; between regions there is none (platform.md 2.3).
 
+mod entries;
 mod log;
 
 use std::any::Any;

@@ -11,7 +11,7 @@ use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox};
 use crate::dice;
 use crate::error::ApiError;
 use crate::limits::Limits;
-use crate::message::{Invoke, InvokeOutcome, Msg, Publish};
+use crate::message::{Invoke, InvokeOutcome, Msg, Publish, UserId};
 use crate::slab::Slab;
 
 /// A cold start takes 100 to 300 ms (platform.md 3.3, skills column).
@@ -83,6 +83,8 @@ struct Call {
 /// The function worker node. All of it is volatile: an execution dies with its worker.
 pub struct Worker {
     config: WorkerConfig,
+    /// In whose name Functions publish.
+    publisher: UserId,
     counts: WorkerCounts,
     running: Slab<Running>,
     calls: Slab<Call>,
@@ -100,6 +102,7 @@ impl Worker {
     /// A worker that has not started yet.
     pub fn new(config: WorkerConfig) -> Self {
         Self {
+            publisher: "functions".into(),
             counts: WorkerCounts::default(),
             running: Slab::new(config.limits.handler_time()),
             calls: Slab::new(config.op_timeout),
@@ -188,7 +191,7 @@ impl Worker {
         let hops = running.hops;
         for (place, request) in shared.requests.drain(..) {
             let call = self.calls.insert(now, Call { running: id, place });
-            send_call(&self.config, &mut self.counts, call, hops, request, out);
+            send_call(&self.config, &self.publisher, &mut self.counts, call, hops, request, out);
         }
         if let Some(logs) = &mut shared.logs {
             for line in logs.drain(..) {
@@ -284,6 +287,7 @@ fn refuse(caller: NodeId, invoke: &Invoke, error: &ApiError, out: &mut Outbox) {
 
 fn send_call(
     config: &WorkerConfig,
+    publisher: &UserId,
     counts: &mut WorkerCounts,
     tag: u64,
     hops: u8,
@@ -297,8 +301,7 @@ fn send_call(
         }
         OpRequest::Publish { channel, payload, store } => {
             counts.publishes += 1;
-            let publisher = "functions".into();
-            let hops = hops + 1;
+            let (publisher, hops) = (publisher.clone(), hops + 1);
             let publish = Publish { tag, channel, payload, publisher, store, hops, client_ip: 0, token: None };
             out.send(config.broker, Msg::Publish(Box::new(publish)));
         }

@@ -52,7 +52,11 @@ impl Crowd {
     fn channels(&self, client: u32) -> ChannelList {
         let mut channels = ChannelList::from_iter([self.control.clone(), self.results.clone()]);
         if self.config.variant == Variant::Hardened && !self.plan.viewer[client as usize] {
-            channels.push(shard::private_results_channel(&self.config.session_id, &self.user_id(client)).into());
+            let own = shard::private_results_channel(&self.config.session_id, &self.user_id(client));
+            // The token has the name already, and keeps it as long as it lasts.
+            let token = self.users[client as usize].token.as_ref();
+            let named = token.and_then(|token| token.grant.channels.iter().find(|(name, _)| **name == *own));
+            channels.push(named.map_or_else(|| own.into(), |(name, _)| name.clone()));
         }
         channels
     }

@@ -144,8 +144,6 @@ pub struct Crowd {
     users: Vec<User>,
     /// For the walk: edge number, or [`AWAY`], with the [`WIFI`] bit.
     conn: Vec<u8>,
-    /// For the walk: index + 1 of the newest broadcast each user has been shown.
-    shown: Vec<u32>,
     edges: Vec<EdgeView>,
     control: Channel,
     results: Channel,
@@ -158,7 +156,6 @@ pub struct Crowd {
     acks: VecDeque<(Nanos, u32, u16)>,
     later: BinaryHeap<Reverse<(Nanos, Later)>>,
     quiet_check: Nanos,
-    newest_broadcast: u64,
     /// The session's object as it was last read, and what it says: thousands read the same one.
     object: Option<(Arc<str>, Arc<SessionObject>)>,
     record: Record,
@@ -190,7 +187,6 @@ impl Crowd {
         Self {
             conn: plan.wifi.iter().map(|wifi| if *wifi { AWAY | WIFI } else { AWAY }).collect(),
             users: (0..users).map(user).collect(),
-            shown: vec![0; users],
             edges: vec![EdgeView::default(); config.edges.len()],
             control: shard::control_channel(&config.session_id).into(),
             results: shard::results_channel(&config.session_id).into(),
@@ -201,7 +197,6 @@ impl Crowd {
             acks: VecDeque::new(),
             later: BinaryHeap::new(),
             quiet_check: QUIET,
-            newest_broadcast: 0,
             object: None,
             record: Record::default(),
             online: 0,
@@ -476,4 +471,3 @@ impl Node for Crowd {
 fn last_mile(sampler: &Sampler, bits: u64) -> Nanos {
     sampler.sample(bits) + if bits.trailing_zeros() >= 10 { RETRANSMIT } else { 0 }
 }
-

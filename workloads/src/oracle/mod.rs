@@ -214,7 +214,9 @@ impl<'a> Seen<'a> {
 
     /// The request of each row of the audit log, if it is one of this crowd's.
     fn row_requests(&self) -> &[Option<Request>] {
-        self.shared.row_requests.get_or_init(|| self.ledger.log().iter().map(|row| self.request_of(&row.request_id)).collect())
+        self.shared
+            .row_requests
+            .get_or_init(|| self.ledger.log().iter().map(|row| self.request_of(&row.request_id)).collect())
     }
 
     /// Every vote by its request, with its region.

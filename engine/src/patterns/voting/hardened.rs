@@ -253,7 +253,7 @@ async fn record(context: Context, event: Event) -> Resolution {
             ack_received: true,
         };
         let channel = shard::control_channel(&message.session_id);
-        if context.set_membership(&*message.payload.user_id, channel, to_json(&membership)).await.is_err() {
+        if context.set_membership(event.publisher, channel, to_json(&membership)).await.is_err() {
             context.count("recorder.membership_failures");
         }
     }
