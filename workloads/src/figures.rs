@@ -192,7 +192,7 @@ pub fn stations(ended: &Ended) -> Vec<StationFigures> {
         StationFigures {
             node: report.name.clone(),
             kind: spec.kind.word().into(),
-            region: spec.name.trim_start_matches(spec.kind.word()).trim_start_matches('-').into(),
+            region: ended.regions[spec.region].clone(),
             servers: report.servers,
             utilisation: total.busy_ns as f64 / capacity(virtual_s),
             utilisation_peak: peak as f64 / capacity(1.0),

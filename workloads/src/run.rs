@@ -114,6 +114,8 @@ pub fn run(scenario: &Scenario, seed: u64, options: RunOptions) -> Outcome {
 pub struct Ended {
     /// The nodes with their kinds, regions and names, in the order of addresses.
     pub nodes: Vec<(crate::scenario::NodeSpec, Box<dyn Node>)>,
+    /// The scenario's regions, by number.
+    pub regions: Vec<String>,
     /// What else the world left.
     pub finished: Finished<Wire>,
 }
@@ -124,7 +126,8 @@ impl Ended {
             process.into_any().downcast::<Hosted>().expect("every process is a hosted node").into_node()
         };
         let nodes = std::mem::take(&mut finished.nodes).into_iter().map(node);
-        Self { nodes: scenario.nodes().into_iter().zip(nodes).collect(), finished }
+        let nodes = scenario.nodes().into_iter().zip(nodes).collect();
+        Self { nodes, regions: scenario.topology.regions.clone(), finished }
     }
 
     /// Every node of a concrete type, with its place.
@@ -169,7 +172,7 @@ impl Ended {
         let seen = self.seen(scenario);
         let properties = oracle::check(&seen);
         let latencies = figures::latencies(&seen);
-        let counters = figures::counters(&self, &seen);
+        let counters = figures::counters(self, &seen);
         let figures = figures::figures(&latencies, &counters);
         let deliveries = seen.crowds.iter().map(|crowd| crowd.deliveries).sum();
         let mut outcome = Outcome {
@@ -193,8 +196,8 @@ impl Ended {
                 .iter()
                 .map(|done| Milestone { label: done.what.into(), at_s: seconds(done.done) })
                 .collect(),
-            stations: figures::stations(&self),
-            series: figures::series(&self, &seen, &latencies),
+            stations: figures::stations(self),
+            series: figures::series(self, &seen, &latencies),
             latencies,
             results: results(scenario, &seen),
             notes: Vec::new(),

@@ -138,7 +138,7 @@ pub(super) fn end(scenario: &Scenario) -> Nanos {
 /// | kv | 64 / 0.4 ms = 160,000/s | 60,000 calls, spread over the regions |
 /// | audit | 64 / 2 ms = 32,000/s | 20,000 calls, all at home: a durable write is a disk's flush |
 /// | appcontext | 64 / 1 ms = 64,000/s | a read for each late joiner |
-/// | auth | 64 / 4 ms = 16,000/s | 8,400 logins (500,000 in a minute) |
+/// | auth | 64 / 2 ms = 32,000/s | 8,400 logins (500,000 in a minute), and as many answers to its grants |
 /// | access | 64 / 2 ms = 32,000/s | a grant for each of these |
 ///
 /// Queues hold about a second of work, so that overload is refused and not hidden in ever longer waits.
@@ -156,7 +156,7 @@ fn stations() -> Stations {
         kv: station(400 * US, 2 * MS, 160_000),
         audit: station(2 * MS, 12 * MS, 32_000),
         appcontext: station(MS, 5 * MS, 64_000),
-        auth: station(4 * MS, 20 * MS, 16_000),
+        auth: station(2 * MS, 10 * MS, 32_000),
         access: station(2 * MS, 10 * MS, 32_000),
     }
 }

@@ -74,6 +74,20 @@ impl Fault {
         }
     }
 
+    /// Whether it can keep an answer from whoever waits for it although the question took effect.
+    pub fn can_lose_answers(&self) -> bool {
+        match &self.kind {
+            FaultKind::Partition { .. } | FaultKind::Crash { .. } | FaultKind::Pause { .. } => true,
+            FaultKind::Degrade { loss_ppm, duplicate_ppm, .. } => *loss_ppm > 0 || *duplicate_ppm > 0,
+            FaultKind::Clock { .. } => false,
+            // A KV call decides nothing: the answer it is asked for before is not given, or given already.
+            FaultKind::Errors { store, misbehaviour, .. } => {
+                let lost = misbehaviour.error_after_effect_ppm > 0 || misbehaviour.silent_after_effect_ppm > 0;
+                *store == Store::Audit && lost
+            }
+        }
+    }
+
     /// What an entry is read into: no kind yet.
     pub(super) fn blank() -> Self {
         Self { kind: FaultKind::Crash { node: String::new() }, at: 0, lasts: 0 }
