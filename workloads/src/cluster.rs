@@ -284,7 +284,7 @@ impl NodeBuilder<'_> {
         let mut shard_counts = vec![vote.shards];
         shard_counts.extend(vote.add_shards.map(|add| add.shards));
         let private = variant(self.scenario) == voting::Variant::Hardened;
-        VotingGrants::new(&vote.session_id, &shard_counts, vote.token_ttl_minutes, private)
+        VotingGrants::new(&vote.session_id, &shard_counts, vote.token_ttl_minutes, private).host(HOST_ID)
     }
 
     fn host(&self) -> HostConfig {

@@ -25,6 +25,9 @@ pub struct VotingGrants {
     /// Whether participants have a results channel of their own (the hardened variant).
     private_results: bool,
     submit: Vec<Vec<Channel>>,
+    /// Who may be the session's host, and who may audit it; everybody else takes part or looks on.
+    hosts: Vec<UserId>,
+    auditors: Vec<UserId>,
     host_patterns: Arc<[(Arc<str>, Permissions)]>,
     no_patterns: Arc<[(Arc<str>, Permissions)]>,
 }
@@ -53,13 +56,34 @@ impl VotingGrants {
             ]
             .into(),
             no_patterns: Arc::new([]),
+            hosts: Vec::new(),
+            auditors: Vec::new(),
         }
+    }
+
+    /// This user may be the session's host.
+    #[must_use]
+    pub fn host(mut self, user: impl Into<UserId>) -> Self {
+        self.hosts.push(user.into());
+        self
+    }
+
+    /// This user may audit the session.
+    #[must_use]
+    pub fn auditor(mut self, user: impl Into<UserId>) -> Self {
+        self.auditors.push(user.into());
+        self
     }
 }
 
 impl GrantRules for VotingGrants {
     fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
-        if *session != self.session {
+        let entitled = match role {
+            Role::Host => self.hosts.contains(user),
+            Role::Auditor => self.auditors.contains(user),
+            Role::Participant | Role::Viewer => true,
+        };
+        if *session != self.session || !entitled {
             return None;
         }
         let read = Permissions::READ;

@@ -131,7 +131,13 @@ impl Bench {
             audit: AuditDb::new(3),
             published: Vec::new(),
             notes: Vec::new(),
-            grants: VotingGrants::new(SESSION, &[1], 60, variant == Variant::Hardened),
+            // The last ones are entitled so that tests can see what even such tokens do not open.
+            grants: VotingGrants::new(SESSION, &[1], 60, variant == Variant::Hardened)
+                .host(HOST)
+                .auditor("auditor_1")
+                .host("other_host")
+                .host("user_456")
+                .auditor("user_456"),
             verifier: Verifier::new(42),
             answers: Vec::new(),
             queue: VecDeque::new(),

@@ -188,6 +188,16 @@ fn at_the_edge(role: Role, call: Call) -> (Result<ApiOk, (u16, String)>, usize) 
     (answer.map_err(|error| (error.status, error.body.to_string())), passed)
 }
 
+#[test]
+fn only_the_session_s_host_and_auditors_get_their_tokens() {
+    let grants = VotingGrants::new(SESSION, &[1], 60, true).host(HOST).auditor("auditor_1");
+    let may = |user: &str, role| grants.grant(&user.into(), role, &SESSION.into()).is_some();
+    assert!(may(HOST, Role::Host) && may("auditor_1", Role::Auditor));
+    assert!(!may("user_456", Role::Host) && !may("user_456", Role::Auditor) && !may("auditor_1", Role::Host));
+    assert!(may("user_456", Role::Participant) && may("user_456", Role::Viewer));
+    assert!(grants.grant(&HOST.into(), Role::Host, &"another".into()).is_none(), "and only for their session");
+}
+
 fn publish(channel: &str) -> Call {
     Call::Publish { channel: channel.into(), payload: "{}".into(), store: false }
 }
