@@ -356,7 +356,8 @@ impl KvReplica {
                 }
                 self.counters.put_sum(writer, key, sum);
             }
-            StreamItem::Message(_) => (), // Brokers' business.
+            // The brokers' and the channel registry's business.
+            StreamItem::Message(_) | StreamItem::Group { .. } => (),
         }
     }
 

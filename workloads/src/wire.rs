@@ -4,7 +4,7 @@
 use std::any::Any;
 
 use headcount_engine::contract::{self as engine, Node};
-use headcount_engine::message::{ApiOk, Call, KvOp, Msg, ObjectsOp, StreamFrame};
+use headcount_engine::message::{ApiOk, Call, GroupsOp, KvOp, Msg, ObjectsOp, PresenceCall, StreamFrame};
 use headcount_sim as sim;
 
 /// An engine message on the world's network.
@@ -112,6 +112,26 @@ impl Wire {
                 }
                 StreamFrame::Ack { epoch, next_seq } => (50, *epoch, *next_seq, ""),
             },
+            Msg::Presence { tag, call } => match &**call {
+                PresenceCall::Subscribed { user, timeout_s, .. } => (52, *tag, u64::from(*timeout_s), user),
+                PresenceCall::Heartbeat { user, timeout_s, .. } => (53, *tag, u64::from(*timeout_s), user),
+                PresenceCall::Leave { user, .. } => (54, *tag, 0, user),
+                PresenceCall::SetState { state, .. } => (55, *tag, 0, state),
+                PresenceCall::GetState { user, .. } => (56, *tag, 0, user),
+                PresenceCall::HereNow { channels, limit, offset, .. } => {
+                    (57, *tag, u64::from(*limit) << 32 | u64::from(*offset), channels.first().map_or("", |c| c))
+                }
+                PresenceCall::WhereNow { user } => (58, *tag, 0, user),
+            },
+            Msg::PresenceAnswer { tag, result } => (59, *tag, u64::from(result.is_ok()), ""),
+            Msg::PresenceEvent { channel, payload } => (60, channel.len() as u64, 0, payload),
+            Msg::Groups { tag, op } => match &**op {
+                GroupsOp::Add { group, channels } => (61, *tag, channels.len() as u64, group),
+                GroupsOp::Remove { group, channels } => (62, *tag, channels.len() as u64, group),
+                GroupsOp::List { group } => (63, *tag, 0, group),
+                GroupsOp::Delete { group } => (64, *tag, 0, group),
+            },
+            Msg::GroupsAnswer { tag, result } => (65, *tag, u64::from(result.is_ok()), ""),
             Msg::Misbehave(how) => (51, u64::from(how.error_ppm), how.delay, ""),
         }
     }
@@ -159,6 +179,11 @@ impl sim::Payload for Wire {
             Msg::Login { .. } => "login",
             Msg::LoggedIn { .. } => "logged-in",
             Msg::Stream(_) => "stream",
+            Msg::Presence { .. } => "presence",
+            Msg::PresenceAnswer { .. } => "presence-answer",
+            Msg::PresenceEvent { .. } => "presence-event",
+            Msg::Groups { .. } => "groups",
+            Msg::GroupsAnswer { .. } => "groups-answer",
             Msg::Misbehave(_) => "misbehave",
         }
     }

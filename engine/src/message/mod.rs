@@ -7,10 +7,15 @@
 //! ```
 //! A `tag` is chosen by whoever asks and comes back unchanged in the answer; it means nothing to the answerer.
 
+mod presence;
+mod stores;
+
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+pub use self::presence::{GroupsOk, GroupsOp, HereNow, Occupancy, PresenceCall, PresenceOk};
+pub use self::stores::{HttpRequest, KvError, KvOk, KvOp, Object, ObjectsOk, ObjectsOp};
 use crate::access::Token;
 use crate::contract::Nanos;
 use crate::error::ApiError;
@@ -81,6 +86,21 @@ pub enum Msg {
     /// What was found, oldest first.
     HistoryPage { tag: u64, messages: Vec<Arc<Envelope>> },
 
+    // Presence.
+    /// An edge or a Function worker tells presence something, or asks it.
+    Presence { tag: u64, call: Box<PresenceCall> },
+    /// Its answer; a [`PresenceCall::Subscribed`] gets none.
+    PresenceAnswer { tag: u64, result: Result<PresenceOk, ApiError> },
+    /// Something happened on a channel: from presence to its region's broker, which publishes it on
+    /// `{channel}-pnpres` and hands it to the After Presence Functions of the channel.
+    PresenceEvent { channel: Channel, payload: Payload },
+
+    // Channel registry.
+    /// A call on channel groups.
+    Groups { tag: u64, op: Box<GroupsOp> },
+    /// Its answer.
+    GroupsAnswer { tag: u64, result: Result<GroupsOk, ApiError> },
+
     // Access.
     /// The customer's server asks the access manager for a token.
     Grant { tag: u64, grant: Box<crate::access::Grant> },
@@ -97,6 +117,155 @@ pub enum Msg {
 
     // Reliable streams between infrastructure nodes.
     /// A frame of a reliable stream, or an acknowledgement of one.
+    Stream(Box<StreamFrame>),
+
+    // Faults that only the node itself can play, told to it by the plan.
+    /// The node behaves thus until told otherwise.
+    Misbehave(Misbehaviour),
+}
+
+/// Channel lists are short: control, results, own acknowledgements.
+pub type ChannelList = SmallVec<[Channel; 3]>;
+
+/// A client's call.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub client: Client,
+    pub tag: u64,
+    /// The address it comes from, IPv4 in one number.
+    pub client_ip: u32,
+    pub token: Option<Arc<Token>>,
+    pub call: Call,
+}
+
+/// The platform's client API, as far as the patterns use it.
+#[derive(Clone, Debug)]
+pub enum Call {
+    Publish {
+        channel: Channel,
+        payload: Payload,
+        store: bool,
+    },
+    /// `cursor` 0 is a handshake: it returns no messages. Replaces the connection's earlier channel list.
+    Subscribe {
+        channels: ChannelList,
+        cursor: Timetoken,
+    },
+    Unsubscribe,
+    Objects(Box<ObjectsOp>),
+    History {
+        channel: Channel,
+        start: Option<Timetoken>,
+        max: u32,
+    },
+}
+
+/// A call that went well.
+#[derive(Clone, Debug)]
+pub enum ApiOk {
+    /// `[1,"Sent",tt]`
+    Sent(Timetoken),
+    /// `missed` counts what fell out of the queue of 100: the platform does not tell clients, the simulation does.
+    /// The connection is of the edge's `epoch`, and gone if a newer one has been announced.
+    Subscribed {
+        cursor: Timetoken,
+        messages: Vec<Arc<Envelope>>,
+        missed: u32,
+        epoch: u64,
+    },
+    Unsubscribed,
+    Objects(ObjectsOk),
+    History(Vec<Arc<Envelope>>),
+}
+
+/// A message as a subscriber gets it (platform.md 2.2).
+#[derive(Debug, PartialEq)]
+pub struct Envelope {
+    pub channel: Channel,
+    /// `p.t`, assigned at the publisher's region.
+    pub timetoken: Timetoken,
+    /// `p.r`, the publisher's region.
+    pub region: u8,
+    /// `i`, the publisher.
+    pub publisher: UserId,
+    /// `d`.
+    pub payload: Payload,
+    /// Whether history keeps it.
+    pub store: bool,
+}
+
+/// A message on its last leg, edge to population.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub to: Recipients,
+    pub envelope: Arc<Envelope>,
+    /// The cursor after this message (`t.t`), in this region's log order.
+    pub cursor: Timetoken,
+}
+
+/// Whose connections a delivery is for.
+#[derive(Clone, Debug)]
+pub enum Recipients {
+    /// Just this client.
+    One(Client),
+    /// Every client of the population that is connected to the sending edge and subscribed to the channel.
+    Subscribers,
+}
+
+/// A publish on its way to the broker.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    pub tag: u64,
+    pub channel: Channel,
+    pub payload: Payload,
+    pub publisher: UserId,
+    pub store: bool,
+    /// Function hops so far (0: a client's own publish).
+    pub hops: u8,
+    /// `meta.clientip`, as an IPv4 address in one number; 0 for a Function's own publish.
+    pub client_ip: u32,
+    /// The client's token role and session (token `meta`), which Functions may read.
+    pub token: Option<Arc<Token>>,
+}
+
+/// A connection registers its channels at the broker, for the edge that it is connected to.
+#[derive(Clone, Debug)]
+pub struct Attach {
+    pub tag: u64,
+    /// The edge's epoch: what it asked for in an older one is over, however late it arrives.
+    pub epoch: u64,
+    pub channels: ChannelList,
+    pub cursor: Timetoken,
+}
+
+/// A handler's call.
+#[derive(Clone, Debug)]
+pub struct Invoke {
+    pub tag: u64,
+    pub trigger: Trigger,
+    pub publish: Publish,
+    /// Whether the caller waits for [`Msg::Invoked`].
+    pub answer: bool,
+}
+
+/// What set a Function off (platform.md 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    BeforePublish,
+    AfterPublish,
+    OnInterval,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug)]
+pub enum InvokeOutcome {
+    /// `request.ok()`: deliver this payload.
+    Ok(Payload),
+    /// `request.abort(body)`: do not deliver; the publisher sees `status` and `body`.
+    Abort { status: u16, body: Arc<str> },
+}
+
+/// A frame of a reliable stream, or an acknowledgement of one.
     Stream(Box<StreamFrame>),
 
     // Faults that only the node itself can play, told to it by the plan.
@@ -354,6 +523,72 @@ pub struct Object {
     pub updated: Nanos,
 }
 
+/// What presence is told and asked (platform.md 2.1 and 2.5).
+#[derive(Clone, Debug)]
+pub enum PresenceCall {
+    /// A client's subscribe came to an edge: the user joins channels where it is not, and it counts as a heartbeat. No
+    /// answer. `timeout_s` is the client's presence timeout, 20 to 320 s.
+    Subscribed { user: UserId, channels: ChannelList, timeout_s: u32 },
+    /// The user is still there.
+    Heartbeat { user: UserId, channels: ChannelList, timeout_s: u32 },
+    /// The user goes.
+    Leave { user: UserId, channels: ChannelList },
+    /// The user's state on these channels, a JSON object; kept until it leaves.
+    SetState { user: UserId, channels: ChannelList, state: Arc<str> },
+    GetState { user: UserId, channels: ChannelList },
+    /// Who is on these channels: at most `limit` users of each, from `offset` on; with `uuids` false or `limit` 0 only
+    /// how many. The answer may be 3 s old.
+    HereNow { channels: Vec<Channel>, uuids: bool, state: bool, limit: u32, offset: u32 },
+    /// Which channels the user is on.
+    WhereNow { user: UserId },
+}
+
+/// What presence answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PresenceOk {
+    Done,
+    /// The state on each channel that has one, as JSON.
+    State(Vec<(Channel, Arc<str>)>),
+    HereNow(Arc<HereNow>),
+    WhereNow(Vec<Channel>),
+}
+
+/// Who is where.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HereNow {
+    pub total_occupancy: u32,
+    /// In the order asked.
+    pub channels: Vec<Occupancy>,
+}
+
+/// Who is on one channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Occupancy {
+    pub channel: Channel,
+    pub occupancy: u32,
+    /// The page asked for, with each user's state where that was asked for and there is one.
+    pub users: Vec<(UserId, Option<Arc<str>>)>,
+}
+
+/// Calls on channel groups (platform.md 2.1 and 2.6).
+#[derive(Clone, Debug)]
+pub enum GroupsOp {
+    /// Idempotent. At most 2,000 channels a group.
+    Add { group: Arc<str>, channels: Vec<Channel> },
+    /// Idempotent.
+    Remove { group: Arc<str>, channels: Vec<Channel> },
+    List { group: Arc<str> },
+    Delete { group: Arc<str> },
+}
+
+/// A call on channel groups that went well.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupsOk {
+    Done,
+    /// In order of name.
+    Channels(Vec<Channel>),
+}
+
 /// A call over `xhr`.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
@@ -379,6 +614,8 @@ pub enum StreamItem {
     Message(Arc<Envelope>),
     /// KV replica to KV replica: a value or its removal, last writer wins.
     KvPut { key: Arc<str>, value: Option<Arc<str>>, written: Nanos, writer: u32, expires: Nanos },
+    /// Channel registry to edge: a channel is in a group from now on, or no longer.
+    Group { group: Arc<str>, channel: Channel, present: bool },
     /// KV replica to KV replica: the increments that `writer` has made so far to this counter.
     KvCounter { key: Arc<str>, writer: u32, sum: i64 },
 }

@@ -1,0 +1,115 @@
+//! What the stores are asked: KV, App Context, and outside services over `xhr`.
+
+use std::sync::Arc;
+
+use super::{Channel, UserId};
+use crate::contract::Nanos;
+
+/// The KV module's calls (`kvstore-module.md`). TTLs are in **minutes**.
+#[derive(Clone, Debug)]
+pub enum KvOp {
+    Set { key: Arc<str>, value: Arc<str>, ttl_minutes: Option<u32> },
+    Get { key: Arc<str> },
+    Remove { key: Arc<str> },
+    GetCounter { key: Arc<str> },
+    Incr { key: Arc<str>, by: i64 },
+    GetKeys { page: Option<Arc<str>> },
+    GetCounterKeys { page: Option<Arc<str>> },
+}
+
+/// A KV call that went well.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KvOk {
+    Done,
+    Value(Option<Arc<str>>),
+    Counter(i64),
+    Keys { keys: Vec<Arc<str>>, next: Option<Arc<str>> },
+}
+
+/// Why a KV call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KvError {
+    /// The store is down or errs.
+    Unavailable,
+    /// Too many operations a second.
+    Throttled,
+    KeyTooLong,
+    ValueTooLarge,
+    BadTtl,
+    /// The key is empty, or the page token is not one of the store's.
+    BadArgument,
+}
+
+/// App Context calls, for channel, user and membership metadata.
+#[derive(Clone, Debug)]
+pub enum ObjectsOp {
+    GetChannel {
+        channel: Channel,
+    },
+    /// `patch` holds top-level fields; inside `custom` a key given replaces, `null` clears, a key not given stays.
+    /// With `if_match` the write happens only when the eTag is still that one (else 412).
+    SetChannel {
+        channel: Channel,
+        patch: Arc<str>,
+        if_match: Option<Arc<str>>,
+    },
+    DeleteChannel {
+        channel: Channel,
+    },
+    GetUser {
+        user: UserId,
+    },
+    SetUser {
+        user: UserId,
+        patch: Arc<str>,
+        if_match: Option<Arc<str>>,
+    },
+    DeleteUser {
+        user: UserId,
+    },
+    GetMembership {
+        user: UserId,
+        channel: Channel,
+    },
+    SetMembership {
+        user: UserId,
+        channel: Channel,
+        custom: Arc<str>,
+    },
+    DeleteMembership {
+        user: UserId,
+        channel: Channel,
+    },
+    /// A user's memberships; `limit` at most 100; `page` as given in the last answer.
+    ListMemberships {
+        user: UserId,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
+    /// A channel's members, likewise.
+    ListMembers {
+        channel: Channel,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
+}
+
+/// An App Context answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectsOk {
+    Object(Arc<Object>),
+    Deleted,
+    Page { items: Vec<Arc<Object>>, next: Option<Arc<str>>, total: u32 },
+}
+
+/// One stored object as App Context returns it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Channel, user, or `user/channel` for a membership.
+    pub id: Arc<str>,
+    /// The whole object as JSON text: `name`, `description`, `custom`, ….
+    pub body: Arc<str>,
+    pub etag: Arc<str>,
+    /// When it was last written, by the store's clock.
+    pub updated: Nanos,
+}
