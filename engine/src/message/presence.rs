@@ -9,19 +9,45 @@ use super::{Channel, ChannelList, UserId};
 pub enum PresenceCall {
     /// A client's subscribe came to an edge: the user joins channels where it is not, and it counts as a heartbeat. No
     /// answer. `timeout_s` is the client's presence timeout, 20 to 320 s.
-    Subscribed { user: UserId, channels: ChannelList, timeout_s: u32 },
+    Subscribed {
+        user: UserId,
+        channels: ChannelList,
+        timeout_s: u32,
+    },
     /// The user is still there.
-    Heartbeat { user: UserId, channels: ChannelList, timeout_s: u32 },
+    Heartbeat {
+        user: UserId,
+        channels: ChannelList,
+        timeout_s: u32,
+    },
     /// The user goes.
-    Leave { user: UserId, channels: ChannelList },
+    Leave {
+        user: UserId,
+        channels: ChannelList,
+    },
     /// The user's state on these channels, a JSON object; kept until it leaves.
-    SetState { user: UserId, channels: ChannelList, state: Arc<str> },
-    GetState { user: UserId, channels: ChannelList },
+    SetState {
+        user: UserId,
+        channels: ChannelList,
+        state: Arc<str>,
+    },
+    GetState {
+        user: UserId,
+        channels: ChannelList,
+    },
     /// Who is on these channels: at most `limit` users of each, from `offset` on; with `uuids` false or `limit` 0 only
     /// how many. The answer may be 3 s old.
-    HereNow { channels: Vec<Channel>, uuids: bool, state: bool, limit: u32, offset: u32 },
+    HereNow {
+        channels: Vec<Channel>,
+        uuids: bool,
+        state: bool,
+        limit: u32,
+        offset: u32,
+    },
     /// Which channels the user is on.
-    WhereNow { user: UserId },
+    WhereNow {
+        user: UserId,
+    },
 }
 
 /// What presence answers.
@@ -55,11 +81,21 @@ pub struct Occupancy {
 #[derive(Clone, Debug)]
 pub enum GroupsOp {
     /// Idempotent. At most 2,000 channels a group.
-    Add { group: Arc<str>, channels: Vec<Channel> },
+    Add {
+        group: Arc<str>,
+        channels: Vec<Channel>,
+    },
     /// Idempotent.
-    Remove { group: Arc<str>, channels: Vec<Channel> },
-    List { group: Arc<str> },
-    Delete { group: Arc<str> },
+    Remove {
+        group: Arc<str>,
+        channels: Vec<Channel>,
+    },
+    List {
+        group: Arc<str>,
+    },
+    Delete {
+        group: Arc<str>,
+    },
 }
 
 /// A call on channel groups that went well.

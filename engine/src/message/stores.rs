@@ -113,3 +113,11 @@ pub struct Object {
     /// When it was last written, by the store's clock.
     pub updated: Nanos,
 }
+
+/// A call over `xhr`.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    pub method: &'static str,
+    pub path: Arc<str>,
+    pub body: Arc<str>,
+}
