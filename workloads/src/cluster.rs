@@ -229,6 +229,8 @@ impl NodeBuilder<'_> {
                     kv: at.one(NodeKind::Kv, here),
                     broker: at.one(NodeKind::Broker, here),
                     app_context: at.one(NodeKind::AppContext, None),
+                    registry: None,
+                    presence: None,
                     http: vec![(audit::api::BASE, at.one(NodeKind::Audit, None))],
                     limits: self.limits,
                     concurrency,

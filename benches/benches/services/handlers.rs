@@ -51,6 +51,8 @@ impl Bench {
             kv: KV,
             broker: BROKER,
             app_context: OBJECTS,
+            registry: None,
+            presence: None,
             http: vec![(api::BASE, AUDIT)],
             limits: LIMITS,
             concurrency: 8,

@@ -11,7 +11,10 @@ use smallvec::SmallVec;
 use crate::contract::Nanos;
 use crate::error::ApiError;
 use crate::limits::Limits;
-use crate::message::{Channel, HttpRequest, KvError, KvOk, KvOp, Object, ObjectsOk, ObjectsOp, Payload, UserId};
+use crate::message::{
+    Channel, GroupsOk, GroupsOp, HereNow, HttpRequest, KvError, KvOk, KvOp, Object, ObjectsOk, ObjectsOp, Payload,
+    PresenceCall, PresenceOk, UserId,
+};
 use crate::timetoken::Timetoken;
 
 /// Why a call of a handler failed.
@@ -51,6 +54,8 @@ pub(super) enum OpRequest {
     Kv(KvOp),
     Publish { channel: Channel, payload: Payload, store: bool },
     Objects(Box<ObjectsOp>),
+    Groups(Box<GroupsOp>),
+    Presence(Box<PresenceCall>),
     Http(Box<HttpRequest>),
 }
 
@@ -60,6 +65,8 @@ pub(super) enum OpAnswer {
     Kv(Result<KvOk, KvError>),
     Published(Result<Timetoken, ApiError>),
     Objects(Result<ObjectsOk, ApiError>),
+    Groups(Result<GroupsOk, ApiError>),
+    Presence(Result<PresenceOk, ApiError>),
     Http(HttpResponse),
     Timeout,
 }
@@ -89,7 +96,7 @@ impl Spent {
             }
             // A publish is a call of the PubNub API too.
             OpRequest::Publish { .. } => (next.publish, next.pubnub) = (next.publish + 1, next.pubnub + 1),
-            OpRequest::Objects(_) => next.pubnub += 1,
+            OpRequest::Objects(_) | OpRequest::Groups(_) | OpRequest::Presence(_) => next.pubnub += 1,
             OpRequest::Http(_) => next.xhr += 1,
         }
         next.combined += counted;
@@ -251,6 +258,87 @@ impl Context {
     ) -> Result<(), OpError> {
         let op = ObjectsOp::SetMembership { user: user.into(), channel: channel.into(), custom: custom.into() };
         self.objects(op).await.map(|_| ())
+    }
+
+    /// `pubnub.objects.getUUIDMetadata`.
+    pub async fn get_user(&self, user: impl Into<UserId>) -> Result<Arc<Object>, OpError> {
+        self.objects(ObjectsOp::GetUser { user: user.into() }).await.map(object)
+    }
+
+    /// `pubnub.objects.setUUIDMetadata`, a partial update; with `if_match` only over the version with that eTag (else 412).
+    /// Returns the object as it is now.
+    pub async fn set_user(
+        &self,
+        user: impl Into<UserId>,
+        patch: impl Into<Arc<str>>,
+        if_match: Option<Arc<str>>,
+    ) -> Result<Arc<Object>, OpError> {
+        self.objects(ObjectsOp::SetUser { user: user.into(), patch: patch.into(), if_match }).await.map(object)
+    }
+
+    /// `pubnub.objects.setChannelMetadata` over the version with this eTag (else 412); returns the object as it is now.
+    pub async fn set_channel_if_match(
+        &self,
+        channel: impl Into<Channel>,
+        patch: impl Into<Arc<str>>,
+        if_match: Option<Arc<str>>,
+    ) -> Result<Arc<Object>, OpError> {
+        self.objects(ObjectsOp::SetChannel { channel: channel.into(), patch: patch.into(), if_match }).await.map(object)
+    }
+
+    /// `pubnub.objects.removeChannelMembers`, of one member; one that is not there is not missed.
+    pub async fn remove_membership(&self, user: impl Into<UserId>, channel: impl Into<Channel>) -> Result<(), OpError> {
+        match self.objects(ObjectsOp::DeleteMembership { user: user.into(), channel: channel.into() }).await {
+            Err(OpError::Api(error)) if error.status == 404 => Ok(()),
+            result => result.map(|_| ()),
+        }
+    }
+
+    /// Any call on channel groups.
+    pub async fn groups(&self, op: GroupsOp) -> Result<GroupsOk, OpError> {
+        match self.call(OpRequest::Groups(Box::new(op))).await? {
+            OpAnswer::Groups(result) => result.map_err(OpError::Api),
+            _ => Err(OpError::Timeout),
+        }
+    }
+
+    /// `pubnub.channelGroups.addChannels`, of one channel.
+    pub async fn add_to_group(&self, group: impl Into<Arc<str>>, channel: impl Into<Channel>) -> Result<(), OpError> {
+        self.groups(GroupsOp::Add { group: group.into(), channels: vec![channel.into()] }).await.map(|_| ())
+    }
+
+    /// `pubnub.channelGroups.removeChannels`, of one channel.
+    pub async fn remove_from_group(
+        &self,
+        group: impl Into<Arc<str>>,
+        channel: impl Into<Channel>,
+    ) -> Result<(), OpError> {
+        self.groups(GroupsOp::Remove { group: group.into(), channels: vec![channel.into()] }).await.map(|_| ())
+    }
+
+    /// Any question to presence.
+    pub async fn presence(&self, call: PresenceCall) -> Result<PresenceOk, OpError> {
+        match self.call(OpRequest::Presence(Box::new(call))).await? {
+            OpAnswer::Presence(result) => result.map_err(OpError::Api),
+            _ => Err(OpError::Timeout),
+        }
+    }
+
+    /// `pubnub.hereNow`: how many, and with `limit` above 0 who, from `offset` on.
+    pub async fn here_now(&self, channels: Vec<Channel>, limit: u32, offset: u32) -> Result<Arc<HereNow>, OpError> {
+        let call = PresenceCall::HereNow { channels, uuids: limit > 0, state: false, limit, offset };
+        match self.presence(call).await? {
+            PresenceOk::HereNow(here) => Ok(here),
+            other => unreachable!("here-now is answered with who is here, not {other:?}"),
+        }
+    }
+
+    /// `pubnub.whereNow`: the channels the user is on.
+    pub async fn where_now(&self, user: impl Into<UserId>) -> Result<Vec<Channel>, OpError> {
+        match self.presence(PresenceCall::WhereNow { user: user.into() }).await? {
+            PresenceOk::WhereNow(channels) => Ok(channels),
+            other => unreachable!("where-now is answered with channels, not {other:?}"),
+        }
     }
 
     /// `xhr.fetch`: any status is an answer; only silence is an error.

@@ -22,6 +22,8 @@ fn worker(
         kv: KV,
         broker: BROKER,
         app_context: OBJECTS,
+        registry: None,
+        presence: None,
         http: vec![("/out", HTTP)],
         limits,
         concurrency,

@@ -26,6 +26,9 @@ pub struct WorkerConfig {
     /// Where the handlers' own publishes go: the region's broker.
     pub broker: NodeId,
     pub app_context: NodeId,
+    /// Channel groups and presence; a keyset without them does not answer their calls.
+    pub registry: Option<NodeId>,
+    pub presence: Option<NodeId>,
     /// Outside services by path prefix; the first that fits gets the call.
     pub http: Vec<(&'static str, NodeId)>,
     pub limits: &'static Limits,
@@ -53,6 +56,8 @@ pub struct WorkerCounts {
     pub kv_ops: u64,
     pub publishes: u64,
     pub objects_ops: u64,
+    pub groups_ops: u64,
+    pub presence_calls: u64,
     pub xhr: u64,
     /// Most calls one execution made, by kind: KV, App Context, publish, xhr, all.
     pub most_ops: [u32; 5],
@@ -309,6 +314,18 @@ fn send_call(
             counts.objects_ops += 1;
             out.send(config.app_context, Msg::Objects { tag, op });
         }
+        OpRequest::Groups(op) => {
+            counts.groups_ops += 1;
+            if let Some(registry) = config.registry {
+                out.send(registry, Msg::Groups { tag, op });
+            }
+        }
+        OpRequest::Presence(call) => {
+            counts.presence_calls += 1;
+            if let Some(presence) = config.presence {
+                out.send(presence, Msg::Presence { tag, call });
+            }
+        }
         OpRequest::Http(request) => {
             counts.xhr += 1;
             // An unknown host does not answer; the call times out as it would outside.
@@ -336,6 +353,8 @@ impl Node for Worker {
                 Msg::KvAnswer { tag, result } => self.answered(now, tag, OpAnswer::Kv(result), out),
                 Msg::Published { tag, result } => self.answered(now, tag, OpAnswer::Published(result), out),
                 Msg::ObjectsAnswer { tag, result } => self.answered(now, tag, OpAnswer::Objects(result), out),
+                Msg::GroupsAnswer { tag, result } => self.answered(now, tag, OpAnswer::Groups(result), out),
+                Msg::PresenceAnswer { tag, result } => self.answered(now, tag, OpAnswer::Presence(result), out),
                 Msg::HttpAnswer { tag, status, body } => {
                     self.answered(now, tag, OpAnswer::Http(HttpResponse { status, body }), out);
                 }

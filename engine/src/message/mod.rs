@@ -254,6 +254,8 @@ pub enum Trigger {
     BeforePublish,
     AfterPublish,
     OnInterval,
+    /// Join, leave, timeout, state change, interval: the event's payload is the presence event.
+    AfterPresence,
 }
 
 /// How an execution ended.

@@ -1,3 +1,14 @@
 //! The application patterns on the platform: what a customer deploys and runs.
 
+pub mod friends;
+pub mod hash;
 pub mod voting;
+
+/// Which handlers are deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// The document's own, step by step.
+    Documented,
+    /// Those that keep the document's promises under every fault.
+    Hardened,
+}

@@ -18,13 +18,7 @@ pub mod shard;
 mod tests;
 
 pub use self::readings::READINGS;
-
-/// Which handlers are deployed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
-    Documented,
-    Hardened,
-}
+pub use super::Variant;
 
 /// The job that broadcasts tallies.
 pub const TALLY_JOB: &str = "vote-tally";

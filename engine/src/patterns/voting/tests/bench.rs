@@ -114,6 +114,8 @@ impl Bench {
             kv: KV,
             broker: BROKER,
             app_context: OBJECTS,
+            registry: None,
+            presence: None,
             http: vec![(audit::api::BASE, AUDIT)],
             limits,
             concurrency: 8,

@@ -1,0 +1,151 @@
+//! A user in App Context (friends-online.md 5.1), and a friend in a list (5.3).
+
+use serde::{Deserialize, Serialize};
+
+use super::message::SCHEMA_VERSION;
+
+/// The user's object: `name`, `email`, `profileUrl`, `custom`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Profile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_url: Option<String>,
+    pub custom: Custom,
+}
+
+/// The user's `custom`. Times are ISO 8601; a field that is not there is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Custom {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Whether the user is online.
+    pub online: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_online: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_offline: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard_id: Option<u32>,
+    pub friend_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// What the hardened variant keeps beside it.
+    #[serde(skip_serializing_if = "Ledger::is_unused")]
+    pub status: Ledger,
+}
+
+/// How far the user's status has been told (the hardened variant; see there).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ledger {
+    /// Counts changes of `online`: names the change in the event's id.
+    pub change: u64,
+    /// What friends were last told; `None`: nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<bool>,
+    /// Whether friends have yet to be told, or it is not known whether they were.
+    pub pending: bool,
+    /// Whether the latest write of this object says that friends were told: then the object's own `updated` is when.
+    pub settled: bool,
+    /// Store time up to which friends may have been told something [ms since the world began].
+    pub told_by_ms: u64,
+}
+
+impl Ledger {
+    fn is_unused(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Profile {
+    /// A new user, as registration leaves it.
+    pub fn new(name: String, shard_id: u32, created_at: String) -> Self {
+        Self {
+            name: Some(name),
+            custom: Custom {
+                schema_version: Some(SCHEMA_VERSION.into()),
+                kind: Some("user".into()),
+                shard_id: Some(shard_id),
+                created_at: Some(created_at),
+                ..Custom::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Reads a user's object.
+    pub fn from_body(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+
+    /// The patch that writes the whole of it.
+    pub fn to_patch(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers serialise")
+    }
+}
+
+/// A friend in a list: the membership's `custom`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Friend {
+    pub schema_version: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `accepted`
+    pub status: String,
+    pub added_at: String,
+    pub added_by: String,
+    pub favorite: bool,
+    pub muted: bool,
+}
+
+impl Friend {
+    /// A friend added at `added_at` through `added_by`'s request.
+    pub fn new(added_at: &str, added_by: &str) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION.into(),
+            kind: "friend".into(),
+            status: "accepted".into(),
+            added_at: added_at.into(),
+            added_by: added_by.into(),
+            favorite: false,
+            muted: false,
+        }
+    }
+
+    /// As it is stored.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers serialise")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// friends-online.md 5.1, without what the platform itself adds.
+    #[test]
+    fn the_documents_own_user_reads_and_writes_back() {
+        let text = r#"{"name":"Jane Doe","email":"jane@example.com","profileUrl":"https://example.com/profiles/jane.jpg","custom":{"schemaVersion":"1.0.0","type":"user","online":true,"lastSeen":"2026-01-31T10:05:00Z","lastOnline":"2026-01-31T10:05:00Z","lastOffline":"2026-01-31T09:30:00Z","shardId":42,"friendCount":523,"statusMessage":"Available","createdAt":"2025-06-15T08:00:00Z"}}"#;
+        let profile = Profile::from_body(text).unwrap();
+        assert_eq!((profile.custom.shard_id, profile.custom.friend_count), (Some(42), 523));
+        assert_eq!(profile.to_patch(), text);
+    }
+
+    #[test]
+    fn a_user_without_custom_is_offline_and_has_no_friends() {
+        let profile = Profile::from_body(r#"{"uuid":"u","name":"N"}"#).unwrap();
+        assert_eq!((profile.custom.online, profile.custom.friend_count), (false, 0));
+    }
+}
