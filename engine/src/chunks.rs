@@ -1,6 +1,8 @@
 //! A list that never moves what it holds: half a million rows that grow by one must not be copied to a larger place, nor
 //! leave the smaller one behind. (A `Vec` that doubles touches three times the memory that it ends up with.)
 
+pub mod index;
+
 use std::iter::Flatten;
 use std::slice::Iter;
 

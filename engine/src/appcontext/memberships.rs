@@ -1,16 +1,15 @@
 //! Who is a member of which channel: dense records, for hundreds of thousands of voters in one session.
 //!
-//! A membership takes 40 bytes here and a user with memberships 40 more, 11 bytes of index at most, and 4 to 8 in the
-//! channel's list: about 100 bytes beside the text of its `custom`.
+//! A membership takes 40 bytes here and a user with memberships 40 more, 21 bytes of index at most, and 4 to 8 in the
+//! channel's list: about 110 bytes beside the text of its `custom`.
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::chunks::Chunks;
+use crate::chunks::index::Index;
 use crate::contract::Nanos;
 use crate::message::{Channel, UserId};
 
@@ -43,7 +42,7 @@ struct Room {
 pub struct Memberships {
     records: Chunks<Membership>,
     users: Chunks<Member>,
-    user_index: HashTable<u32>,
+    user_index: Index,
     rooms: Vec<Room>,
     room_index: FxHashMap<Channel, u32>,
 }
@@ -137,25 +136,18 @@ impl Memberships {
     }
 
     fn find_user(&self, user: &str) -> Option<u32> {
-        self.user_index.find(hash(user), |at| &*self.users[*at as usize].id == user).copied()
+        self.user_index.find(user, |at| &*self.users[at].id == user)
     }
 
     fn user_number(&mut self, user: &UserId) -> u32 {
         if let Some(number) = self.find_user(user) {
             return number;
         }
-        let number = u32::try_from(self.users.len()).expect("fewer than 2^32 users");
+        let number = self.users.len();
+        self.user_index.insert(&**user, number);
         self.users.push(Member { id: user.clone(), memberships: SmallVec::new() });
-        let Self { users, user_index, .. } = self;
-        user_index.insert_unique(hash(user), number, |at| hash(&users[*at as usize].id));
-        number
+        number as u32
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = FxBuildHasher.build_hasher();
-    hasher.write(text.as_bytes());
-    hasher.finish()
 }
 
 #[cfg(test)]

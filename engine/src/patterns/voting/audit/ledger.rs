@@ -10,14 +10,11 @@
 //!
 //! Half a million rows have to fit: names are interned, and the indexes hold row numbers instead of keys.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-
-use hashbrown::HashTable;
-use rustc_hash::FxHasher;
 
 use super::api::{CastVote, Snapshot};
 use crate::chunks::Chunks;
+use crate::chunks::index::Index;
 use crate::contract::Nanos;
 use crate::patterns::voting::message::reason;
 use crate::patterns::voting::session::{SessionSpec, Status};
@@ -156,14 +153,8 @@ pub struct Ledger {
     decisions: Chunks<Decided>,
     sessions: Vec<Session>,
     names: Vec<Arc<str>>,
-    by_request: HashTable<u32>,
-    by_user: HashTable<u32>,
-}
-
-fn hash(key: impl Hash) -> u64 {
-    let mut hasher = FxHasher::default();
-    key.hash(&mut hasher);
-    hasher.finish()
+    by_request: Index,
+    by_user: Index,
 }
 
 impl Ledger {
@@ -207,12 +198,11 @@ impl Ledger {
     /// The current rows of a user in a session, oldest first.
     fn current(&self, session: u32, user_id: &str) -> impl Iterator<Item = u32> {
         let log = &self.log;
-        let same = move |&&row: &&u32| {
+        let same = move |&row: &u32| {
             let found: &VoteRow = &log[row as usize];
             found.session == session && &*found.user_id == user_id && !found.replaced
         };
-        let mut rows: smallvec::SmallVec<[u32; 2]> =
-            self.by_user.iter_hash(hash((session, user_id))).filter(same).copied().collect();
+        let mut rows: smallvec::SmallVec<[u32; 2]> = self.by_user.candidates((session, user_id)).filter(same).collect();
         rows.sort_unstable();
         rows.into_iter()
     }
@@ -220,7 +210,7 @@ impl Ledger {
     /// What was answered to this request, if it was.
     pub fn answer_to(&self, request_id: &str) -> Option<u32> {
         let decisions = &self.decisions;
-        self.by_request.find(hash(request_id), |&d| &*decisions[d as usize].request_id == request_id).copied()
+        self.by_request.find(request_id, |number| &*decisions[number].request_id == request_id)
     }
 
     /// **Decides a vote**, in one transaction: an answered request gets its answer again; else the session must be
@@ -233,12 +223,10 @@ impl Ledger {
         // The row and the decision share the text.
         let request_id: Arc<str> = (&*vote.request_id).into();
         let answer = self.decide(now, vote, &request_id);
-        let number = self.decisions.len() as u32;
+        let number = self.decisions.len();
         self.decisions.push(Decided { request_id, answer, at: now });
-        let decisions = &self.decisions;
-        let rehash = |&d: &u32| hash(&*decisions[d as usize].request_id);
-        self.by_request.insert_unique(hash(&*vote.request_id), number, rehash);
-        number
+        self.by_request.insert(&*vote.request_id, number);
+        number as u32
     }
 
     fn decide(&mut self, now: Nanos, vote: &CastVote<'_>, request_id: &Arc<str>) -> Answer {
@@ -296,12 +284,10 @@ impl Ledger {
             shard: vote.shard,
             replaced: false,
         };
-        let number = self.log.len() as u32;
-        let key = hash((row.session, &*row.user_id));
+        let number = self.log.len();
+        self.by_user.insert((row.session, &*row.user_id), number);
         self.log.push(row);
-        let log = &self.log;
-        self.by_user.insert_unique(key, number, |&r| hash((log[r as usize].session, &*log[r as usize].user_id)));
-        number
+        number as u32
     }
 
     /// `INSERT INTO vote_audit`: one row, if the user has none in this session.
