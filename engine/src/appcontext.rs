@@ -137,10 +137,9 @@ impl AppContext {
                 if user.is_empty() || channel.is_empty() {
                     return Err(ApiError::objects_invalid_input());
                 }
-                let old = self.memberships.get(&user, &channel).map(|membership| &membership.custom);
-                let custom = object::patched_custom(old, &custom).ok_or_else(ApiError::objects_invalid_input)?;
-                self.memberships.put(&user, &channel, custom, now);
-                let membership = self.memberships.get(&user, &channel).expect("just written");
+                let patched = |old: Option<&Arc<str>>| object::patched_custom(old, &custom);
+                let membership = self.memberships.write(&user, &channel, now, patched);
+                let membership = membership.ok_or_else(ApiError::objects_invalid_input)?;
                 Ok(ObjectsOk::Object(shown(&user, &channel, membership)))
             }
             ObjectsOp::DeleteMembership { user, channel } => {

@@ -13,6 +13,8 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::access::{Grant, Role, Token};
+use crate::chunks::Chunks;
+use crate::chunks::index::Index;
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
@@ -82,8 +84,26 @@ pub struct AuthServer {
     waiting: FxHashMap<u64, Waiting>,
     /// When each question is given up; all wait equally long, so they are in order.
     deadlines: VecDeque<(Nanos, u64)>,
-    /// When each user got tokens in the last hour [s]; most have one.
-    tokens_s: FxHashMap<UserId, SmallVec<[u32; 4]>>,
+    users: Users,
+}
+
+/// When each user got tokens in the last hour [s]; most have one.
+#[derive(Default)]
+struct Users {
+    rows: Chunks<(UserId, SmallVec<[u32; 4]>)>,
+    index: Index,
+}
+
+impl Users {
+    fn tokens_s(&mut self, user: &UserId) -> &mut SmallVec<[u32; 4]> {
+        let known = self.index.find(&**user, |row| self.rows[row].0 == *user);
+        let row = known.map_or(self.rows.len(), |row| row as usize);
+        if known.is_none() {
+            self.index.insert(&**user, row);
+            self.rows.push((user.clone(), SmallVec::new()));
+        }
+        &mut self.rows[row].1
+    }
 }
 
 impl fmt::Debug for AuthServer {
@@ -107,7 +127,7 @@ impl AuthServer {
             next_tag: 0,
             waiting: FxHashMap::default(),
             deadlines: VecDeque::new(),
-            tokens_s: FxHashMap::default(),
+            users: Users::default(),
         }
     }
 
@@ -127,10 +147,7 @@ impl AuthServer {
             return self.answer(asked, Err(403), out);
         };
         let now_s = (now / SECOND) as u32;
-        let tokens = match self.tokens_s.get_mut(&asked.user) {
-            Some(tokens) => tokens,
-            None => self.tokens_s.entry(asked.user.clone()).or_default(),
-        };
+        let tokens = self.users.tokens_s(&asked.user);
         tokens.retain(|at_s| *at_s + HOUR_S > now_s);
         if tokens.len() >= self.options.tokens_per_hour_max {
             return self.answer(asked, Err(429), out);
@@ -160,9 +177,7 @@ impl AuthServer {
 
     /// A token that was not handed over does not count towards the hourly limit.
     fn forget_token(&mut self, user: &UserId) {
-        if let Some(tokens) = self.tokens_s.get_mut(user) {
-            tokens.pop();
-        }
+        self.users.tokens_s(user).pop();
     }
 
     fn answer(&mut self, asked: Waiting, mut result: Result<Arc<Token>, u16>, out: &mut Outbox) {
@@ -219,7 +234,7 @@ impl Node for AuthServer {
     fn reboot(&mut self, _now: Nanos) {
         self.waiting = FxHashMap::default();
         self.deadlines = VecDeque::new();
-        self.tokens_s = FxHashMap::default();
+        self.users = Users::default();
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,8 +1,7 @@
 //! Signing and checking tokens: a keyed hash over every field.
 
-use std::hash::Hasher;
-
 use siphasher::sip::SipHasher13;
+use smallvec::SmallVec;
 
 use super::{Grant, Token};
 use crate::contract::Nanos;
@@ -44,29 +43,29 @@ impl Verifier {
     }
 
     /// SipHash-1-3 over all fields, each text behind its length so that no two grants read alike.
+    ///
+    /// They are laid side by side first: many short writes to the hasher cost more than the hash does.
     fn signature(&self, grant: &Grant, issued: Nanos) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        let text = |hasher: &mut SipHasher13, text: &str| {
-            hasher.write_u64(text.len() as u64);
-            hasher.write(text.as_bytes());
-        };
-        hasher.write_u64(issued);
-        hasher.write_u32(grant.ttl_minutes);
-        hasher.write_u8(grant.role as u8);
-        text(&mut hasher, &grant.user);
-        text(&mut hasher, &grant.session);
-        hasher.write_u64(grant.channels.len() as u64);
-        for (name, permissions) in &grant.channels {
-            text(&mut hasher, name);
-            hasher.write_u8(permissions.0);
+        let mut fields = SmallVec::<[u8; 512]>::new();
+        fields.extend_from_slice(&issued.to_le_bytes());
+        fields.extend_from_slice(&grant.ttl_minutes.to_le_bytes());
+        fields.push(grant.role as u8);
+        push_text(&mut fields, &grant.user);
+        push_text(&mut fields, &grant.session);
+        for names in [&grant.channels[..], &grant.patterns[..]] {
+            fields.extend_from_slice(&(names.len() as u64).to_le_bytes());
+            for (name, permissions) in names {
+                push_text(&mut fields, name);
+                fields.push(permissions.0);
+            }
         }
-        hasher.write_u64(grant.patterns.len() as u64);
-        for (pattern, permissions) in grant.patterns.iter() {
-            text(&mut hasher, pattern);
-            hasher.write_u8(permissions.0);
-        }
-        hasher.finish()
+        SipHasher13::new_with_keys(self.keys.0, self.keys.1).hash(&fields)
     }
+}
+
+fn push_text(fields: &mut SmallVec<[u8; 512]>, text: &str) {
+    fields.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    fields.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]

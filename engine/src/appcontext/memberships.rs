@@ -58,13 +58,29 @@ impl Memberships {
         self.find(user, channel).map(|at| &self.records[at as usize])
     }
 
-    /// Writes a membership, new or not.
-    pub fn put(&mut self, user: &UserId, channel: &Channel, custom: Arc<str>, updated: Nanos) {
-        if let Some(at) = self.find(user, channel) {
-            let record = &mut self.records[at as usize];
-            (record.custom, record.updated) = (custom, updated);
-            return;
-        }
+    /// Writes a membership, new or not: `custom` makes the text to write of the one there is. `None` if it makes none;
+    /// then nothing has changed.
+    pub fn write(
+        &mut self,
+        user: &UserId,
+        channel: &Channel,
+        updated: Nanos,
+        custom: impl FnOnce(Option<&Arc<str>>) -> Option<Arc<str>>,
+    ) -> Option<&Membership> {
+        let found = self.find(user, channel);
+        let custom = custom(found.map(|at| &self.records[at as usize].custom))?;
+        let at = match found {
+            Some(at) => {
+                let record = &mut self.records[at as usize];
+                (record.custom, record.updated) = (custom, updated);
+                at
+            }
+            None => self.add(user, channel, custom, updated),
+        };
+        Some(&self.records[at as usize])
+    }
+
+    fn add(&mut self, user: &UserId, channel: &Channel, custom: Arc<str>, updated: Nanos) -> u32 {
         let at = u32::try_from(self.records.len()).expect("fewer than 2^32 memberships");
         let user = self.user_number(user);
         let room = match self.room_index.get(channel) {
@@ -81,6 +97,7 @@ impl Memberships {
         members.push(at);
         self.users[user as usize].memberships.push(at);
         self.records.push(Membership { custom, updated, user, channel: room, place });
+        at
     }
 
     /// Removes a membership; whether there was one.
@@ -172,7 +189,7 @@ mod tests {
             let channel: Channel = format!("c{}", below(9, draw(1, 3 * step + 1))).into();
             if below(5, draw(1, 3 * step + 2)) < 3 {
                 let custom: Arc<str> = step.to_string().into();
-                memberships.put(&user, &channel, custom.clone(), step);
+                memberships.write(&user, &channel, step, |_| Some(custom.clone())).unwrap();
                 model.insert((user, channel), custom);
             } else {
                 let was = memberships.remove(&user, &channel);

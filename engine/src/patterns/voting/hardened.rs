@@ -55,7 +55,6 @@
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::audit::api::{self, CastVote, Decision, Lifecycle, Snapshot};
@@ -110,25 +109,30 @@ async fn submit(context: Context, event: Event) -> Resolution {
     context.log(|| format!("FUNC requestId={request_id} action=validate status=pass"));
 
     // The decision, as the database gave it: now, or when the request first came.
-    let (decision, fresh) = match context.kv_get(format!("processed:{request_id}")).await {
+    let (text, fresh) = match context.kv_get(processed_key(request_id)).await {
         Err(error) => return unavailable(&context, "alert.dedupe_unavailable", &error),
-        Ok(Some(decision)) => {
+        Ok(Some(text)) => {
             context.count("votes.duplicates");
             context.log(|| format!("FUNC requestId={request_id} action=dedupe status=known"));
-            (decision, false)
+            (text, false)
         }
         Ok(None) => {
             context.log(|| format!("FUNC requestId={request_id} action=dedupe status=new"));
             match decide(&context, &event, &message, shard).await {
-                Ok(decision) => (decision, true),
+                Ok(text) => (text, true),
                 Err(error) => return unavailable(&context, "alert.audit_unavailable", &error),
             }
         }
     };
-    let Ok(ack) = acknowledgement(&decision, &message) else {
+    let Ok(decision) = serde_json::from_str::<Decision<'_>>(&text) else {
         context.count("function.errors");
         return abort(503, "unavailable", "unreadable decision");
     };
+    if fresh {
+        context.count(decision.reason.as_deref().map_or("votes.accepted", super::rejected_counter));
+        context.log(|| format!("FUNC requestId={request_id} action=record status={}", decision.status));
+    }
+    let ack = acknowledgement(&decision, &message);
     let channel = shard::private_results_channel(&message.session_id, &message.payload.user_id);
     if let Err(error) = context.publish(channel, ack, false).await {
         return unavailable(&context, "alert.ack_unpublished", &error);
@@ -138,8 +142,7 @@ async fn submit(context: Context, event: Event) -> Resolution {
         return Resolution::Ok(None);
     }
     // What follows the publish learns the decision from the message; nobody subscribes to submit channels.
-    let decision = serde_json::from_str(&decision).ok();
-    Resolution::Ok(Some(to_json(&Submit { decision, ..message }).into()))
+    Resolution::Ok(Some(to_json(&Submit { decision: Some(decision), ..message }).into()))
 }
 
 /// Whether the message is a vote that this publisher may cast here; returns its shard.
@@ -188,38 +191,39 @@ async fn decide(context: &Context, event: &Event, message: &Submit<'_>, shard: u
         shard,
     };
     let response = context.fetch("POST", api::CAST, to_json(&vote)).await?;
-    let decision: Decision<'_> = read(response.status, &response.body)?;
-    context.count(match decision.reason.as_deref() {
-        None => "votes.accepted",
-        Some(reason) => super::rejected_counter(reason),
-    });
-    context.log(|| format!("FUNC requestId={} action=record status={}", message.request_id, decision.status));
-    Ok(response.body)
+    match response.status {
+        200 => Ok(response.body),
+        status => Err(OpError::Api(crate::error::ApiError::new(status, response.body))),
+    }
+}
+
+/// Where KV has the answer to a request.
+fn processed_key(request_id: &str) -> String {
+    ["processed:", request_id].concat()
 }
 
 /// The `vote.ack`: a function of the decision and of the request's own fields, so that it is the same bytes each time.
-fn acknowledgement(decision: &str, message: &Submit<'_>) -> Result<String, serde_json::Error> {
-    let decision: Decision<'_> = serde_json::from_str(decision)?;
+fn acknowledgement(decision: &Decision<'_>, message: &Submit<'_>) -> String {
     let session_id = &*message.session_id;
     let event_id = match &decision.vote_id {
-        Some(vote_id) => format!("evt_{session_id}_{vote_id}"),
+        Some(vote_id) => ["evt_", session_id, "_", vote_id].concat(),
         None => format!("evt_{session_id}_rej_{:03}", decision.number),
     };
-    Ok(to_json(&Ack {
+    to_json(&Ack {
         kind: "vote.ack".into(),
         schema_version: SCHEMA_VERSION.into(),
         event_id: event_id.into(),
-        ts: decision.ts,
+        ts: (&*decision.ts).into(),
         session_id: session_id.into(),
         payload: AckPayload {
             request_id: Some((&*message.request_id).into()),
             user_id: Some((&*message.payload.user_id).into()),
-            status: decision.status,
-            vote_id: decision.vote_id,
-            reason: decision.reason,
-            existing_vote_id: decision.existing_vote_id,
+            status: (&*decision.status).into(),
+            vote_id: decision.vote_id.as_deref().map(Into::into),
+            reason: decision.reason.as_deref().map(Into::into),
+            existing_vote_id: decision.existing_vote_id.as_deref().map(Into::into),
         },
-    }))
+    })
 }
 
 /// A 200's body, or the answer as an error.
@@ -235,11 +239,10 @@ fn read<'a, T: serde::Deserialize<'a>>(status: u16, body: &'a str) -> Result<T, 
 async fn record(context: Context, event: Event) -> Resolution {
     let Ok(message) = serde_json::from_str::<Submit<'_>>(&event.payload) else { return Resolution::Ok(None) };
     // Only a fresh decision is in the message: one out of the cache has been recorded.
-    let Some(text) = message.decision.map(RawValue::get) else { return Resolution::Ok(None) };
-    let Ok(decision) = serde_json::from_str::<Decision<'_>>(text) else { return Resolution::Ok(None) };
-    let key = format!("processed:{}", message.request_id);
+    let Some(decision) = &message.decision else { return Resolution::Ok(None) };
     // A failure loses a cache entry, not a vote.
-    if context.kv_set(key, text, Some(PROCESSED_TTL_MINUTES)).await.is_err() {
+    let set = context.kv_set(processed_key(&message.request_id), to_json(decision), Some(PROCESSED_TTL_MINUTES));
+    if set.await.is_err() {
         context.count("recorder.cache_failures");
     }
     if let Some(vote_id) = &decision.vote_id {

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use super::audit::api::Decision;
 
 /// The schema version that every message carries (voting.md appendix B.2).
 pub const SCHEMA_VERSION: &str = "1.0.0";
@@ -35,7 +36,7 @@ pub struct Submit<'a> {
     pub payload: SubmitPayload<'a>,
     /// Put there by the submit Function, for the one that runs after the publish; clients leave it out.
     #[serde(skip_serializing_if = "Option::is_none", default, borrow)]
-    pub decision: Option<&'a RawValue>,
+    pub decision: Option<Decision<'a>>,
 }
 
 /// What is voted for, by whom.

@@ -13,7 +13,7 @@ pub fn submit_channel(session_id: &str, user_id: &str, shard_count: u32) -> Stri
 
 /// `vote-control.{sessionId}`
 pub fn control_channel(session_id: &str) -> String {
-    format!("vote-control.{session_id}")
+    ["vote-control.", session_id].concat()
 }
 
 /// `vote-results.{sessionId}`
@@ -23,7 +23,7 @@ pub fn results_channel(session_id: &str) -> String {
 
 /// Where one user's acknowledgements go in the hardened variant: a results channel of that user alone.
 pub fn private_results_channel(session_id: &str, user_id: &str) -> String {
-    format!("vote-results.{session_id}-{user_id}")
+    ["vote-results.", session_id, "-", user_id].concat()
 }
 
 /// Session and shard of a submit channel; `None` if it is none.

@@ -182,7 +182,7 @@ impl Ledger {
     pub fn vote_id(&self, row: u32) -> String {
         match &self.log[row as usize].given_vote_id {
             Some(id) => id.to_string(),
-            None => format!("vote_{}", base36(u64::from(row))),
+            None => ["vote_", &base36(u64::from(row))].concat(),
         }
     }
 
