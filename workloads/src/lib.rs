@@ -6,6 +6,7 @@
 //! | [`scenario`] | a TOML file that says everything about a run |
 //! | [`arrivals`] | when votes begin |
 //! | [`crowd`] | a region's users: what they intend, do and see |
+//! | [`graph`] | who is whose friend |
 //! | [`cluster`] | the nodes of a run, put together |
 //! | [`faults`] | the scenario's faults and swarm as the world's fault plan |
 //! | [`wire`] | engine messages and nodes in the world |
@@ -20,6 +21,7 @@ pub mod crowd;
 mod fault_names;
 pub mod faults;
 mod figures;
+pub mod graph;
 mod latency;
 pub mod oracle;
 pub mod outcome;

@@ -1,0 +1,281 @@
+//! How many friends everybody has.
+//!
+//! Users are ranked, the most popular first, and lie in classes of equal degree. Every user has as many *stubs* as it
+//! asks for friends, and all stubs are numbered through in the order of ranks: so whose stub it is follows from its
+//! number by a search among few classes and one division, and no table of stubs is needed.
+
+use headcount_sim::Stream;
+
+use super::GraphError;
+
+/// How many friends users ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Degrees {
+    /// Everybody the same (friends-online.md 1: 500 to 1,000).
+    Constant(u32),
+    /// Half of all users ask for more than `median`, the most popular one for `max`. The tail falls like a power on
+    /// both sides of the median (log-Laplace): with 500,000 users, median 500 and maximum 20,000, half a per cent ask
+    /// for more than 2,000 (friends-online.md 2.3: 2,000 to 20,000 in the largest tier), and the mean is 10 % above
+    /// the median.
+    HeavyTailed { median: u32, max: u32 },
+}
+
+/// Most friends a user may ask for: places in a row are kept in 16 bits.
+pub const DEGREE_MAX: u32 = u16::MAX as u32;
+
+/// Users of the same degree: ranks `first_rank ..`, stubs `first_stub ..`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Class {
+    pub first_rank: u32,
+    pub users: u32,
+    pub degree: u32,
+    pub first_stub: u32,
+}
+
+impl Degrees {
+    /// The most friends anybody asks for.
+    pub fn max(&self) -> u32 {
+        match *self {
+            Self::Constant(degree) => degree,
+            Self::HeavyTailed { max, .. } => max,
+        }
+    }
+
+    /// The classes, from the most popular on; users who ask for nobody are left out.
+    pub(super) fn classes(&self, users: u32) -> Result<Vec<Class>, GraphError> {
+        let most = self.max();
+        if most > DEGREE_MAX || most >= users {
+            return Err(GraphError::DegreeTooLarge { degree: most, most: DEGREE_MAX.min(users - 1) });
+        }
+        let sizes = match *self {
+            Self::Constant(degree) => vec![(degree, users)],
+            Self::HeavyTailed { median, max } => {
+                if median == 0 || median > max {
+                    return Err(GraphError::MedianOutOfRange { median, max });
+                }
+                heavy_tailed(median, max, users)
+            }
+        };
+        let (mut classes, mut rank, mut stub) = (Vec::new(), 0, 0u64);
+        for (degree, users) in sizes.into_iter().filter(|(degree, _)| *degree > 0) {
+            classes.push(Class { first_rank: rank, users, degree, first_stub: stub as u32 });
+            rank += users;
+            stub += u64::from(degree) * u64::from(users);
+            if stub > EDGES_MAX {
+                return Err(GraphError::TooManyEdges { most: EDGES_MAX });
+            }
+        }
+        Ok(classes)
+    }
+}
+
+/// Positions are 32-bit numbers, and the pairing needs some room above the last stub.
+pub(super) const EDGES_MAX: u64 = 4_000_000_000;
+
+/// (degree, users) from the most popular on, by classes that are at most 3 % wide.
+fn heavy_tailed(median: u32, max: u32, users: u32) -> Vec<(u32, u32)> {
+    let half = f64::from(users) / 2.0;
+    let middle = f64::from(median);
+    let power = if half > 1.0 { libm::log(f64::from(max) / middle) / libm::log(half) } else { 0.0 };
+    // Above the median max * rank^-power, below it the mirror image on a logarithmic scale.
+    let degree = |rank: u32| {
+        let (above, below) = (f64::from(rank + 1), f64::from(users - rank));
+        let degree = if above <= half {
+            middle * libm::pow(half / above, power)
+        } else {
+            middle * libm::pow((below / half).min(1.0), power)
+        };
+        (libm::round(degree) as u32).clamp(1, max)
+    };
+    // Six significant bits say which class it is.
+    let cell = |degree: u32| {
+        let below = degree.ilog2().saturating_sub(5);
+        degree >> below << below
+    };
+    let mut sizes = Vec::new();
+    let mut first = 0;
+    while first < users {
+        let own = cell(degree(first));
+        // Degrees fall with the rank, so the end of the class can be searched for.
+        let (mut inside, mut outside) = (first, users);
+        while outside - inside > 1 {
+            let middle = inside + (outside - inside) / 2;
+            if cell(degree(middle)) == own { inside = middle } else { outside = middle }
+        }
+        sizes.push((degree(first + (outside - first) / 2), outside - first));
+        first = outside;
+    }
+    sizes
+}
+
+/// Whose stub is it, and which stubs has a user? Users are named by their *place*, their number in the order of
+/// regions, since rows are in that order too.
+pub(super) trait Owners {
+    /// The place of the user with this stub.
+    fn owner(&self, stub: u32) -> u32;
+    /// A place's first stub, and how many it has.
+    fn stubs(&self, place: u32) -> (u32, u32);
+}
+
+/// Division by a constant as a multiplication: exact for dividends and divisors below 2^32 (Granlund and Montgomery
+/// 1994: a reciprocal of 64 bits, rounded up, is precise enough for dividends of 32).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Divisor {
+    reciprocal: u64,
+    one: bool,
+}
+
+impl Divisor {
+    pub fn new(divisor: u32) -> Self {
+        assert!(divisor > 0, "nobody divides by 0");
+        Self { reciprocal: (u64::MAX / u64::from(divisor)).wrapping_add(1), one: divisor == 1 }
+    }
+
+    #[inline]
+    pub fn divide(self, dividend: u32) -> u32 {
+        if self.one { dividend } else { ((u128::from(self.reciprocal) * u128::from(dividend)) >> 64) as u32 }
+    }
+}
+
+/// Everybody has the same degree: ranks are places.
+pub(super) struct Equal {
+    degree: u32,
+    divisor: Divisor,
+}
+
+impl Equal {
+    pub fn new(degree: u32) -> Self {
+        Self { degree, divisor: Divisor::new(degree) }
+    }
+}
+
+impl Owners for Equal {
+    #[inline]
+    fn owner(&self, stub: u32) -> u32 {
+        self.divisor.divide(stub)
+    }
+
+    fn stubs(&self, place: u32) -> (u32, u32) {
+        (place * self.degree, self.degree)
+    }
+}
+
+/// Classes of degrees, their users strewn over all places.
+pub(super) struct Ranked {
+    classes: Vec<Class>,
+    divisors: Vec<Divisor>,
+    /// For stub >> `shift`: the class of the first stub of that cell.
+    cells: Vec<u16>,
+    shift: u32,
+    place_of_rank: Vec<u32>,
+    rank_of_place: Vec<u32>,
+}
+
+/// Cells of the index from stubs to classes: as many bits.
+const CELL_BITS: u32 = 12;
+
+impl Ranked {
+    pub fn new(classes: Vec<Class>, users: u32, seed: u64) -> Self {
+        let mut place_of_rank: Vec<u32> = (0..users).collect();
+        Stream::new(seed, "friends: ranks", 0).shuffle(&mut place_of_rank);
+        let mut rank_of_place = vec![0; users as usize];
+        for (rank, place) in place_of_rank.iter().enumerate() {
+            rank_of_place[*place as usize] = rank as u32;
+        }
+        let last = classes.last().map_or(0, |class| class.first_stub + class.users * class.degree - 1);
+        let shift = (last | 1).ilog2().saturating_sub(CELL_BITS - 1);
+        let class_of = |stub: u32| classes.partition_point(|class| class.first_stub <= stub).saturating_sub(1) as u16;
+        let cells = (0..=last >> shift).map(|cell| class_of(cell << shift)).collect();
+        let divisors = classes.iter().map(|class| Divisor::new(class.degree)).collect();
+        Self { classes, divisors, cells, shift, place_of_rank, rank_of_place }
+    }
+}
+
+impl Owners for Ranked {
+    #[inline]
+    fn owner(&self, stub: u32) -> u32 {
+        let mut at = usize::from(self.cells[(stub >> self.shift) as usize]);
+        while self.classes.get(at + 1).is_some_and(|next| next.first_stub <= stub) {
+            at += 1;
+        }
+        let class = &self.classes[at];
+        self.place_of_rank[(class.first_rank + self.divisors[at].divide(stub - class.first_stub)) as usize]
+    }
+
+    fn stubs(&self, place: u32) -> (u32, u32) {
+        let rank = self.rank_of_place[place as usize];
+        let at = self.classes.partition_point(|class| class.first_rank <= rank) - 1;
+        let class = &self.classes[at];
+        let within = rank - class.first_rank;
+        if within < class.users { (class.first_stub + within * class.degree, class.degree) } else { (0, 0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_division_by_multiplication_is_exact() {
+        for divisor in [1, 2, 3, 7, 500, 641, 65_535, 1 << 31, u32::MAX] {
+            let fast = Divisor::new(divisor);
+            let near = (0..20u64).flat_map(|k| {
+                let multiple = (u64::from(u32::MAX) / u64::from(divisor) * k / 19) * u64::from(divisor);
+                [multiple.saturating_sub(1), multiple, multiple + 1, multiple + u64::from(divisor) - 1]
+            });
+            for dividend in near.map(|n| n.min(u64::from(u32::MAX)) as u32) {
+                assert_eq!(fast.divide(dividend), dividend / divisor, "{dividend} / {divisor}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_heavy_tail_has_its_median_its_maximum_and_half_a_per_cent_above_2000() {
+        let users = 500_000;
+        let classes = Degrees::HeavyTailed { median: 500, max: 20_000 }.classes(users).unwrap();
+        assert_eq!((classes[0].degree, classes[0].first_rank), (20_000, 0));
+        assert!(classes.len() < 500, "{}", classes.len());
+        assert!(classes.windows(2).all(|pair| pair[0].degree > pair[1].degree));
+        assert_eq!(classes.iter().map(|class| class.users).sum::<u32>(), users);
+        let median = classes.iter().rfind(|class| class.first_rank <= users / 2).unwrap().degree;
+        assert!(median.abs_diff(500) <= 15, "{median}");
+        // power = ln 40 / ln 250,000 = 0.297; above 2,000 = 4 medians: 0.5 * 4^(-1 / 0.297) = 0.0047 of all.
+        let above: u32 = classes.iter().filter(|class| class.degree > 2_000).map(|class| class.users).sum();
+        assert!((2_150..2_550).contains(&above), "{above}");
+        // Mean = 500 / (1 - 0.297^2) = 548.
+        let mean = classes.iter().map(|c| u64::from(c.degree) * u64::from(c.users)).sum::<u64>() / u64::from(users);
+        assert!((535..560).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn a_stub_is_among_the_stubs_of_its_owner() {
+        let users = 3_000;
+        let classes = Degrees::HeavyTailed { median: 10, max: 900 }.classes(users).unwrap();
+        let end = classes.last().map(|class| class.first_stub + class.users * class.degree).unwrap();
+        let ranked = Ranked::new(classes, users, 5);
+        for stub in 0..end {
+            let (first, count) = ranked.stubs(ranked.owner(stub));
+            assert!((first..first + count).contains(&stub), "{stub}");
+        }
+        let equal = Equal::new(7);
+        assert!((0..70).all(|stub| (equal.stubs(equal.owner(stub)).0..).take(7).any(|own| own == stub)));
+    }
+
+    #[test]
+    fn impossible_degrees_are_refused() {
+        assert_eq!(Degrees::Constant(10).classes(10).unwrap_err(), GraphError::DegreeTooLarge { degree: 10, most: 9 });
+        assert_eq!(
+            Degrees::HeavyTailed { median: 5, max: 70_000 }.classes(100_000).unwrap_err(),
+            GraphError::DegreeTooLarge { degree: 70_000, most: 65_535 }
+        );
+        assert_eq!(
+            Degrees::HeavyTailed { median: 50, max: 40 }.classes(100).unwrap_err(),
+            GraphError::MedianOutOfRange { median: 50, max: 40 }
+        );
+        // 1,000,000 * 5,000 = 5 * 10^9.
+        assert_eq!(
+            Degrees::Constant(5_000).classes(1_000_000).unwrap_err(),
+            GraphError::TooManyEdges { most: EDGES_MAX }
+        );
+    }
+}
