@@ -183,6 +183,18 @@ impl ApiError {
         Self::objects(400, "Request payload contained invalid input.")
     }
 
+    // Presence.
+
+    /// A user id that is empty or longer than 92 characters: 400 (*unverified* text).
+    pub fn presence_invalid_user() -> Self {
+        Self::service(400, "Presence", "Invalid UUID")
+    }
+
+    /// A state that is no JSON object: 400 (*unverified* text).
+    pub fn presence_invalid_state() -> Self {
+        Self::service(400, "Presence", "Invalid JSON specified.")
+    }
+
     // Any service.
 
     /// More calls than the rate limit allows: 429 (*unverified* body).
@@ -277,6 +289,8 @@ mod tests {
             ApiError::channel_modified(),
             ApiError::user_modified(),
             ApiError::objects_invalid_input(),
+            ApiError::presence_invalid_user(),
+            ApiError::presence_invalid_state(),
             ApiError::too_many_requests("PubSub"),
             ApiError::service_unavailable("\"quoted\""),
         ] {

@@ -16,6 +16,7 @@ pub mod kvstore;
 pub mod limits;
 pub mod message;
 pub mod patterns;
+pub mod presence;
 pub mod scheduler;
 pub mod slab;
 pub mod stream;
