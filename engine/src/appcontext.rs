@@ -4,6 +4,7 @@
 //! same eTag; a write with `If-Match` happens only on the version that was read. Everything is durable. Reading a
 //! channel or a user hands out the stored text itself.
 
+mod finder;
 mod memberships;
 mod object;
 
@@ -16,8 +17,9 @@ use crate::base64url;
 use crate::contract::{Input, Nanos, Node, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
-use crate::message::{Channel, Misbehaviour, Msg, Object, ObjectsOk, ObjectsOp, UserId};
+use crate::message::{Channel, Filter, Misbehaviour, Msg, Object, ObjectsOk, ObjectsOp, UserId};
 
+use finder::Finder;
 use memberships::{Membership, Memberships};
 
 /// Most entries on a page, and how many there are when a call does not say (platform.md 2.1).
@@ -49,6 +51,8 @@ pub struct AppContext {
     channels: FxHashMap<Channel, Arc<Object>>,
     users: FxHashMap<UserId, Arc<Object>>,
     memberships: Memberships,
+    channel_finder: Finder,
+    user_finder: Finder,
 }
 
 impl AppContext {
@@ -59,6 +63,8 @@ impl AppContext {
             counts: ObjectsCounts::default(),
             channels: FxHashMap::default(),
             users: FxHashMap::default(),
+            channel_finder: Finder::default(),
+            user_finder: Finder::default(),
             memberships: Memberships::default(),
         }
     }
@@ -111,21 +117,29 @@ impl AppContext {
             ObjectsOp::GetUser { user } => read(&mut self.counts, &self.users, &user),
             ObjectsOp::SetChannel { channel, patch, if_match } => {
                 self.counts.writes += 1;
-                let modified = ApiError::channel_modified;
-                write(&mut self.channels, "channel", channel, &patch, if_match.as_deref(), now, modified)
+                let kind = Kind { id_field: "channel", modified: ApiError::channel_modified };
+                write(&mut self.channels, &mut self.channel_finder, &kind, channel, &patch, if_match.as_deref(), now)
             }
             ObjectsOp::SetUser { user, patch, if_match } => {
                 self.counts.writes += 1;
-                let modified = ApiError::user_modified;
-                write(&mut self.users, "uuid", user, &patch, if_match.as_deref(), now, modified)
+                let kind = Kind { id_field: "uuid", modified: ApiError::user_modified };
+                write(&mut self.users, &mut self.user_finder, &kind, user, &patch, if_match.as_deref(), now)
             }
             ObjectsOp::DeleteChannel { channel } => {
                 self.counts.deletes += 1;
-                self.channels.remove(&channel).map(|_| ObjectsOk::Deleted).ok_or_else(ApiError::object_not_found)
+                delete(&mut self.channels, &mut self.channel_finder, &channel)
             }
             ObjectsOp::DeleteUser { user } => {
                 self.counts.deletes += 1;
-                self.users.remove(&user).map(|_| ObjectsOk::Deleted).ok_or_else(ApiError::object_not_found)
+                delete(&mut self.users, &mut self.user_finder, &user)
+            }
+            ObjectsOp::ListUsers { filter, limit, page } => {
+                self.counts.listings += 1;
+                find(&self.users, &mut self.user_finder, &filter, limit, page.as_deref())
+            }
+            ObjectsOp::ListChannels { filter, limit, page } => {
+                self.counts.listings += 1;
+                find(&self.channels, &mut self.channel_finder, &filter, limit, page.as_deref())
             }
             ObjectsOp::GetMembership { user, channel } => {
                 self.counts.reads += 1;
@@ -177,14 +191,20 @@ fn read(
     objects.get(id).cloned().map(ObjectsOk::Object).ok_or_else(ApiError::object_not_found)
 }
 
+/// What tells users from channels.
+struct Kind {
+    id_field: &'static str,
+    modified: fn() -> ApiError,
+}
+
 fn write(
     objects: &mut FxHashMap<Arc<str>, Arc<Object>>,
-    id_field: &str,
+    finder: &mut Finder,
+    kind: &Kind,
     id: Arc<str>,
     patch: &str,
     if_match: Option<&str>,
     now: Nanos,
-    modified: fn() -> ApiError,
 ) -> Result<ObjectsOk, ApiError> {
     if id.is_empty() {
         return Err(ApiError::objects_invalid_input());
@@ -192,13 +212,36 @@ fn write(
     let old = objects.get(&id);
     // An object that is gone is not the one that was read either.
     if if_match.is_some_and(|etag| old.is_none_or(|old| &*old.etag != etag)) {
-        return Err(modified());
+        return Err((kind.modified)());
     }
-    let body = object::patched(id_field, &id, old.map(|old| &*old.body), patch);
+    let body = object::patched(kind.id_field, &id, old.map(|old| &*old.body), patch);
     let body = body.ok_or_else(ApiError::objects_invalid_input)?;
     let object = Arc::new(Object { id: id.clone(), etag: object::etag(&body), body: body.into(), updated: now });
+    finder.changed(&id, objects.get(&id).map(|old| &**old), Some(&object));
     objects.insert(id, object.clone());
     Ok(ObjectsOk::Object(object))
+}
+
+fn delete(
+    objects: &mut FxHashMap<Arc<str>, Arc<Object>>,
+    finder: &mut Finder,
+    id: &Arc<str>,
+) -> Result<ObjectsOk, ApiError> {
+    let old = objects.remove(id).ok_or_else(ApiError::object_not_found)?;
+    finder.changed(id, Some(&old), None);
+    Ok(ObjectsOk::Deleted)
+}
+
+fn find(
+    objects: &FxHashMap<Arc<str>, Arc<Object>>,
+    finder: &mut Finder,
+    filter: &[Filter],
+    limit: u32,
+    page: Option<&str>,
+) -> Result<ObjectsOk, ApiError> {
+    let (offset, max) = page_of(page, limit)?;
+    let (found, total) = finder.find(filter, objects, offset, max);
+    Ok(paged(found.iter().map(|id| objects[id].clone()).collect(), offset, total))
 }
 
 /// A membership as the API shows it: `channel`, `uuid`, `custom`.

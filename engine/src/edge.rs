@@ -296,6 +296,8 @@ fn check_objects(token: &Token, op: &ObjectsOp) -> Result<(), ApiError> {
         ObjectsOp::GetChannel { channel } | ObjectsOp::ListMembers { channel, .. } => on(channel, Permissions::GET),
         ObjectsOp::SetChannel { channel, .. } => on(channel, Permissions::UPDATE),
         ObjectsOp::DeleteChannel { channel } => on(channel, Permissions::DELETE),
+        // Not for clients: a listing shows everybody.
+        ObjectsOp::ListUsers { .. } | ObjectsOp::ListChannels { .. } => Err(ApiError::forbidden::<&str>([])),
         ObjectsOp::GetUser { user }
         | ObjectsOp::SetUser { user, .. }
         | ObjectsOp::DeleteUser { user }

@@ -38,6 +38,11 @@ pub const fn unix_ms(now: Nanos) -> u64 {
     EPOCH_UNIX_S * 1_000 + now / 1_000_000
 }
 
+/// The moment of the world's clock; 0 for anything before its epoch.
+pub const fn from_unix_ms(ms: u64) -> Nanos {
+    ms.saturating_sub(EPOCH_UNIX_S * 1_000) * 1_000_000
+}
+
 /// `2026-01-31T10:05:23.150Z`: ISO 8601 in UTC with milliseconds.
 ///
 /// The civil date is computed from days since 1970-01-01 with the usual 400-year eras.

@@ -86,12 +86,39 @@ pub enum ObjectsOp {
         limit: u32,
         page: Option<Arc<str>>,
     },
+    /// All users whose `custom` has these values, in order of id; `limit` and `page` likewise.
+    ListUsers {
+        filter: Vec<Filter>,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
+    /// All channels, likewise.
+    ListChannels {
+        filter: Vec<Filter>,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
     /// A channel's members, likewise.
     ListMembers {
         channel: Channel,
         limit: u32,
         page: Option<Arc<str>>,
     },
+}
+
+/// One term of a listing's filter: `custom.{field} == {value}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    pub field: &'static str,
+    /// As JSON.
+    pub value: Arc<str>,
+}
+
+impl Filter {
+    /// Objects whose `custom.{field}` is `value`.
+    pub fn new(field: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        Self { field, value: value.into().to_string().into() }
+    }
 }
 
 /// An App Context answer.

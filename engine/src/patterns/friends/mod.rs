@@ -1,7 +1,26 @@
 //! Friends online (friends-online.md): who of one's friends is online, told once to all of them, and how many are in all.
 //!
-//! - [`names`], [`message`], [`profile`]: the document's channels and groups, messages and objects.
+//! - [`names`], [`message`], [`profile`]: the document's channels and groups, messages and objects;
+//! - [`documented`]: the handlers as the document has them; [`hardened`]: the ones that keep its promises.
 
+pub mod documented;
+pub mod hardened;
 pub mod message;
 pub mod names;
 pub mod profile;
+#[cfg(test)]
+mod tests;
+
+/// The job that broadcasts the online count.
+pub const COUNT_JOB: &str = "global-count";
+
+/// The counter `presence.events` (friends-online.md 12.2: by type).
+fn event_counter(action: &str) -> &'static str {
+    match action {
+        "join" => "presence.events.join",
+        "leave" => "presence.events.leave",
+        "timeout" => "presence.events.timeout",
+        "interval" => "presence.events.interval",
+        _ => "presence.events.other",
+    }
+}

@@ -40,32 +40,40 @@ pub struct Custom {
     pub status_message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
-    /// What the hardened variant keeps beside it.
-    #[serde(skip_serializing_if = "Ledger::is_unused")]
-    pub status: Ledger,
-}
-
-/// How far the user's status has been told (the hardened variant; see there).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Ledger {
-    /// Counts changes of `online`: names the change in the event's id.
-    pub change: u64,
-    /// What friends were last told; `None`: nothing yet.
+    /// What the hardened variant keeps beside it: how far the user's status has been told (see there).
+    ///
+    /// The latest change of `online`, as a time that only grows [Unix ms]: orders what friends are told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub status_change: u64,
+    /// What friends were last told; `None`: nothing, or it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub told: Option<bool>,
-    /// Whether friends have yet to be told, or it is not known whether they were.
-    pub pending: bool,
-    /// Whether the latest write of this object says that friends were told: then the object's own `updated` is when.
-    pub settled: bool,
-    /// Store time up to which friends may have been told something [ms since the world began].
-    pub told_by_ms: u64,
+    pub status_told: Option<bool>,
+    /// Whether friends have yet to be told, or may not have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_pending: Option<bool>,
+    /// Who wrote last was about to tell them, or had just done so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_mark: Option<Mark>,
+    /// Until when, by the store's clock, they can have been told something [ms since the world began]; `None`: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_told_by: Option<u64>,
 }
 
-impl Ledger {
-    fn is_unused(&self) -> bool {
-        *self == Self::default()
-    }
+/// What the latest write of a user's status says of its writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// It holds the change back.
+    Held,
+    /// It is about to publish.
+    Claimed,
+    /// It has published.
+    Told,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference.
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Profile {

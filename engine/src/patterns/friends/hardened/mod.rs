@@ -1,0 +1,110 @@
+//! The `hardened` variant: the tables of friends-online.md 2 under every fault of the catalogue.
+//!
+//! # The protocol
+//!
+//! **A presence event is a reason to look, not a fact.** Events come late, twice, out of order, or die with the worker that
+//! had them. So the handler asks presence where the user *is*, and makes the user's record in App Context say so. Doing it
+//! twice changes nothing, and doing it later is still right.
+//!
+//! **The user's record is lock and clock.** Every write names the eTag it was made from (If-Match), so of two writers one
+//! starts again; it patches only its own fields, so nobody's are lost. The record's `updated` is the store's own time: no
+//! worker's clock decides when friends were last told.
+//!
+//! **Settle** (After Presence on `presence.shard-*`, and from the sweep; at most nine calls)
+//! 1. Read the record, then ask presence whether the user is on its shard's channel. In this order: whatever is written over
+//!    the version that was read is newer than it.
+//! 2. Nothing changed and friends know: done.
+//! 3. Write `online` and its times with `statusPending`. The mark says whether this execution is about to publish
+//!    (*claimed*) or not (*held*): in a storm, with friends told less than 5 s ago, or without a friend, it is not. What may
+//!    have been told before moves into `statusToldBy`: the time of the last *told* write, or, over somebody's claim, that
+//!    claim's time and the 10 s that its execution may live.
+//! 4. Claimed, and by the store's clock 5 s after `statusToldBy`: publish on `status.{userId}`, once. Else unclaim.
+//! 5. Write *told*. Somebody wrote meanwhile: read again and note what was told beside what they wrote.
+//!
+//! **Sweep** (On Interval, one job for all shards, every second): users with `statusPending` get a fire on
+//! `status-sweep.{userId}`, whose After Publish Function settles them with a budget of its own. So a change held back by the
+//! debounce or a storm, and one whose execution died after its claim, is told later. **Reconcile** (every 10 s) compares
+//! who presence has with whom App Context has online, shard by shard, and sweeps the differences: it finds what lost events
+//! left behind.
+//!
+//! **Friendship** has a record of its own, `friendship.{a}~{b}`: requested, adding, counting, friends, removing, uncounting,
+//! removed. Only who was asked accepts, only one of the two ends it, as the platform authenticated them. The record is
+//! written *before* the first step; every step is idempotent; the state after the last. A crash anywhere leaves an open
+//! record, which the sweep takes up where it stands. `friendCount` is the length of the list, read and written under
+//! If-Match, never counted up or down. News goes to `friend-news.{userId}`, which only that user reads.
+//!
+//! **Count** (On Interval, every 10 s): here-now for many shards in one call, so that 500 shards fit one execution;
+//! `shardsCounted` says how many answered.
+//!
+//! # Why it is right
+//! - *Every view is true after calm*: presence is asked after the record is read, under If-Match; so the last write is of
+//!   presence's last word. It stays pending until friends were told that very value. The sweep sees to pending records and
+//!   the reconcile to records that presence contradicts. Friends order what they hear by the number in the event's id,
+//!   `statusChange`, which only grows, and what they load by the same field.
+//! - *One publish for a change, and none within 5 s of another*: only a claim publishes; a claim is a successful write over
+//!   a version whose `statusToldBy` lies 5 s back by the store's clock; whoever comes over a claim counts it as told until
+//!   10 s later. A publish that is repeated because nobody knows whether it happened has the same event id.
+//! - *The last change always gets out*: see pending.
+//! - *Only friends receive*: groups and lists change only through a record's steps, and every record ends in a state in
+//!   which lists and groups agree.
+//! - *Two writers lose nothing*: If-Match, and patches of own fields.
+//!
+//! # What it needs
+//! A keyset whose announce limit lies above a shard's occupancy: in interval mode events come each 10 s, and NFR-1 asks for
+//! 2 s. Interval events are understood all the same, where the keyset sends deltas; the reconcile finds the rest.
+
+mod count;
+mod friendship;
+mod settle;
+mod sweep;
+
+use super::names;
+use crate::functions::{Context, Function, OpError};
+use crate::message::{KvOk, KvOp, Trigger};
+
+/// The job that looks for what is pending.
+pub const SWEEP_JOB: &str = "friends-sweep";
+/// The job that compares presence with App Context.
+pub const RECONCILE_JOB: &str = "friends-reconcile";
+
+/// Between two publishes of one user's status, by the store's clock (friends-online.md 7.1) [ms].
+pub const DEBOUNCE_MS: u64 = 5_000;
+/// A claim can still be followed by its publish for so long: a handler lives at most 10 s (platform.md 3.3) [ms].
+const CLAIM_MS: u64 = 10_000;
+/// More events than this within a second are a storm (friends-online.md 10.2) [events per shard].
+const STORM_THRESHOLD: i64 = 100;
+
+/// The Functions to deploy, for this many presence shards.
+pub fn functions(shards: u32) -> Vec<Function> {
+    vec![
+        Function::new("status-settle", "presence.shard-*", Trigger::AfterPresence, move |context, event| {
+            settle::on_presence(context, event, shards)
+        }),
+        Function::new("status-sweep", "status-sweep.*", Trigger::AfterPublish, move |context, event| {
+            settle::on_sweep(context, event, shards)
+        }),
+        Function::new("status-sweeper", SWEEP_JOB, Trigger::OnInterval, |context, _| sweep::pending(context)),
+        Function::new("status-reconciler", RECONCILE_JOB, Trigger::OnInterval, move |context, _| {
+            sweep::reconcile(context, shards)
+        }),
+        Function::new("friend-requests", "friend-requests.*", Trigger::AfterPublish, friendship::on_request),
+        Function::new("friend-management", "friend-management.*", Trigger::AfterPublish, friendship::on_management),
+        Function::new("friend-sweep", "friend-sweep.*", Trigger::AfterPublish, friendship::on_sweep),
+        Function::new("global-count", super::COUNT_JOB, Trigger::OnInterval, move |context, _| {
+            count::broadcast(context, shards)
+        }),
+    ]
+}
+
+/// A KV value that only saves work: not there, or not to be had, is the same.
+async fn remembered(context: &Context, key: &str) -> Option<serde_json::Value> {
+    serde_json::from_str(&context.kv_get(key).await.ok()??).ok()
+}
+
+/// Whether this shard has had more events within this second than one publishes for. A store that does not answer says no:
+/// protection from storms must not itself hold anything back.
+async fn is_storm(context: &Context, shard: u32) -> bool {
+    let key = format!("storm:{}:{}", names::presence_channel(shard), context.now() / crate::contract::SECOND);
+    let counted: Result<KvOk, OpError> = context.kv(KvOp::Incr { key: key.into(), by: 1 }).await;
+    matches!(counted, Ok(KvOk::Counter(events)) if events > STORM_THRESHOLD)
+}

@@ -1,0 +1,5 @@
+//! The handlers of both variants, on a worker that is stepped by hand.
+
+mod bench;
+mod friendships;
+mod table_13_1;
