@@ -111,8 +111,8 @@ fn heavy_tailed(median: u32, max: u32, users: u32) -> Vec<(u32, u32)> {
 /// Whose stub is it, and which stubs has a user? Users are named by their *place*, their number in the order of
 /// regions, since rows are in that order too.
 pub(super) trait Owners {
-    /// The place of the user with this stub.
-    fn owner(&self, stub: u32) -> u32;
+    /// Turns stubs into the places of the users who have them.
+    fn owners(&self, stubs: &mut [u32]);
     /// A place's first stub, and how many it has.
     fn stubs(&self, place: u32) -> (u32, u32);
 }
@@ -151,8 +151,8 @@ impl Equal {
 
 impl Owners for Equal {
     #[inline]
-    fn owner(&self, stub: u32) -> u32 {
-        self.divisor.divide(stub)
+    fn owners(&self, stubs: &mut [u32]) {
+        stubs.iter_mut().for_each(|stub| *stub = self.divisor.divide(*stub));
     }
 
     fn stubs(&self, place: u32) -> (u32, u32) {
@@ -167,8 +167,7 @@ pub(super) struct Ranked {
     /// For stub >> `shift`: the class of the first stub of that cell.
     cells: Vec<u16>,
     shift: u32,
-    place_of_rank: Vec<u32>,
-    rank_of_place: Vec<u32>,
+    strewing: Strewing,
 }
 
 /// Cells of the index from stubs to classes: as many bits.
@@ -176,39 +175,103 @@ const CELL_BITS: u32 = 12;
 
 impl Ranked {
     pub fn new(classes: Vec<Class>, users: u32, seed: u64) -> Self {
-        let mut place_of_rank: Vec<u32> = (0..users).collect();
-        Stream::new(seed, "friends: ranks", 0).shuffle(&mut place_of_rank);
-        let mut rank_of_place = vec![0; users as usize];
-        for (rank, place) in place_of_rank.iter().enumerate() {
-            rank_of_place[*place as usize] = rank as u32;
-        }
         let last = classes.last().map_or(0, |class| class.first_stub + class.users * class.degree - 1);
         let shift = (last | 1).ilog2().saturating_sub(CELL_BITS - 1);
         let class_of = |stub: u32| classes.partition_point(|class| class.first_stub <= stub).saturating_sub(1) as u16;
         let cells = (0..=last >> shift).map(|cell| class_of(cell << shift)).collect();
         let divisors = classes.iter().map(|class| Divisor::new(class.degree)).collect();
-        Self { classes, divisors, cells, shift, place_of_rank, rank_of_place }
+        Self { classes, divisors, cells, shift, strewing: Strewing::new(users, seed) }
+    }
+
+    /// The rank of the user with this stub.
+    #[inline]
+    fn rank(&self, stub: u32) -> u32 {
+        let mut at = usize::from(self.cells[(stub >> self.shift) as usize]);
+        // Seldom: there are ten times as many cells as classes.
+        while self.classes.get(at + 1).is_some_and(|next| next.first_stub <= stub) {
+            at += 1;
+        }
+        let class = &self.classes[at];
+        class.first_rank + self.divisors[at].divide(stub - class.first_stub)
     }
 }
 
 impl Owners for Ranked {
     #[inline]
-    fn owner(&self, stub: u32) -> u32 {
-        let mut at = usize::from(self.cells[(stub >> self.shift) as usize]);
-        while self.classes.get(at + 1).is_some_and(|next| next.first_stub <= stub) {
-            at += 1;
-        }
-        let class = &self.classes[at];
-        self.place_of_rank[(class.first_rank + self.divisors[at].divide(stub - class.first_stub)) as usize]
+    fn owners(&self, stubs: &mut [u32]) {
+        stubs.iter_mut().for_each(|stub| *stub = self.rank(*stub));
+        stubs.iter_mut().for_each(|rank| *rank = self.strewing.place(*rank));
     }
 
     fn stubs(&self, place: u32) -> (u32, u32) {
-        let rank = self.rank_of_place[place as usize];
+        let rank = self.strewing.rank(place);
         let at = self.classes.partition_point(|class| class.first_rank <= rank) - 1;
         let class = &self.classes[at];
         let within = rank - class.first_rank;
         if within < class.users { (class.first_stub + within * class.degree, class.degree) } else { (0, 0) }
     }
+}
+
+/// A permutation of users by two small tables, which stay in a first-level cache where a list of all users would not:
+/// a number (hi, lo) in mixed radix, lo moved by a random function of hi, then hi by one of lo. A class of neighbouring
+/// ranks so comes to lie everywhere.
+struct Strewing {
+    users: u32,
+    highs: u32,
+    lows: u32,
+    by_lows: Divisor,
+    /// By hi: values below `lows`.
+    along: Vec<u16>,
+    /// By lo: values below `highs`.
+    across: Vec<u16>,
+}
+
+impl Strewing {
+    fn new(users: u32, seed: u64) -> Self {
+        let highs = users.isqrt().max(1);
+        let lows = users.div_ceil(highs);
+        let mut stream = Stream::new(seed, "friends: ranks", 0);
+        let mut table =
+            |entries: u32, below: u32| (0..entries).map(|_| stream.below(u64::from(below)) as u16).collect();
+        let (along, across) = (table(highs, lows), table(lows, highs));
+        Self { users, highs, lows, by_lows: Divisor::new(lows), along, across }
+    }
+
+    /// Numbers from `users` up to `highs * lows`, fewer than `highs`, are passed through until one below comes out.
+    #[inline]
+    fn place(&self, rank: u32) -> u32 {
+        let mut number = rank;
+        loop {
+            let hi = self.by_lows.divide(number);
+            let lo = number - hi * self.lows;
+            let lo = less(lo + u32::from(self.along[hi as usize]), self.lows);
+            let hi = less(hi + u32::from(self.across[lo as usize]), self.highs);
+            number = hi * self.lows + lo;
+            if number < self.users {
+                return number;
+            }
+        }
+    }
+
+    fn rank(&self, place: u32) -> u32 {
+        let mut number = place;
+        loop {
+            let hi = self.by_lows.divide(number);
+            let lo = number - hi * self.lows;
+            let hi = less(hi + self.highs - u32::from(self.across[lo as usize]), self.highs);
+            let lo = less(lo + self.lows - u32::from(self.along[hi as usize]), self.lows);
+            number = hi * self.lows + lo;
+            if number < self.users {
+                return number;
+            }
+        }
+    }
+}
+
+/// A sum of two numbers below `modulus`, modulo that.
+#[inline]
+fn less(sum: u32, modulus: u32) -> u32 {
+    sum.min(sum.wrapping_sub(modulus))
 }
 
 #[cfg(test)]
@@ -253,12 +316,33 @@ mod tests {
         let classes = Degrees::HeavyTailed { median: 10, max: 900 }.classes(users).unwrap();
         let end = classes.last().map(|class| class.first_stub + class.users * class.degree).unwrap();
         let ranked = Ranked::new(classes, users, 5);
-        for stub in 0..end {
-            let (first, count) = ranked.stubs(ranked.owner(stub));
-            assert!((first..first + count).contains(&stub), "{stub}");
-        }
         let equal = Equal::new(7);
-        assert!((0..70).all(|stub| (equal.stubs(equal.owner(stub)).0..).take(7).any(|own| own == stub)));
+        for (owners, end) in [(&ranked as &dyn Owners, end), (&equal, 7 * users)] {
+            let mut places: Vec<u32> = (0..end).collect();
+            owners.owners(&mut places);
+            for (stub, place) in places.into_iter().enumerate() {
+                let (first, count) = owners.stubs(place);
+                assert!((first..first + count).contains(&(stub as u32)), "{stub}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_rank_has_a_place_of_its_own_and_neighbours_lie_far_apart() {
+        for users in [1, 2, 3, 10, 99, 10_007] {
+            let strewing = Strewing::new(users, 5);
+            let mut taken = vec![false; users as usize];
+            for rank in 0..users {
+                let place = strewing.place(rank);
+                assert!(!std::mem::replace(&mut taken[place as usize], true));
+                assert_eq!(strewing.rank(place), rank);
+            }
+        }
+        // The first 1,000 of 10,007 ranks: in each tenth of the places 100, standard deviation 9.5; six of them.
+        let strewing = Strewing::new(10_007, 5);
+        let mut tenths = [0u32; 11];
+        (0..1_000).for_each(|rank| tenths[strewing.place(rank) as usize / 1_000] += 1);
+        assert!(tenths[..10].iter().all(|seen| seen.abs_diff(100) < 57), "{tenths:?}");
     }
 
     #[test]

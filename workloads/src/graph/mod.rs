@@ -129,7 +129,10 @@ impl Graph {
         for user in 0..users {
             let own = place(users, regions, user);
             let (first, count) = owners.stubs(own);
-            pairing.partners(first, count, |stub| marks.insert(owners.owner(stub)));
+            pairing.partners(first, count, |some| {
+                owners.owners(some);
+                some.iter().for_each(|place| marks.insert(*place));
+            });
             marks.remove(own);
             let row = &mut friends[next..next + count as usize];
             let (mut region, mut end, mut taken) = (0, first_place(users, regions, 1), 0);

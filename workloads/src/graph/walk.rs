@@ -5,6 +5,8 @@
 //! cells, the third a bit at the position of the edge from publisher to friend, written 64 at a time. There is no jump
 //! in it that depends on who is there: a quarter of friends away at random would cost more than all the rest.
 
+use std::hint::black_box;
+
 use super::degrees::Divisor;
 
 /// In a client's byte: the bits that say which edge it is connected to; all of them set: none.
@@ -104,6 +106,11 @@ pub fn show(
     let salt = strew(salt ^ SALT);
     let wanted = if online { u64::MAX } else { 0 };
     let mut walked = Walked::default();
+    // Rows of random publishers are nowhere in the caches. Asked for one after the other, their lines would be waited
+    // for one after the other; so one word of each of the first lines is read now, and all of them come at once.
+    let first_view = views.get((start / 64) as usize).map_or(0, |view| *view as u32);
+    let ahead = friends.iter().step_by(LINE_FRIENDS).take(LINES_AHEAD_MAX);
+    black_box(ahead.fold(first_view, |all, friend| all ^ friend));
     let (mut word, mut bit, mut rest) = ((start / 64) as usize, (start % 64) as u32, friends);
     while !rest.is_empty() {
         let (some, later) = rest.split_at(rest.len().min(64 - bit as usize));
@@ -126,6 +133,11 @@ pub fn show(
     }
     walked
 }
+
+/// Friends in a cache line of 64 bytes.
+const LINE_FRIENDS: usize = 16;
+/// Further down the row the machine itself has seen where it goes.
+const LINES_AHEAD_MAX: usize = 64;
 
 /// Told apart from other uses of the same salt.
 const SALT: u64 = 0x6c61_7374_6d69_6c65;
