@@ -26,6 +26,7 @@ mod announce;
 mod deadlines;
 mod event;
 mod here_now;
+mod index;
 mod options;
 mod rows;
 
@@ -46,7 +47,7 @@ use deadlines::Deadlines;
 use event::{Action, Writer};
 use here_now::{Asked, Cache};
 pub use options::{PresenceCounts, PresenceOptions};
-use rows::{HERE, Rows};
+use rows::{HERE, Rows, Who};
 
 /// The name of the service in its refusals.
 const SERVICE: &str = "Presence";
@@ -184,18 +185,18 @@ impl Presence {
                 self.counts.heartbeats += 1;
             }
             PresenceCall::Leave { user, channels } => {
+                let who = Who::of(&user);
                 for channel in &channels {
-                    // The user's number may go with its last row, so it is looked up each time.
-                    if let Some(row) = self.rows.find_user(&user).and_then(|user| self.rows.find_here(user, channel)) {
+                    if let Some(row) = self.rows.find_here(who, channel) {
                         self.leave(now, row, out);
                     }
                 }
             }
             PresenceCall::SetState { user, channels, state } => self.set_state(now, &user, &channels, &state, out)?,
             PresenceCall::GetState { user, channels } => {
-                let user = self.rows.find_user(&user);
+                let who = Who::of(&user);
                 let state_on = |channel: &Channel| {
-                    let row = self.rows.find_here(user?, channel)?;
+                    let row = self.rows.find_here(who, channel)?;
                     Some((channel.clone(), self.states.get(&row)?.clone()))
                 };
                 return Ok(PresenceOk::State(channels.iter().filter_map(state_on).collect()));
@@ -208,9 +209,7 @@ impl Presence {
             }
             PresenceCall::WhereNow { user } => {
                 self.counts.where_now += 1;
-                let rows = self.rows.find_user(&user).into_iter().flat_map(|user| self.rows.of_user(user));
-                let here = rows.map(|row| self.rows.row(row)).filter(|row| row.is(HERE));
-                let mut channels: Vec<_> = here.map(|row| self.rows.room(row.channel).name.clone()).collect();
+                let mut channels: Vec<_> = self.rows.channels_of(Who::of(&user)).cloned().collect();
                 channels.sort_unstable();
                 return Ok(PresenceOk::WhereNow(channels));
             }
@@ -229,15 +228,16 @@ impl Presence {
     ) -> Result<(), ApiError> {
         let timeout_s = timeout_s.min(self.options.timeout_max_s).max(self.options.timeout_min_s.max(1));
         let deadline = now + u64::from(timeout_s) * SECOND;
-        let user = self.rows.find_user(id);
-        if user.is_none() && (id.is_empty() || id.chars().count() > USER_CHARS_MAX) {
+        // Bytes are at hand, characters must be counted.
+        if id.is_empty() || (id.len() > USER_CHARS_MAX && id.chars().count() > USER_CHARS_MAX) {
             return Err(ApiError::presence_invalid_user());
         }
+        let who = Who::of(id);
         for channel in channels {
-            let row = match user.and_then(|user| self.rows.find_here(user, channel)) {
+            let row = match self.rows.find_here(who, channel) {
                 Some(row) => row,
                 None => {
-                    let row = self.rows.find_or_add(id, channel);
+                    let row = self.rows.find_or_add(who, channel);
                     // A list may name a channel twice.
                     if !self.rows.row(row).is(HERE) {
                         self.arrive(now, row, out);
@@ -254,7 +254,7 @@ impl Presence {
     fn set_state(
         &mut self,
         now: Nanos,
-        user: &str,
+        user: &UserId,
         channels: &[Channel],
         state: &Arc<str>,
         out: &mut Outbox,
@@ -262,9 +262,9 @@ impl Presence {
         if !matches!(serde_json::from_str(state), Ok(Value::Object(_))) {
             return Err(ApiError::presence_invalid_state());
         }
-        let Some(user) = self.rows.find_user(user) else { return Ok(()) };
+        let who = Who::of(user);
         for channel in channels {
-            let Some(row) = self.rows.find_here(user, channel) else { continue };
+            let Some(row) = self.rows.find_here(who, channel) else { continue };
             if self.states.get(&row).is_some_and(|old| old == state) {
                 continue;
             }

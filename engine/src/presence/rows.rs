@@ -1,16 +1,15 @@
-//! Who is on which channel, densely: users and channels are numbers, and a user on a channel is one row of 32 bytes.
-//!
-//! A row is found through its user, who is on few channels: a sorted list of (channel, row) in the user's own entry. A
-//! row stands in its channel's list in the order of joining.
+//! Who is on which channel, densely: channels are numbers, and a user on a channel is one row of 48 bytes, found by the
+//! hash of both. A row stands in its channel's list in the order of joining.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
-use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
-use smallvec::SmallVec;
 
+use super::index::Index;
 use crate::chunks::Chunks;
 use crate::contract::Nanos;
+use crate::dice::mix;
 use crate::message::{Channel, UserId};
 
 /// No row, no bucket.
@@ -28,12 +27,15 @@ pub(super) const PENDING: u8 = 8;
 pub(super) const TIMED_OUT: u8 = 16;
 
 /// One user on one channel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Row {
+    /// `None`: the row is free.
+    user: Option<UserId>,
     /// While here: when the user times out. While held: when the debounce has passed.
     pub deadline: Nanos,
-    pub user: u32,
     pub channel: u32,
+    /// Of user and channel.
+    hash: u32,
     /// The bucket in which this row's place is looked at next, [`NONE`] if in none. It outlives the row's user, as the
     /// bucket holds the place and not the user.
     pub queued: u32,
@@ -46,13 +48,6 @@ impl Row {
     pub fn is(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
-}
-
-#[derive(Debug)]
-struct User {
-    id: UserId,
-    /// (channel, row), by channel.
-    rows: SmallVec<[(u32, u32); 2]>,
 }
 
 /// A channel with at least one row.
@@ -70,21 +65,36 @@ pub(super) struct Room {
     rows: u32,
 }
 
-/// Rows, users and channels, each with a free list.
+/// Rows and channels, each with a free list.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub rows: Chunks<Row>,
     free_rows: Vec<u32>,
-    users: Chunks<User>,
-    free_users: Vec<u32>,
-    user_index: HashTable<u32>,
+    index: Index,
     rooms: Chunks<Room>,
     free_rooms: Vec<u32>,
-    room_index: HashTable<u32>,
+    room_index: Index,
 }
 
-fn hash(name: &str) -> u64 {
-    FxBuildHasher.hash_one(name)
+/// A user's id with its hash, which is worth keeping where several channels are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who<'a> {
+    id: &'a UserId,
+    hash: u64,
+}
+
+impl<'a> Who<'a> {
+    pub fn of(id: &'a UserId) -> Self {
+        Self { id, hash: FxBuildHasher.hash_one(&**id) }
+    }
+
+    fn hash_on(self, room: u32) -> u32 {
+        mix(self.hash ^ u64::from(room)) as u32
+    }
+}
+
+fn hash_name(name: &str) -> u32 {
+    mix(FxBuildHasher.hash_one(name)) as u32
 }
 
 /// The next free number of a table of `len` entries.
@@ -102,16 +112,12 @@ fn put<T>(entries: &mut Chunks<T>, number: u32, entry: T) {
 }
 
 impl Rows {
-    pub fn find_user(&self, id: &str) -> Option<u32> {
-        self.user_index.find(hash(id), |user| *self.users[*user as usize].id == *id).copied()
-    }
-
     pub fn find_room(&self, name: &str) -> Option<u32> {
-        self.room_index.find(hash(name), |room| *self.rooms[*room as usize].name == *name).copied()
+        self.room_index.find(hash_name(name), |room| *self.rooms[room as usize].name == *name)
     }
 
     pub fn user_id(&self, row: u32) -> &UserId {
-        &self.users[self.rows[row as usize].user as usize].id
+        self.rows[row as usize].user.as_ref().expect("the row is in use")
     }
 
     pub fn room(&self, room: u32) -> &Room {
@@ -131,38 +137,31 @@ impl Rows {
     }
 
     /// The row of a user on a channel, whether or not it is here.
-    pub fn find(&self, user: u32, room: u32) -> Option<u32> {
-        let rows = &self.users[user as usize].rows;
-        match &rows[..] {
-            [(only, row)] => (*only == room).then_some(*row),
-            _ => rows.binary_search_by_key(&room, |(room, _)| *room).ok().map(|at| rows[at].1),
-        }
+    fn find(&self, who: Who<'_>, room: u32) -> Option<u32> {
+        self.index.find(who.hash_on(room), |row| {
+            let row = &self.rows[row as usize];
+            row.channel == room && row.user.as_ref().is_some_and(|user| Arc::ptr_eq(user, who.id) || user == who.id)
+        })
     }
 
     /// The row of a user who is on the channel.
-    pub fn find_here(&self, user: u32, channel: &str) -> Option<u32> {
-        self.find(user, self.find_room(channel)?).filter(|row| self.row(*row).is(HERE))
+    pub fn find_here(&self, who: Who<'_>, channel: &str) -> Option<u32> {
+        self.find(who, self.find_room(channel)?).filter(|row| self.row(*row).is(HERE))
     }
 
-    /// A user's rows, in no order that means anything.
-    pub fn of_user(&self, user: u32) -> impl Iterator<Item = u32> {
-        self.users[user as usize].rows.iter().map(|(_, row)| *row)
+    /// The channels that the user is on, in no order that means anything. Each channel is asked: where-now is rare, and
+    /// lists of each user's channels would cost every heartbeat a cache miss.
+    pub fn channels_of(&self, who: Who<'_>) -> impl Iterator<Item = &Channel> {
+        let in_use = self.rooms.iter().zip(0..).filter(|(room, _)| room.occupancy > 0);
+        in_use
+            .filter(move |(_, n)| self.find(who, *n).is_some_and(|row| self.row(row).is(HERE)))
+            .map(|(room, _)| &room.name)
     }
 
     /// The users here, in the order in which they joined.
     pub fn here(&self, room: u32) -> impl Iterator<Item = u32> {
         let or_none = |row: u32| (row != NONE).then_some(row);
         std::iter::successors(or_none(self.room(room).first), move |row| or_none(self.row(*row).after))
-    }
-
-    fn intern_user(&mut self, id: &UserId) -> u32 {
-        self.find_user(id).unwrap_or_else(|| {
-            let user = number(&mut self.free_users, self.users.len());
-            put(&mut self.users, user, User { id: id.clone(), rows: SmallVec::new() });
-            let users = &self.users;
-            self.user_index.insert_unique(hash(id), user, |user| hash(&users[*user as usize].id));
-            user
-        })
     }
 
     fn intern_room(&mut self, name: &Channel) -> u32 {
@@ -178,47 +177,39 @@ impl Rows {
                 rows: 0,
             };
             put(&mut self.rooms, room, entry);
-            let rooms = &self.rooms;
-            self.room_index.insert_unique(hash(name), room, |room| hash(&rooms[*room as usize].name));
+            self.room_index.insert(hash_name(name), room);
             room
         })
     }
 
     /// The row of a user on a channel, a new one if there is none: not here, not announced.
-    pub fn find_or_add(&mut self, id: &UserId, name: &Channel) -> u32 {
-        let (user, room) = (self.intern_user(id), self.intern_room(name));
-        let rows = &mut self.users[user as usize].rows;
-        let at = match rows.binary_search_by_key(&room, |(room, _)| *room) {
-            Ok(at) => return rows[at].1,
-            Err(at) => at,
-        };
+    pub fn find_or_add(&mut self, who: Who<'_>, name: &Channel) -> u32 {
+        let room = self.intern_room(name);
+        if let Some(row) = self.find(who, room) {
+            return row;
+        }
         let row = number(&mut self.free_rows, self.rows.len());
-        rows.insert(at, (room, row));
+        let hash = who.hash_on(room);
+        self.index.insert(hash, row);
         self.rooms[room as usize].rows += 1;
         let queued = self.rows.get(row as usize).map_or(NONE, |old| old.queued);
-        let entry = Row { deadline: 0, user, channel: room, queued, before: NONE, after: NONE, flags: 0 };
+        let user = Some(who.id.clone());
+        let entry = Row { user, deadline: 0, channel: room, hash, queued, before: NONE, after: NONE, flags: 0 };
         put(&mut self.rows, row, entry);
         row
     }
 
-    /// Forgets a row that is not here, and its user and channel if it was their last.
+    /// Forgets a row that is not here, and its channel if it was the last.
     pub fn release(&mut self, row: u32) {
-        let Row { user, channel, flags, .. } = self.rows[row as usize];
-        assert_eq!(flags & (HERE | HELD | PENDING), 0, "somebody still needs row {row}");
-        let entry = &mut self.users[user as usize];
-        let at = entry.rows.binary_search_by_key(&channel, |(room, _)| *room).expect("a row stands with its user");
-        entry.rows.remove(at);
-        if entry.rows.is_empty() {
-            let place = self.user_index.find_entry(hash(&entry.id), |there| *there == user);
-            place.expect("a user is in the index").remove();
-            entry.id = "".into();
-            self.free_users.push(user);
-        }
+        let entry = &mut self.rows[row as usize];
+        assert_eq!(entry.flags & (HERE | HELD | PENDING), 0, "somebody still needs row {row}");
+        entry.user = None;
+        self.index.remove(entry.hash, row);
+        let channel = entry.channel;
         let room = &mut self.rooms[channel as usize];
         room.rows -= 1;
         if room.rows == 0 {
-            let place = self.room_index.find_entry(hash(&room.name), |there| *there == channel);
-            place.expect("a channel is in the index").remove();
+            self.room_index.remove(hash_name(&room.name), channel);
             self.free_rooms.push(channel);
         }
         self.free_rows.push(row);
@@ -241,7 +232,7 @@ impl Rows {
 
     /// The user is no longer here.
     pub fn exit(&mut self, row: u32) {
-        let Row { channel, before, after, .. } = self.rows[row as usize];
+        let &Row { channel, before, after, .. } = self.row(row);
         let room = &mut self.rooms[channel as usize];
         room.occupancy -= 1;
         if before == NONE {
@@ -267,11 +258,8 @@ impl Rows {
         fn of<T>(entries: &Chunks<T>) -> usize {
             entries.len() * size_of::<T>()
         }
-        let free = [&self.free_rows, &self.free_users, &self.free_rooms];
-        let free: usize = free.iter().map(|list| list.capacity() * 4).sum();
-        let spilled: usize = self.users.iter().filter(|u| u.rows.spilled()).map(|u| u.rows.capacity() * 8).sum();
-        let pending: usize = self.rooms.iter().map(|room| room.pending.capacity() * 4).sum();
-        let lists = of(&self.rows) + of(&self.users) + of(&self.rooms) + free + spilled + pending;
-        lists + self.user_index.allocation_size() + self.room_index.allocation_size()
+        let free = (self.free_rows.capacity() + self.free_rooms.capacity()) * size_of::<u32>();
+        let pending: usize = self.rooms.iter().map(|room| room.pending.capacity() * size_of::<u32>()).sum();
+        of(&self.rows) + of(&self.rooms) + free + pending + self.index.memory_bytes() + self.room_index.memory_bytes()
     }
 }

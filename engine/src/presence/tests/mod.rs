@@ -181,6 +181,35 @@ fn a_heartbeat_at_the_very_deadline_comes_too_late_whether_or_not_the_wake_came_
 }
 
 #[test]
+fn a_node_that_was_paused_tells_first_what_it_missed_in_order_of_time() {
+    let mut node = node();
+    events(&mut node, 0, subscribed("a", &["c"], 40));
+    events(&mut node, 1, subscribed("b", &["c"], 20));
+    events(&mut node, 2, subscribed("d", &["c"], 300));
+    events(&mut node, 3, leave("d", &["c"]));
+    // d's leave was due at 2 s, b at 20 s, a at 40 s; the node hears its clock again at 60 s, with a's heartbeat.
+    let now = 60 * SECOND;
+    let wanted = [
+        event("leave", "d", 3, 2),
+        event("timeout", "b", now, 1),
+        event("timeout", "a", now, 0),
+        event("join", "a", now, 1),
+    ];
+    assert_eq!(events(&mut node, now, heartbeat("a", &["c"], 20)), wanted);
+}
+
+#[test]
+fn a_wake_too_early_or_twice_does_nothing() {
+    let (mut node, mut out) = (node(), Outbox::new(false));
+    events(&mut node, 0, subscribed("a", &["c"], 20));
+    let due = 20 * SECOND;
+    for (at, heard) in [(1, 0), (due - 1, 0), (due, 1), (due, 0), (due + 1, 0)] {
+        node.handle(at, Input::Wake, &mut out);
+        assert_eq!(out.drain_sends().count(), heard, "{at}");
+    }
+}
+
+#[test]
 fn timeouts_are_taken_between_20_and_320_seconds() {
     for (asked_s, taken_s) in [(0, 20), (8, 20), (20, 20), (320, 320), (321, 320), (u32::MAX, 320)] {
         let mut node = node();
@@ -284,7 +313,7 @@ fn every_channel_has_one_owner_and_owners_share_the_channels() {
 
 #[test]
 fn a_user_on_a_channel_takes_less_than_100_bytes() {
-    assert_eq!(size_of::<rows::Row>(), 32);
+    assert_eq!(size_of::<rows::Row>(), 48);
     // 20 channels of 2,500 users, each with its user: the tables may be half empty after growing.
     let mut node = node();
     for user in 0..50_000_u64 {

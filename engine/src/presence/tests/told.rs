@@ -117,8 +117,8 @@ fn a_leave_shortly_before_the_end_of_an_interval_waits_for_the_next_one() {
     events(&mut node, 9 * SECOND, leave("a", &["c"]));
     events(&mut node, 9 * SECOND, leave("b", &["c"]));
     assert_eq!(wake(&mut node, 10 * SECOND), [(10 * SECOND, interval(10 * SECOND, 1, r#","join":["d"]"#))]);
-    // Neither a nor b had been announced when they left, so nothing is held, and nobody hears of them. Now d leaves at
-    // 19 s, is held until 21 s, and told at 30 s; but when nobody is left, the channel is below any line: at 21 s.
+    // Neither a nor b had been announced when they left, so nothing is held, and nobody hears of them. Now d leaves just
+    // before the interval ends at 20 s: held for 2 s, it is told by the next event, at 30 s.
     events(&mut node, 11 * SECOND, subscribed("a", &["c"], 300));
     wake(&mut node, 20 * SECOND - 1);
     events(&mut node, 20 * SECOND - 1, leave("d", &["c"]));
