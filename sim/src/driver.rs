@@ -23,8 +23,9 @@ const SLOT_SHIFT_MAX: u32 = 22;
 /// When a node halts the world, it ends at the next multiple of this (about 4.2 ms): the widest slot there can be.
 pub const HALT_GRAIN: Nanos = 1 << SLOT_SHIFT_MAX;
 
-/// madsim's clock, which no node reads, is at most this and a window (about 2.1 and up to 4.2 ms) behind the world's.
-const CLOCK_GRAIN: Nanos = 1 << 21;
+/// madsim's clock, which no node reads, is at most this and a window (about 34 and up to 4.2 ms) behind the world's. To move
+/// it costs as much as several messages.
+const CLOCK_GRAIN: Nanos = 1 << 25;
 
 /// Nodes run on the world's thread, some of them deeply recursive. The memory is only taken when used.
 const STACK_BYTES: usize = 64 << 20;
