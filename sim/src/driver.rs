@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::contract::{NEVER, Nanos, NodeId, Payload, RegionId};
-use crate::host::{Boot, Host, Wire};
+use crate::host::{Boot, Cluster, Host, Wire};
 use crate::injector::Injector;
 use crate::network::NetworkCounters;
 use crate::station::Station;
@@ -30,7 +30,7 @@ const CLOCK_GRAIN: Nanos = 1 << 25;
 /// Nodes run on the world's thread, some of them deeply recursive. The memory is only taken when used.
 const STACK_BYTES: usize = 64 << 20;
 
-/// A node's host, locked by the driver between windows and by its task within one.
+/// What the driver and the nodes' tasks share.
 pub(crate) type Shared<T> = Arc<Mutex<T>>;
 
 /// Locks what only one task at a time ever wants.
@@ -48,8 +48,7 @@ pub(crate) enum Status {
 
 /// The driver's side of a world.
 pub(crate) struct Driver<M> {
-    pub hosts: Vec<Shared<Host<M>>>,
-    pub wire: Shared<Wire<M>>,
+    pub cluster: Shared<Cluster<M>>,
     pub status: Vec<Status>,
     pub regions: Vec<RegionId>,
     /// The madsim nodes.
@@ -80,14 +79,14 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
     let tracing = !matches!(builder.trace, TraceTo::Off);
     let shift = topology.lookahead_ns().ilog2().min(SLOT_SHIFT_MAX);
     let regions = topology.regions.clone();
-    let hosts: Vec<Shared<Host<M>>> = (builder.nodes.into_iter().enumerate())
+    let hosts: Vec<Host<M>> = (builder.nodes.into_iter().enumerate())
         .map(|(index, (spec, process))| {
             let id = NodeId(index as u32);
             let station = spec.station.map(|station| Station::new(station, Stream::new(seed, "service", index as u64)));
-            Arc::new(Mutex::new(Host::new(id, spec.name, process, station, Arc::clone(&topology), tracing)))
+            Host::new(id, spec.name, process, station, Arc::clone(&topology), tracing)
         })
         .collect();
-    let wire = Arc::new(Mutex::new(Wire {
+    let wire = Wire {
         wheel: Wheel::new(shift),
         next_local: vec![0; hosts.len()],
         trays: hosts.iter().map(|_| Vec::new()).collect(),
@@ -97,24 +96,24 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
         main: None,
         halt: NEVER,
         trace: Vec::new(),
-    }));
+    };
+    let cluster = Arc::new(Mutex::new(Cluster { hosts, wire, living: None }));
 
     let (plan, trace, progress) = (builder.plan, builder.trace, builder.progress);
-    let (thread_hosts, thread_progress) = (hosts.clone(), Arc::clone(&progress));
+    let (thread_cluster, thread_progress) = (Arc::clone(&cluster), Arc::clone(&progress));
     let world = std::thread::Builder::new().name(format!("world {seed}")).stack_size(STACK_BYTES).spawn(move || {
         let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
         let live = Arc::new(AtomicUsize::new(0));
-        let madsim_ids = (thread_hosts.iter().zip(&names))
-            .map(|(host, name)| {
-                let (host, wire, live) = (Arc::clone(host), Arc::clone(&wire), Arc::clone(&live));
-                let task = move || HostTask::new(Arc::clone(&host), Arc::clone(&wire), Arc::clone(&live));
+        let madsim_ids: Vec<_> = (names.iter().enumerate())
+            .map(|(index, name)| {
+                let (cluster, live) = (Arc::clone(&thread_cluster), Arc::clone(&live));
+                let task = move || HostTask::new(index, Arc::clone(&cluster), Arc::clone(&live));
                 runtime.create_node().name(name.as_str()).init(task).build().id()
             })
             .collect();
         let mut driver = Driver {
-            status: vec![Status::Up; thread_hosts.len()],
-            hosts: thread_hosts,
-            wire,
+            status: vec![Status::Up; names.len()],
+            cluster: thread_cluster,
             regions,
             madsim_ids,
             madsim: runtime.handle().clone(),
@@ -139,12 +138,11 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
                 .or_else(|| panic.downcast_ref::<String>().cloned())
                 .unwrap_or_else(|| "a panic without a text".to_owned());
             let at = progress.load(Ordering::Relaxed);
-            // A host whose lock a panic poisoned is the node that panicked.
-            let culprit = hosts.iter().find(|host| host.is_poisoned()).map(|host| {
-                let host = host.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                format!("node {} \"{}\"", host.id.0, host.name)
-            });
-            let who = culprit.unwrap_or_else(|| "the world".to_owned());
+            let cluster = cluster.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let who = match cluster.living {
+                Some(node) => format!("node {} \"{}\"", node.0, cluster.hosts[node.index()].name),
+                None => "the world".to_owned(),
+            };
             panic!("{who} panicked after {at} ns of virtual time (seed {seed}): {text}");
         }
     }
@@ -152,16 +150,16 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
 
 /// The one task of a madsim node: each time it is woken its host lives through one window.
 struct HostTask<M> {
-    host: Shared<Host<M>>,
-    wire: Shared<Wire<M>>,
+    index: usize,
+    cluster: Shared<Cluster<M>>,
     live: Arc<AtomicUsize>,
     at_home: bool,
 }
 
 impl<M> HostTask<M> {
-    fn new(host: Shared<Host<M>>, wire: Shared<Wire<M>>, live: Arc<AtomicUsize>) -> Self {
+    fn new(index: usize, cluster: Shared<Cluster<M>>, live: Arc<AtomicUsize>) -> Self {
         live.fetch_add(1, Ordering::Relaxed);
-        Self { host, wire, live, at_home: false }
+        Self { index, cluster, live, at_home: false }
     }
 }
 
@@ -176,16 +174,19 @@ impl<M: Payload> Future for HostTask<M> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let mut host = lock(&this.host);
-        let mut wire = lock(&this.wire);
-        let index = host.id.index();
+        let index = this.index;
+        let mut guard = lock(&this.cluster);
+        let Cluster { hosts, wire, living } = &mut *guard;
         if !this.at_home {
             this.at_home = true;
             wire.wakers[index] = Some(context.waker().clone());
             wire.done();
         } else if wire.window_end[index] > 0 {
             let end = std::mem::replace(&mut wire.window_end[index], 0);
-            host.live(end, &mut wire);
+            let host = &mut hosts[index];
+            *living = Some(host.id);
+            host.live(end, wire);
+            *living = None;
             wire.done();
         }
         Poll::Pending
@@ -220,7 +221,7 @@ impl<M: Payload> Driver<M> {
                 until = until.min((halt / HALT_GRAIN + 1) * HALT_GRAIN);
             }
         }
-        let halted = lock(&self.wire).halt != NEVER;
+        let halted = lock(&self.cluster).wire.halt != NEVER;
         self.now = until;
         self.keep_clock(until);
         self.progress.store(until, Ordering::Relaxed);
@@ -230,7 +231,7 @@ impl<M: Payload> Driver<M> {
 
     /// The next window in which anything happens, cut at `limit`; from `limit` on if nothing does before.
     fn next_window(&self, limit: Nanos) -> (Nanos, Nanos) {
-        let mut wire = lock(&self.wire);
+        let wire = &mut lock(&self.cluster).wire;
         let local = wire.next_local.iter().copied().min().unwrap_or(NEVER);
         let slot = wire.wheel.first().unwrap_or(NEVER).min(local >> self.shift);
         if slot > limit >> self.shift {
@@ -246,8 +247,7 @@ impl<M: Payload> Driver<M> {
 
     /// Gives each node what is due before `end` and wakes those that have something to do.
     fn open(&mut self, end: Nanos) {
-        let mut guard = lock(&self.wire);
-        let wire = &mut *guard;
+        let wire = &mut lock(&self.cluster).wire;
         let mut due = wire.wheel.take(end);
         for packet in due.drain(..) {
             let to = packet.to.index();
@@ -279,9 +279,9 @@ impl<M: Payload> Driver<M> {
 
     /// After a window: writes its trace, in an order that does not tell who ran first; says when a node halted.
     fn close(&mut self) -> Nanos {
-        let mut wire = lock(&self.wire);
-        let (halt, mut records) = (wire.halt, std::mem::take(&mut wire.trace));
-        drop(wire);
+        let mut guard = lock(&self.cluster);
+        let (halt, mut records) = (guard.wire.halt, std::mem::take(&mut guard.wire.trace));
+        drop(guard);
         // Stable: what one node did at one instant stays in its order.
         records.sort_by_key(|record| (record.at, record.node));
         for record in records {
@@ -293,7 +293,7 @@ impl<M: Payload> Driver<M> {
     /// Waits until no task has anything left to do.
     async fn settle(&self) {
         poll_fn(|context| {
-            let mut wire = lock(&self.wire);
+            let wire = &mut lock(&self.cluster).wire;
             if wire.pending == 0 {
                 return Poll::Ready(());
             }
@@ -317,7 +317,7 @@ impl<M: Payload> Driver<M> {
 
     /// Ends the tasks, for a task that never ends is never freed.
     async fn end_tasks(&mut self) {
-        lock(&self.wire).wakers.fill(None);
+        lock(&self.cluster).wire.wakers.fill(None);
         for id in &self.madsim_ids {
             self.madsim.kill(*id);
         }
@@ -330,17 +330,17 @@ impl<M: Payload> Driver<M> {
             }
         })
         .await;
-        lock(&self.wire).main = None;
+        lock(&self.cluster).wire.main = None;
     }
 
     fn finish(&mut self, until: Nanos, halted: bool) -> Finished<M> {
         let faults = self.injector.close(until);
         let mut network = NetworkCounters { dead_letters: self.dead_letters, ..NetworkCounters::default() };
         let (mut digest, mut messages) = (self.injector.digest, 0);
-        let mut nodes = Vec::with_capacity(self.hosts.len());
+        let hosts = &mut lock(&self.cluster).hosts;
+        let mut nodes = Vec::with_capacity(hosts.len());
         let mut stations = Vec::new();
-        for host in &self.hosts {
-            let mut host = lock(host);
+        for host in hosts {
             digest = fold(digest, host.digest);
             messages += host.messages;
             network += host.links.counters;
@@ -364,14 +364,13 @@ impl<M: Payload> Driver<M> {
     pub(crate) fn boot(&mut self, node: NodeId) {
         let index = node.index();
         self.status[index] = Status::Up;
-        let mut host = lock(&self.hosts[index]);
-        host.boot = Boot::Again;
-        host.not_before = self.now;
-        drop(host);
-        let mut wire = lock(&self.wire);
+        let mut guard = lock(&self.cluster);
+        let Cluster { hosts, wire, .. } = &mut *guard;
+        hosts[index].boot = Boot::Again;
+        hosts[index].not_before = self.now;
         wire.next_local[index] = self.now;
         wire.pending += 1;
-        drop(wire);
+        drop(guard);
         self.madsim.restart(self.madsim_ids[index]);
     }
 }

@@ -23,13 +23,21 @@ const WAKE: u64 = 2 << 32;
 const MESSAGE: u64 = 3 << 32;
 const OVERLOAD: u64 = 4 << 32;
 
-/// What all nodes share: touched once per node and window.
+/// All nodes and what they share, under one lock: the driver's between windows, each node's in turn within one.
+pub(crate) struct Cluster<M> {
+    pub hosts: Vec<Host<M>>,
+    pub wire: Wire<M>,
+    /// Who is living through a window just now: after a panic, the node that panicked.
+    pub living: Option<NodeId>,
+}
+
+/// What all nodes share.
 pub(crate) struct Wire<M> {
     pub wheel: Wheel<M>,
     /// When each node next has something to do by itself; [`NEVER`] while it is down or paused.
     pub next_local: Vec<Nanos>,
-    /// By node: what has come to it and what it has not yet taken. Here and not in the host, so that the driver hands out
-    /// a window's mail under this one lock.
+    /// By node: what has come to it and what it has not yet taken. Side by side and not in the hosts, for the driver hands
+    /// out a window's mail node by node.
     pub trays: Vec<Vec<Packet<M>>>,
     /// By node: the end of the window it is to live through; 0 if there is nothing to do.
     pub window_end: Vec<Nanos>,

@@ -7,6 +7,7 @@ use std::vec::IntoIter;
 use crate::contract::{NEVER, Nanos, NodeId, Payload, RegionId};
 use crate::driver::{Driver, Status, lock};
 use crate::fault::{Fault, FaultEntry, FaultWindow};
+use crate::host::Cluster;
 use crate::partition::{Rule, Rules, Verdict};
 use crate::stream::{fold, fold_text};
 use crate::trace::TraceRecord;
@@ -192,7 +193,7 @@ impl<M: Payload> Driver<M> {
 
     fn heal_all(&mut self) {
         // Nodes first, so that those that were down hear their tells end.
-        for index in 0..self.hosts.len() {
+        for index in 0..self.status.len() {
             let node = NodeId(index as u32);
             match self.status[index] {
                 Status::Up => {}
@@ -215,8 +216,8 @@ impl<M: Payload> Driver<M> {
         if self.status[index] != Status::Down {
             self.injector.release(node, now);
             self.status[index] = Status::Down;
-            let mut host = lock(&self.hosts[index]);
-            let mut wire = lock(&self.wire);
+            let mut guard = lock(&self.cluster);
+            let Cluster { hosts, wire, .. } = &mut *guard;
             wire.next_local[index] = NEVER;
             if wire.wakers[index].take().is_none() {
                 // It was restarted at this very instant, and nobody need wait for its task any more.
@@ -224,8 +225,8 @@ impl<M: Payload> Driver<M> {
             }
             self.dead_letters += wire.trays[index].len() as u64;
             wire.trays[index].clear();
-            host.crash(now);
-            drop((host, wire));
+            hosts[index].crash(now);
+            drop(guard);
             self.madsim.kill(self.madsim_ids[index]);
         }
         let hold = self.injector.holds.entry(node).or_insert(Hold { until, windows: Vec::new() });
@@ -249,10 +250,10 @@ impl<M: Payload> Driver<M> {
         let until = now.saturating_add(for_);
         if self.status[index] == Status::Up {
             self.status[index] = Status::Paused;
-            let mut wire = lock(&self.wire);
-            wire.next_local[index] = NEVER;
-            let at_home = wire.wakers[index].is_some();
-            drop(wire);
+            let mut guard = lock(&self.cluster);
+            guard.wire.next_local[index] = NEVER;
+            let at_home = guard.wire.wakers[index].is_some();
+            drop(guard);
             // A task that was restarted at this very instant must still come home, so that nobody waits for it.
             if at_home {
                 self.madsim.pause(self.madsim_ids[index]);
@@ -270,9 +271,10 @@ impl<M: Payload> Driver<M> {
         self.injector.release(node, now);
         self.status[index] = Status::Up;
         self.madsim.resume(self.madsim_ids[index]);
-        lock(&self.hosts[index]).not_before = now;
+        let mut guard = lock(&self.cluster);
+        guard.hosts[index].not_before = now;
         // It looks through what waited, in the window that starts now.
-        lock(&self.wire).next_local[index] = now;
+        guard.wire.next_local[index] = now;
     }
 
     fn install(&mut self, make: impl Fn(u64, &[RegionId]) -> Rule, for_: Nanos, window: usize) {
@@ -286,8 +288,8 @@ impl<M: Payload> Driver<M> {
 
     fn spread_rules(&mut self) {
         let rules = Arc::new(self.injector.rules.clone());
-        for host in &self.hosts {
-            lock(host).rules = Arc::clone(&rules);
+        for host in &mut lock(&self.cluster).hosts {
+            host.rules = Arc::clone(&rules);
         }
     }
 
@@ -300,10 +302,11 @@ impl<M: Payload> Driver<M> {
             return;
         }
         let up = self.status[index] != Status::Down;
-        let mut host = lock(&self.hosts[index]);
+        let mut guard = lock(&self.cluster);
+        let Cluster { hosts, wire, .. } = &mut *guard;
+        let host = &mut hosts[index];
         host.set_clock(self.now, offset_ns, drift_ppm, up);
         if self.status[index] == Status::Up {
-            let mut wire = lock(&self.wire);
             wire.next_local[index] = host.next_own().min(wire.next_local[index]);
         }
     }
@@ -314,9 +317,10 @@ impl<M: Payload> Driver<M> {
             self.dead_letters += 1;
             return;
         }
-        lock(&self.hosts[index]).told.push((self.now, body));
+        let mut guard = lock(&self.cluster);
+        guard.hosts[index].told.push((self.now, body));
         if self.status[index] == Status::Up {
-            lock(&self.wire).next_local[index] = self.now;
+            guard.wire.next_local[index] = self.now;
         }
     }
 
