@@ -17,6 +17,7 @@ pub mod limits;
 pub mod message;
 pub mod patterns;
 pub mod presence;
+pub mod registry;
 pub mod scheduler;
 pub mod slab;
 pub mod stream;

@@ -7,8 +7,19 @@ const VOCABULARY: [&str; 11] =
     ["access", "base64url", "chunks", "contract", "dice", "error", "limits", "message", "slab", "stream", "timetoken"];
 
 /// The parts of the platform, and what is built on it.
-const ROOMS: [&str; 10] =
-    ["appcontext", "auth", "broker", "edge", "functions", "history", "kvstore", "patterns", "presence", "scheduler"];
+const ROOMS: [&str; 11] = [
+    "appcontext",
+    "auth",
+    "broker",
+    "edge",
+    "functions",
+    "history",
+    "kvstore",
+    "patterns",
+    "presence",
+    "registry",
+    "scheduler",
+];
 
 /// Patterns are what a user deploys: handlers run in Functions, and rights are handed to the auth server.
 const FOR_PATTERNS: [&str; 2] = ["auth", "functions"];
