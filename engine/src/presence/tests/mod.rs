@@ -225,15 +225,15 @@ fn a_shorter_timeout_brings_the_deadline_nearer() {
     events(&mut node, 0, subscribed("a", &["c"], 300));
     events(&mut node, SECOND, heartbeat("a", &["c"], 20));
     assert_eq!(wake(&mut node, 400 * SECOND), [(21 * SECOND, event("timeout", "a", 21 * SECOND, 0))]);
-    // A key with timeouts below a bucket's width: 3 heartbeats 0.7 s apart, the first two of 2 s, the last of 1 s.
+    // A key with timeouts below a bucket's width of 2^30 ns: the third bucket is from 2.147 to 3.221 s. It is open when a
+    // heartbeat at 2.150 s brings the deadline from 3.200 to 3.150 s.
     let options = PresenceOptions { timeout_min_s: 1, ..PresenceOptions::of(1) };
     let mut node = Presence::new(BROKER, options);
-    for (n, timeout_s) in [2, 2, 1].into_iter().enumerate() {
-        let now = n as u64 * 700 * MS;
-        wake(&mut node, now);
-        events(&mut node, now, heartbeat("a", &["c"], timeout_s));
+    for (ms, timeout_s) in [(200, 3), (2_150, 1)] {
+        wake(&mut node, ms * MS);
+        events(&mut node, ms * MS, heartbeat("a", &["c"], timeout_s));
     }
-    assert_eq!(wake(&mut node, 9 * SECOND), [(2_400 * MS, event("timeout", "a", 2_400 * MS, 0))]);
+    assert_eq!(wake(&mut node, 9 * SECOND), [(3_150 * MS, event("timeout", "a", 3_150 * MS, 0))]);
 }
 
 #[test]
