@@ -16,13 +16,14 @@ use smallvec::SmallVec;
 use crate::contract::{MINUTE, Nanos};
 use crate::message::{Channel, UserId};
 
-/// What a user is in a session (voting.md 8.1).
+/// What a user is: in a vote (voting.md 8.1), or among friends (friends-online.md 9.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     Host,
     Participant,
     Viewer,
     Auditor,
+    User,
 }
 
 /// Permission bits (platform.md 2.10).
@@ -61,6 +62,8 @@ pub struct Grant {
     pub channels: SmallVec<[(Channel, Permissions); 4]>,
     /// Patterns, `name.*`.
     pub patterns: Arc<[(Arc<str>, Permissions)]>,
+    /// Channel groups, by exact name.
+    pub groups: Arc<[(Arc<str>, Permissions)]>,
     /// `meta.role`.
     pub role: Role,
     /// `meta.sessionId`.
@@ -90,6 +93,11 @@ impl Token {
         }
         let matching = self.grant.patterns.iter().filter(|(pattern, _)| matches(pattern, channel));
         matching.fold(Permissions::default(), |all, (_, permissions)| all.and(*permissions))
+    }
+
+    /// Whether the token allows all of `wanted` on a channel group.
+    pub fn allows_group(&self, group: &str, wanted: Permissions) -> bool {
+        self.grant.groups.iter().any(|(name, permissions)| **name == *group && permissions.contains(wanted))
     }
 
     /// Whether the token allows all of `wanted` on a channel.
@@ -124,6 +132,7 @@ pub(crate) mod tests {
             .into_iter()
             .collect(),
             patterns: [("vote-control.*".into(), read), ("vote-results.*".into(), read)].into(),
+            groups: [].into(),
             role: Role::Host,
             session: "abc123".into(),
         }

@@ -208,6 +208,8 @@ impl NodeBuilder<'_> {
                 broker: at.one(NodeKind::Broker, here),
                 app_context: at.one(NodeKind::AppContext, None),
                 history: at.one(NodeKind::History, None),
+                registry: None,
+                presence: None,
                 populations: self.clients_of(id, region),
                 verifier: Verifier::new(self.secret),
                 limits: self.limits,

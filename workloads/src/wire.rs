@@ -36,12 +36,17 @@ impl Wire {
         match &self.0 {
             Msg::Request(request) => match &request.call {
                 Call::Publish { payload, .. } => (1, request.tag, u64::from(request.client), payload),
-                Call::Subscribe { channels, cursor } => {
+                Call::Subscribe { channels, cursor, .. } => {
                     (2, request.tag, u64::from(request.client) ^ cursor.0, channels.first().map_or("", |c| c))
                 }
                 Call::Unsubscribe => (3, request.tag, u64::from(request.client), ""),
                 Call::Objects(_) => (4, request.tag, u64::from(request.client), ""),
                 Call::History { channel, .. } => (5, request.tag, u64::from(request.client), channel),
+                Call::Heartbeat { timeout_s, .. } => {
+                    (66, request.tag, u64::from(request.client) ^ u64::from(*timeout_s) << 32, "")
+                }
+                Call::Presence(_) => (67, request.tag, u64::from(request.client), ""),
+                Call::Groups(_) => (68, request.tag, u64::from(request.client), ""),
             },
             Msg::Answer { client, tag, result } => match result {
                 Ok(ApiOk::Sent(timetoken)) => (6, *tag, timetoken.0, ""),
@@ -150,6 +155,9 @@ impl sim::Payload for Wire {
                 Call::Unsubscribe => "unsubscribe",
                 Call::Objects(_) => "objects-call",
                 Call::History { .. } => "history-call",
+                Call::Heartbeat { .. } => "heartbeat",
+                Call::Presence(_) => "presence-call",
+                Call::Groups(_) => "groups-call",
             },
             Msg::Answer { .. } => "answer",
             Msg::Deliver(_) => "deliver",

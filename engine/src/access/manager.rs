@@ -104,7 +104,8 @@ fn check(grant: &Grant) -> Result<(), ApiError> {
     }
     let exact = grant.channels.iter().map(|(_, permissions)| *permissions);
     let patterns = grant.patterns.iter().map(|(_, permissions)| *permissions);
-    if exact.chain(patterns).all(|permissions| permissions == Permissions::default()) {
+    let groups = grant.groups.iter().map(|(_, permissions)| *permissions);
+    if exact.chain(patterns).chain(groups).all(|permissions| permissions == Permissions::default()) {
         return Err(ApiError::grant_empty());
     }
     Ok(())

@@ -52,7 +52,7 @@ impl Verifier {
         fields.push(grant.role as u8);
         push_text(&mut fields, &grant.user);
         push_text(&mut fields, &grant.session);
-        for names in [&grant.channels[..], &grant.patterns[..]] {
+        for names in [&grant.channels[..], &grant.patterns[..], &grant.groups[..]] {
             fields.extend_from_slice(&(names.len() as u64).to_le_bytes());
             for (name, permissions) in names {
                 push_text(&mut fields, name);

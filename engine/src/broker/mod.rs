@@ -16,7 +16,7 @@ use crate::contract::{Input, KEEPALIVE, MINUTE, MS, Nanos, Node, NodeId, Outbox,
 use crate::error::ApiError;
 use crate::limits::{Limits, TokenBucket};
 use crate::message::{
-    Attach, Channel, Envelope, Invoke, InvokeOutcome, Msg, Publish, StreamFrame, StreamItem, Trigger,
+    Attach, Channel, Envelope, Invoke, InvokeOutcome, Msg, Payload, Publish, StreamFrame, StreamItem, Trigger, UserId,
 };
 use crate::slab::Slab;
 use crate::stream::{Incoming, Outgoing, StreamOptions};
@@ -97,6 +97,8 @@ pub struct Broker {
     frame_due: Option<Nanos>,
     next_alive: Nanos,
     arrived: Vec<StreamItem>,
+    /// In whose name presence events are published.
+    presence: UserId,
 }
 
 impl Broker {
@@ -123,6 +125,7 @@ impl Broker {
             frame_due: None,
             next_alive: 0,
             arrived: Vec::new(),
+            presence: "presence".into(),
             config,
         };
         broker.reset_streams();
@@ -212,8 +215,7 @@ impl Broker {
     /// The message happens: it gets its timetoken, its place in the log, its listeners and its copies elsewhere.
     fn commit(&mut self, now: Nanos, origin: NodeId, publish: Publish, out: &mut Outbox) {
         self.counts.published += 1;
-        let timetoken = Timetoken::at(now).max(Timetoken(self.last_timetoken.0 + 1));
-        self.last_timetoken = timetoken;
+        let timetoken = self.next_timetoken(now);
         let envelope = Arc::new(Envelope {
             channel: publish.channel.clone(),
             timetoken,
@@ -223,18 +225,47 @@ impl Broker {
             store: publish.store,
         });
         out.send(origin, Msg::Published { tag: publish.tag, result: Ok(timetoken) });
-        self.spread(now, &envelope, out);
-        for stream in &mut self.outgoing {
-            stream.push(StreamItem::Message(envelope.clone()));
-        }
-        if !self.outgoing.is_empty() && self.frame_due.is_none() {
-            self.frame_due = Some(now + self.config.replication_frame);
-        }
+        self.everywhere(now, &envelope, out);
         if envelope.store {
             out.send(self.config.history, Msg::HistoryAppend(envelope));
         }
         if self.bound(&publish.channel, Trigger::AfterPublish) {
             self.invoke(Invoke { tag: 0, trigger: Trigger::AfterPublish, publish, answer: false }, out);
+        }
+    }
+
+    fn next_timetoken(&mut self, now: Nanos) -> Timetoken {
+        self.last_timetoken = Timetoken::at(now).max(Timetoken(self.last_timetoken.0 + 1));
+        self.last_timetoken
+    }
+
+    /// Something happened on a channel with presence: a message on `{channel}-pnpres`, and After Presence Functions.
+    fn presence_event(&mut self, now: Nanos, channel: Channel, payload: Payload, out: &mut Outbox) {
+        let envelope = Arc::new(Envelope {
+            channel: format!("{channel}-pnpres").into(),
+            timetoken: self.next_timetoken(now),
+            region: self.config.region,
+            publisher: self.presence.clone(),
+            payload: payload.clone(),
+            store: false,
+        });
+        self.everywhere(now, &envelope, out);
+        if self.bound(&channel, Trigger::AfterPresence) {
+            let publisher = self.presence.clone();
+            let publish =
+                Publish { tag: 0, channel, payload, publisher, store: false, hops: 0, client_ip: 0, token: None };
+            self.invoke(Invoke { tag: 0, trigger: Trigger::AfterPresence, publish, answer: false }, out);
+        }
+    }
+
+    /// The message goes to this region's listeners, and on its way to the other regions.
+    fn everywhere(&mut self, now: Nanos, envelope: &Arc<Envelope>, out: &mut Outbox) {
+        self.spread(now, envelope, out);
+        for stream in &mut self.outgoing {
+            stream.push(StreamItem::Message(envelope.clone()));
+        }
+        if !self.outgoing.is_empty() && self.frame_due.is_none() {
+            self.frame_due = Some(now + self.config.replication_frame);
         }
     }
 
@@ -336,6 +367,7 @@ impl Node for Broker {
                         channels.iter().for_each(|channel| self.log.unlisten(channel, place));
                     }
                 }
+                Msg::PresenceEvent { channel, payload } => self.presence_event(now, channel, payload, out),
                 Msg::Stream(frame) => self.stream(now, from, *frame, out),
                 _ => {}
             },

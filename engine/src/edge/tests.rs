@@ -18,6 +18,8 @@ fn edge(limits: &'static Limits) -> Edge {
         app_context: STORES,
         history: STORES,
         populations: vec![POPULATION],
+        registry: None,
+        presence: None,
         verifier: Verifier::new(SECRET),
         limits,
     });
@@ -48,6 +50,7 @@ fn token_of(user: &str) -> Arc<Token> {
         user: user.into(),
         channels: channels.into_iter().collect(),
         patterns: [].into(),
+        groups: [].into(),
         role: Role::Participant,
         session: "s".into(),
     };
@@ -73,7 +76,7 @@ fn publish(channel: &str, payload: &str) -> Call {
 }
 
 fn subscribe(channels: &[&str], cursor: Timetoken) -> Call {
-    Call::Subscribe { channels: channels.iter().map(|&channel| channel.into()).collect(), cursor }
+    Call::Subscribe { channels: channels.iter().map(|&channel| channel.into()).collect(), cursor, with: None }
 }
 
 /// The one thing said, an answer to the population.

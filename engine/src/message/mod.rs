@@ -150,14 +150,34 @@ pub enum Call {
     Subscribe {
         channels: ChannelList,
         cursor: Timetoken,
+        with: Option<Box<SubscribeWith>>,
     },
+    /// Ends the connection's subscription; the user leaves the channels that have presence.
     Unsubscribe,
+    /// A heartbeat on the channels that have presence; `timeout_s` as in [`PresenceCall`].
+    Heartbeat {
+        channels: ChannelList,
+        timeout_s: u32,
+    },
+    /// Any question to presence.
+    Presence(Box<PresenceCall>),
+    /// Any call on channel groups.
+    Groups(Box<GroupsOp>),
     Objects(Box<ObjectsOp>),
     History {
         channel: Channel,
         start: Option<Timetoken>,
         max: u32,
     },
+}
+
+/// What a subscribe asks for besides channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscribeWith {
+    /// At most 10 channel groups.
+    pub groups: SmallVec<[Arc<str>; 1]>,
+    /// The client's presence timeout, 20 to 320 s; 0: the user joins nothing.
+    pub timeout_s: u32,
 }
 
 /// A call that went well.
@@ -176,6 +196,8 @@ pub enum ApiOk {
     Unsubscribed,
     Objects(ObjectsOk),
     History(Vec<Arc<Envelope>>),
+    Presence(PresenceOk),
+    Groups(GroupsOk),
 }
 
 /// A message as a subscriber gets it (platform.md 2.2).
@@ -208,6 +230,8 @@ pub struct Delivery {
 pub enum Recipients {
     /// Just this client.
     One(Client),
+    /// These clients.
+    These(Arc<[Client]>),
     /// Every client of the population that is connected to the sending edge and subscribed to the channel.
     Subscribers,
 }

@@ -36,7 +36,12 @@ impl Crowd {
             user.edge = ((client + u32::from(user.failures)) % self.config.edges.len() as u32) as u8;
             let cursor = user.cursor;
             let channels = self.channels(client);
-            self.call(client, tag::SUBSCRIBE | u64::from(generation), Call::Subscribe { channels, cursor }, out);
+            self.call(
+                client,
+                tag::SUBSCRIBE | u64::from(generation),
+                Call::Subscribe { channels, cursor, with: None },
+                out,
+            );
         }
     }
 

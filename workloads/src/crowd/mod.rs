@@ -339,6 +339,12 @@ impl Crowd {
                     self.show_one(now, client, &envelope, out);
                 }
             }
+            Recipients::These(clients) => {
+                for &client in &*clients {
+                    let to = Recipients::One(client);
+                    self.deliver(now, from, Delivery { to, envelope: envelope.clone(), cursor }, out);
+                }
+            }
             Recipients::Subscribers => {
                 self.edges[edge].news = now;
                 self.show_all(now, edge, &envelope, cursor, out);

@@ -1,9 +1,10 @@
 //! Friends online (friends-online.md): who of one's friends is online, told once to all of them, and how many are in all.
 //!
-//! - [`names`], [`message`], [`profile`]: the document's channels and groups, messages and objects;
+//! - [`names`], [`message`], [`profile`], [`grants`]: the document's channels and groups, messages, objects and rights;
 //! - [`documented`]: the handlers as the document has them; [`hardened`]: the ones that keep its promises.
 
 pub mod documented;
+pub mod grants;
 pub mod hardened;
 pub mod message;
 pub mod names;

@@ -82,6 +82,7 @@ impl GrantRules for VotingGrants {
             Role::Host => self.hosts.contains(user),
             Role::Auditor => self.auditors.contains(user),
             Role::Participant | Role::Viewer => true,
+            Role::User => false,
         };
         if *session != self.session || !entitled {
             return None;
@@ -106,13 +107,14 @@ impl GrantRules for VotingGrants {
                     channels.push((shard::private_results_channel(&self.session, user).into(), read));
                 }
             }
-            Role::Viewer | Role::Auditor => {}
+            Role::Viewer | Role::Auditor | Role::User => {}
         }
         Some(Grant {
             ttl_minutes: self.ttl_minutes,
             user: user.clone(),
             channels,
             patterns,
+            groups: self.no_patterns.clone(),
             role,
             session: self.session.clone(),
         })

@@ -177,6 +177,7 @@ impl Host {
                 set(SessionObject::new(spec, self.config.shard_count, iso8601(now)).to_patch())
             }
             Step::Subscribe => Call::Subscribe {
+                with: None,
                 channels: [control.clone(), shard::results_channel(&spec.session_id).into()].into_iter().collect(),
                 cursor: self.cursor,
             },

@@ -8,8 +8,10 @@ use crate::message::{Filter, Object, ObjectsOk, ObjectsOp};
 
 /// Fires of one execution: ten publishes are the budget, and two listings come before them within the ten calls.
 const FIRES_MAX: usize = 8;
-/// Users on one page of here-now and of App Context.
+/// Users on one page of App Context.
 const PAGE: u32 = 100;
+/// Users on one page of here-now (platform.md 2.5).
+const HERE_PAGE: u32 = 1_000;
 
 /// Settles who is pending, and friendships that are half done.
 pub async fn pending(context: Context) -> Resolution {
@@ -71,20 +73,17 @@ pub async fn reconcile(context: Context, shards: u32) -> Resolution {
 
 /// Users of the shard whom presence has and App Context has not online, or the other way about.
 ///
-/// A shard with more than a page of users online is compared by its first page: names come in order in both, so what lies
-/// beyond the last name of the shorter page is not judged.
+/// App Context lists users by name: of a shard with more than a page of users online only those up to the last name of the
+/// first page are judged, and nobody where presence has more than a page of its own. A doubt costs an execution, no more.
 async fn differences(context: &Context, shard: u32) -> Result<Vec<String>, OpError> {
-    let here = context.here_now(vec![names::presence_channel(shard).into()], PAGE, 0).await?;
+    let here = context.here_now(vec![names::presence_channel(shard).into()], HERE_PAGE, 0).await?;
     let present: BTreeSet<&str> = here.channels.iter().flat_map(|at| &at.users).map(|(user, _)| &**user).collect();
     let whole = here.total_occupancy as usize == present.len();
     let filter = vec![Filter::new("shardId", shard), Filter::new("online", true)];
     let online = items(context.objects(ObjectsOp::ListUsers { filter, limit: PAGE, page: None }).await?);
     let online_whole = online.len() < PAGE as usize;
     let online: BTreeSet<&str> = online.iter().map(|user| &*user.id).collect();
-    let judged = |user: &str| {
-        (whole || present.last().is_some_and(|last| user <= *last))
-            && (online_whole || online.last().is_some_and(|last| user <= *last))
-    };
+    let judged = |user: &str| whole && (online_whole || online.last().is_some_and(|last| user <= *last));
     let differ = present.symmetric_difference(&online).filter(|user| judged(user));
     Ok(differ.map(|user| (*user).to_owned()).collect())
 }

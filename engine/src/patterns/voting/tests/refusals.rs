@@ -165,6 +165,8 @@ fn at_the_edge(role: Role, call: Call) -> (Result<ApiOk, (u16, String)>, usize) 
         app_context: NodeId(2),
         history: NodeId(3),
         populations: vec![population],
+        registry: None,
+        presence: None,
         verifier,
         limits: Limits::named("serverless-2026-09").expect("a known profile"),
     });
@@ -227,8 +229,10 @@ fn a_viewers_vote_and_another_users_acks_are_refused_at_the_edge() {
     let (answer, passed) = at_the_edge(Role::Viewer, publish("vote-submit.abc123"));
     assert_eq!((answer.err().map(|(status, _)| status), passed), (Some(403), 0));
     let channels = ["vote-results.abc123-user_457".into()].into_iter().collect();
-    let (answer, passed) =
-        at_the_edge(Role::Participant, Call::Subscribe { channels, cursor: crate::timetoken::Timetoken::ZERO });
+    let (answer, passed) = at_the_edge(
+        Role::Participant,
+        Call::Subscribe { channels, cursor: crate::timetoken::Timetoken::ZERO, with: None },
+    );
     assert_eq!((answer.err().map(|(status, _)| status), passed), (Some(403), 0));
 }
 

@@ -4,20 +4,28 @@
 //! Connections and the broker's word have an *epoch*: an edge that restarted, or that lost touch with its broker
 //! (a push may have been missed), starts a new epoch, and its clients must subscribe again from their cursor.
 
+mod audience;
+mod connections;
+mod rights;
+
 use std::any::Any;
 use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
 
 use crate::access::{Permissions, Token, Verifier};
 use crate::contract::{Input, KEEPALIVE, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::message::{
-    ApiOk, Attach, Call, Channel, ChannelList, Client, Delivery, Msg, ObjectsOp, Publish, Recipients, Request,
+    ApiOk, Attach, Call, Channel, ChannelList, Client, Delivery, Msg, PresenceCall, Publish, Recipients, Request,
+    StreamFrame, StreamItem, SubscribeWith,
 };
 use crate::slab::Slab;
+use crate::stream::Incoming;
 use crate::timetoken::Timetoken;
+
+use audience::Heard;
+use connections::{Changed, Connections, Subscription};
+use rights::{allow_all, check_groups, check_objects, check_presence};
 
 /// A call other than subscribe that is not answered for this long gets a 503 (platform.md 2.4: 10 to 15 s).
 const CALL_TIMEOUT: Nanos = 15 * SECOND;
@@ -28,6 +36,10 @@ pub struct EdgeConfig {
     pub broker: NodeId,
     pub app_context: NodeId,
     pub history: NodeId,
+    /// The channel registry, where the keyset has channel groups.
+    pub registry: Option<NodeId>,
+    /// Presence, where the keyset has it, and the channels that have presence: an exact name or `prefix*`.
+    pub presence: Option<(NodeId, &'static str)>,
     /// The populations that connect here.
     pub populations: Vec<NodeId>,
     pub verifier: Verifier,
@@ -54,24 +66,17 @@ struct Pending {
     epoch: u64,
 }
 
-/// Who listens to a channel here. Most channels are one client's own, so that case is kept apart.
-#[derive(Debug)]
-struct Listeners {
-    connections: u32,
-    /// The one connection, as long as there was never a second.
-    only: Option<(NodeId, Client)>,
-}
-
 /// The edge node.
 #[derive(Debug)]
 pub struct Edge {
     config: EdgeConfig,
     counts: EdgeCounts,
-    /// Durable: how often this edge has started anew.
+    /// Durable: how often this edge has started anew, and what the registry has told it.
     epoch: u64,
-    // All below is volatile.
-    connections: FxHashMap<(NodeId, Client), ChannelList>,
-    listeners: FxHashMap<Channel, Listeners>,
+    from_registry: Option<Incoming>,
+    arrived: Vec<StreamItem>,
+    /// Volatile but for the groups; so is all below.
+    connections: Connections,
     revoked: Vec<u64>,
     pending: Slab<Pending>,
     broker_epoch: Option<u64>,
@@ -83,11 +88,12 @@ impl Edge {
     /// An edge that has not started yet.
     pub fn new(config: EdgeConfig) -> Self {
         Self {
+            from_registry: config.registry.map(Incoming::new),
+            arrived: Vec::new(),
             config,
             counts: EdgeCounts::default(),
             epoch: 0,
-            connections: FxHashMap::default(),
-            listeners: FxHashMap::default(),
+            connections: Connections::default(),
             revoked: Vec::new(),
             pending: Slab::new(CALL_TIMEOUT),
             broker_epoch: None,
@@ -101,11 +107,15 @@ impl Edge {
         self.counts
     }
 
+    /// A channel that is in a group from the beginning: for building a world.
+    pub fn provision(&mut self, group: &Arc<str>, channel: &Channel) {
+        self.connections.group_changed(group, channel, true);
+    }
+
     /// Every connection is gone; clients learn it from the next epoch.
     fn new_epoch(&mut self, now: Nanos, out: &mut Outbox) {
         self.epoch += 1;
         self.connections.clear();
-        self.listeners.clear();
         self.say_alive(now, out);
         out.send(self.config.broker, Msg::Detach { channels: ChannelList::new(), epoch: self.epoch });
     }
@@ -154,19 +164,32 @@ impl Edge {
                 };
                 out.send(self.config.broker, Msg::Publish(Box::new(publish)));
             }
-            Call::Subscribe { channels, cursor } => {
-                for channel in &channels {
-                    self.check_name(now, channel)?;
-                }
-                allow_all(&token, &channels, Permissions::READ)?;
-                self.connect(from, client, &channels, out);
-                let tag = self.pending.insert(now, pending);
-                let attach = Attach { tag, epoch: self.epoch, channels, cursor };
-                out.send(self.config.broker, Msg::Attach(Box::new(attach)));
+            Call::Subscribe { channels, cursor, with } => {
+                self.subscribe(now, from, client, &token, Subscribe { channels, cursor, with, pending }, out)?;
             }
             Call::Unsubscribe => {
-                self.disconnect(from, client, out);
+                self.disconnect(from, client, &token, out);
                 out.send(from, Msg::Answer { client, tag, result: Ok(ApiOk::Unsubscribed) });
+            }
+            Call::Heartbeat { channels, timeout_s } => {
+                allow_all(&token, &channels, Permissions::READ)?;
+                let (presence, channels) = self.with_presence(&channels);
+                let presence = presence.ok_or_else(|| ApiError::service_unavailable("Presence"))?;
+                let call = PresenceCall::Heartbeat { user: token.grant.user.clone(), channels, timeout_s };
+                let tag = self.pending.insert(now, pending);
+                out.send(presence, Msg::Presence { tag, call: Box::new(call) });
+            }
+            Call::Presence(call) => {
+                check_presence(&token, &call)?;
+                let (presence, _) = self.config.presence.ok_or_else(|| ApiError::service_unavailable("Presence"))?;
+                let tag = self.pending.insert(now, pending);
+                out.send(presence, Msg::Presence { tag, call });
+            }
+            Call::Groups(op) => {
+                check_groups(&token, &op)?;
+                let registry = self.config.registry.ok_or_else(ApiError::groups_not_enabled)?;
+                let tag = self.pending.insert(now, pending);
+                out.send(registry, Msg::Groups { tag, op });
             }
             Call::Objects(op) => {
                 check_objects(&token, &op)?;
@@ -206,53 +229,106 @@ impl Edge {
         Ok(())
     }
 
-    fn connect(&mut self, population: NodeId, client: Client, channels: &ChannelList, out: &mut Outbox) {
-        if self.connections.get(&(population, client)) == Some(channels) {
-            return;
+    fn subscribe(
+        &mut self,
+        now: Nanos,
+        population: NodeId,
+        client: Client,
+        token: &Token,
+        asked: Subscribe,
+        out: &mut Outbox,
+    ) -> Result<(), ApiError> {
+        let Subscribe { channels, cursor, with, pending } = asked;
+        for channel in &channels {
+            self.check_name(now, channel)?;
         }
-        self.disconnect(population, client, out);
-        for channel in channels {
-            self.listeners
-                .entry(channel.clone())
-                .and_modify(|listeners| {
-                    listeners.connections += 1;
-                    listeners.only = None;
-                })
-                .or_insert(Listeners { connections: 1, only: Some((population, client)) });
+        allow_all(token, &channels, Permissions::READ)?;
+        let SubscribeWith { groups, timeout_s } = with.map_or_else(SubscribeWith::default, |with| *with);
+        let refused: Vec<&Arc<str>> =
+            groups.iter().filter(|group| !token.allows_group(group, Permissions::READ)).collect();
+        if !refused.is_empty() {
+            return Err(ApiError::forbidden_groups(refused));
         }
-        self.connections.insert((population, client), channels.clone());
+        if channels.is_empty() && self.connections.all_empty(&groups) {
+            return Err(ApiError::empty_subscription());
+        }
+        if let (Some(presence), channels) = self.with_presence(&channels)
+            && timeout_s > 0
+            && !channels.is_empty()
+        {
+            let call = PresenceCall::Subscribed { user: token.grant.user.clone(), channels, timeout_s };
+            out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
+        }
+        let subscription = Subscription { channels, groups };
+        let channels = self.connections.channels_of(&subscription);
+        let silent = self.connections.connect(population, client, subscription);
+        self.detach(silent, out);
+        let tag = self.pending.insert(now, pending);
+        let attach = Attach { tag, epoch: self.epoch, channels, cursor };
+        out.send(self.config.broker, Msg::Attach(Box::new(attach)));
+        Ok(())
     }
 
-    fn disconnect(&mut self, population: NodeId, client: Client, out: &mut Outbox) {
-        let Some(channels) = self.connections.remove(&(population, client)) else { return };
-        let mut silent = ChannelList::new();
-        for channel in channels {
-            let Some(listeners) = self.listeners.get_mut(&channel) else { continue };
-            listeners.connections -= 1;
-            if listeners.connections == 0 {
-                self.listeners.remove(&channel);
-                silent.push(channel);
+    /// Whom to ask about presence, and which of these channels have it.
+    fn with_presence(&self, channels: &[Channel]) -> (Option<NodeId>, ChannelList) {
+        let Some((presence, pattern)) = self.config.presence else { return (None, ChannelList::new()) };
+        let has = |channel: &&Channel| match pattern.strip_suffix('*') {
+            Some(prefix) => channel.starts_with(prefix) && !channel.ends_with("-pnpres"),
+            None => ***channel == *pattern,
+        };
+        (Some(presence), channels.iter().filter(has).cloned().collect())
+    }
+
+    fn disconnect(&mut self, population: NodeId, client: Client, token: &Token, out: &mut Outbox) {
+        let own = self.connections.subscription(population, client).map(|subscription| subscription.channels.clone());
+        if let (Some(presence), channels) = self.with_presence(&own.unwrap_or_default())
+            && !channels.is_empty()
+        {
+            let call = PresenceCall::Leave { user: token.grant.user.clone(), channels };
+            out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
+        }
+        let silent = self.connections.disconnect(population, client);
+        self.detach(silent, out);
+    }
+
+    fn detach(&self, channels: ChannelList, out: &mut Outbox) {
+        if !channels.is_empty() {
+            out.send(self.config.broker, Msg::Detach { channels, epoch: self.epoch });
+        }
+    }
+
+    /// What the registry says of its groups.
+    fn registered(&mut self, now: Nanos, from: NodeId, frame: StreamFrame, out: &mut Outbox) {
+        let StreamFrame::Data { epoch, base, first_seq, items } = frame else { return };
+        let Some(stream) = self.from_registry.as_mut().filter(|_| self.config.registry == Some(from)) else { return };
+        let mut arrived = std::mem::take(&mut self.arrived);
+        stream.on_data(now, epoch, base, first_seq, items, &mut arrived);
+        for item in arrived.drain(..) {
+            let StreamItem::Group { group, channel, present } = item else { continue };
+            match self.connections.group_changed(&group, &channel, present) {
+                Changed::Begins => {
+                    let channels = std::iter::once(channel).collect();
+                    // Nobody waits for the answer: what comes from now on is enough.
+                    let attach = Attach { tag: u64::MAX, epoch: self.epoch, channels, cursor: Timetoken::ZERO };
+                    out.send(self.config.broker, Msg::Attach(Box::new(attach)));
+                }
+                Changed::Ends => self.detach(std::iter::once(channel).collect(), out),
+                Changed::Nothing => {}
             }
         }
-        if !silent.is_empty() {
-            out.send(self.config.broker, Msg::Detach { channels: silent, epoch: self.epoch });
-        }
+        self.arrived = arrived;
     }
 
     fn deliver(&mut self, envelope: Arc<crate::message::Envelope>, cursor: Timetoken, out: &mut Outbox) {
-        let Some(listeners) = self.listeners.get(&envelope.channel) else { return };
-        self.counts.pushes += 1;
-        match listeners.only {
-            Some((population, client)) => {
-                let to = Recipients::One(client);
-                out.send(population, Msg::Deliver(Delivery { to, envelope, cursor }));
-            }
-            None => {
-                for &population in &self.config.populations {
-                    let (to, envelope) = (Recipients::Subscribers, envelope.clone());
-                    out.send(population, Msg::Deliver(Delivery { to, envelope, cursor }));
-                }
-            }
+        let heard = self.connections.heard(&envelope.channel);
+        self.counts.pushes += u64::from(!heard.is_empty());
+        for (population, heard) in heard {
+            let to = match heard {
+                Heard::One(client) => Recipients::One(client),
+                Heard::Some(clients) => Recipients::These(clients.into()),
+                Heard::All => Recipients::Subscribers,
+            };
+            out.send(population, Msg::Deliver(Delivery { to, envelope: envelope.clone(), cursor }));
         }
     }
 
@@ -278,34 +354,12 @@ impl Edge {
     }
 }
 
-/// Refuses with the channels that the token does not open.
-fn allow_all(token: &Token, channels: &[Channel], wanted: Permissions) -> Result<(), ApiError> {
-    if channels.iter().all(|channel| token.allows(channel, wanted)) {
-        return Ok(());
-    }
-    let refused: Vec<&str> =
-        channels.iter().filter(|channel| !token.allows(channel, wanted)).map(|channel| &**channel).collect();
-    Err(ApiError::forbidden(refused))
-}
-
-/// App Context rights: GET and UPDATE on the channel; one's own user object and memberships are one's own.
-fn check_objects(token: &Token, op: &ObjectsOp) -> Result<(), ApiError> {
-    let own = |user: &Arc<str>| if **user == *token.grant.user { Ok(()) } else { Err(ApiError::forbidden::<&str>([])) };
-    let on = |channel: &Channel, wanted| allow_all(token, std::slice::from_ref(channel), wanted);
-    match op {
-        ObjectsOp::GetChannel { channel } | ObjectsOp::ListMembers { channel, .. } => on(channel, Permissions::GET),
-        ObjectsOp::SetChannel { channel, .. } => on(channel, Permissions::UPDATE),
-        ObjectsOp::DeleteChannel { channel } => on(channel, Permissions::DELETE),
-        // Not for clients: a listing shows everybody.
-        ObjectsOp::ListUsers { .. } | ObjectsOp::ListChannels { .. } => Err(ApiError::forbidden::<&str>([])),
-        ObjectsOp::GetUser { user }
-        | ObjectsOp::SetUser { user, .. }
-        | ObjectsOp::DeleteUser { user }
-        | ObjectsOp::ListMemberships { user, .. } => own(user),
-        ObjectsOp::GetMembership { user, channel }
-        | ObjectsOp::SetMembership { user, channel, .. }
-        | ObjectsOp::DeleteMembership { user, channel } => own(user).and_then(|()| on(channel, Permissions::READ)),
-    }
+/// A subscribe, checked as far as its frame goes.
+struct Subscribe {
+    channels: ChannelList,
+    cursor: Timetoken,
+    with: Option<Box<SubscribeWith>>,
+    pending: Pending,
 }
 
 impl Node for Edge {
@@ -330,6 +384,9 @@ impl Node for Edge {
                     self.answer(tag, Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), out);
                 }
                 Msg::ObjectsAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Objects), out),
+                Msg::PresenceAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Presence), out),
+                Msg::GroupsAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Groups), out),
+                Msg::Stream(frame) => self.registered(now, from, *frame, out),
                 Msg::HistoryPage { tag, messages } => self.answer(tag, Ok(ApiOk::History(messages)), out),
                 Msg::Push { envelope, cursor } => self.deliver(envelope, cursor, out),
                 Msg::BrokerAlive { epoch } => self.broker_alive(now, epoch, out),
@@ -340,18 +397,24 @@ impl Node for Edge {
         while let Some((_, Pending { population, client, tag, .. })) = self.pending.pop_expired(now) {
             out.send(population, Msg::Answer { client, tag, result: Err(ApiError::service_unavailable("Balancer")) });
         }
+        if let Some(stream) = &mut self.from_registry {
+            stream.on_wake(now, out);
+        }
         if now >= self.next_alive {
             self.say_alive(now, out);
         }
     }
 
     fn next_wake(&self) -> Option<Nanos> {
-        Some(self.pending.next_deadline().map_or(self.next_alive, |deadline| deadline.min(self.next_alive)))
+        let stream = self.from_registry.as_ref().and_then(Incoming::next_wake);
+        [self.pending.next_deadline(), stream, Some(self.next_alive)].into_iter().flatten().min()
     }
 
     fn reboot(&mut self, _now: Nanos) {
         self.connections.clear();
-        self.listeners.clear();
+        if let Some(stream) = &mut self.from_registry {
+            stream.reboot();
+        }
         self.revoked.clear();
         self.pending.clear();
         self.broker_epoch = None;
