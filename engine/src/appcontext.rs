@@ -171,11 +171,15 @@ impl AppContext {
                 let items = found.into_iter().map(|(channel, record)| shown(&user, channel, record)).collect();
                 Ok(paged(items, offset, total))
             }
-            ObjectsOp::ListMembers { channel, limit, page } => {
+            ObjectsOp::ListMembers { channel, limit, page, users } => {
                 self.counts.listings += 1;
                 let (offset, max) = page_of(page.as_deref(), limit)?;
                 let (found, total) = self.memberships.of_channel(&channel, offset, max);
-                let items = found.into_iter().map(|(user, record)| shown(user, &channel, record)).collect();
+                let item = |(user, record): (&UserId, &Membership)| {
+                    let object = self.users.get(user).filter(|_| users);
+                    shown_with(user, object.map(|object| &*object.body), &channel, record)
+                };
+                let items = found.into_iter().map(item).collect();
                 Ok(paged(items, offset, total))
             }
         }
@@ -246,12 +250,21 @@ fn find(
 
 /// A membership as the API shows it: `channel`, `uuid`, `custom`.
 fn shown(user: &str, channel: &str, membership: &Membership) -> Arc<Object> {
+    shown_with(user, None, channel, membership)
+}
+
+/// The same, with the user's object in the place of its id where there is one.
+fn shown_with(user: &str, object: Option<&str>, channel: &str, membership: &Membership) -> Arc<Object> {
     let custom = &membership.custom;
-    let mut body = String::with_capacity(channel.len() + user.len() + custom.len() + 40);
+    let of_user = object.map_or(user.len(), str::len);
+    let mut body = String::with_capacity(channel.len() + of_user + custom.len() + 40);
     body.push_str(r#"{"channel":"#);
     push_quoted(&mut body, channel);
     body.push_str(r#","uuid":"#);
-    push_quoted(&mut body, user);
+    match object {
+        Some(object) => body.push_str(object),
+        None => push_quoted(&mut body, user),
+    }
     body.push_str(r#","custom":"#);
     body.push_str(custom);
     body.push('}');
@@ -392,7 +405,7 @@ mod tests {
         assert_eq!(status(&mut store, set("c", "[1]", None)), 400);
         assert_eq!(status(&mut store, set("", "{}", None)), 400);
         let page = Some("%".into());
-        assert_eq!(status(&mut store, ObjectsOp::ListMembers { channel: "c".into(), limit: 5, page }), 400);
+        assert_eq!(status(&mut store, ObjectsOp::ListMembers { channel: "c".into(), limit: 5, page, users: false }), 400);
         assert_eq!(store.memberships_len(), 0);
     }
 
@@ -426,7 +439,7 @@ mod tests {
         }
         let (mut page, mut cursors, mut seen) = (None, Vec::new(), Vec::new());
         loop {
-            let op = ObjectsOp::ListMembers { channel: "c".into(), limit: 1_000, page };
+            let op = ObjectsOp::ListMembers { channel: "c".into(), limit: 1_000, page, users: false };
             let Ok(ObjectsOk::Page { items, next, total: 250 }) = store.apply(0, op) else { panic!() };
             seen.extend(items.iter().map(|item| item.id.clone()));
             cursors.push(items.len());
@@ -437,7 +450,7 @@ mod tests {
         }
         assert_eq!((cursors, seen.len()), (vec![100, 100, 50], 250));
         assert!(seen.is_sorted());
-        let op = ObjectsOp::ListMembers { channel: "c".into(), limit: 1, page: None };
+        let op = ObjectsOp::ListMembers { channel: "c".into(), limit: 1, page: None, users: false };
         let Ok(ObjectsOk::Page { next, .. }) = store.apply(0, op) else { panic!() };
         assert_eq!(next.as_deref(), Some("MQ")); // platform.md 2.9: the cursor after one entry.
         let op = ObjectsOp::ListMemberships { user: "u007".into(), limit: 0, page: None };

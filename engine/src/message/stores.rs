@@ -98,11 +98,13 @@ pub enum ObjectsOp {
         limit: u32,
         page: Option<Arc<str>>,
     },
-    /// A channel's members, likewise.
+    /// A channel's members, likewise; with `users` each with the whole object of its user (`UUIDFields` and
+    /// `customUUIDFields`).
     ListMembers {
         channel: Channel,
         limit: u32,
         page: Option<Arc<str>>,
+        users: bool,
     },
 }
 

@@ -289,7 +289,7 @@ async fn count_and_tell(context: &Context, record: &Record, friends: bool) -> Re
         let object = context.get_user(owner).await?;
         let profile = Profile::from_body(&object.body).unwrap_or_default();
         let list = names::list_channel(owner).into();
-        let op = ObjectsOp::ListMembers { channel: list, limit: 1, page: None };
+        let op = ObjectsOp::ListMembers { channel: list, limit: 1, page: None, users: false };
         let ObjectsOk::Page { total, .. } = context.objects(op).await? else {
             unreachable!("a listing is answered with a page")
         };
