@@ -119,7 +119,7 @@ pub fn show(
             let conn = clients.conn[clients.regions.divide(*friend) as usize];
             let here = u64::from(conn & AWAY == edge);
             let leg = (leg_bits(salt, *friend) >> (64 - LEGS.trailing_zeros())) as usize;
-            legs.counts[usize::from(conn & WIFI) * (LEGS / WIFI as usize) | leg] += here as u32;
+            legs.counts[(usize::from(conn & WIFI) * (LEGS / WIFI as usize)) | leg] += here as u32;
             // Shifting in from above needs no shift by a variable.
             reached = reached >> 1 | here << 63;
         }
@@ -189,7 +189,8 @@ mod tests {
         for region in 0..REGIONS {
             let conn = conn(region, &graph);
             for (round, user) in (0..graph.users()).chain((0..graph.users()).step_by(3)).enumerate() {
-                let status = Status { edge: EDGE, online: (user + round as u32) % 5 != 0, salt: round as u64 };
+                let status =
+                    Status { edge: EDGE, online: !(user + round as u32).is_multiple_of(5), salt: round as u64 };
                 let (start, friends) = graph.slice(user, region);
                 let mut legs = Legs::new();
                 let clients = Clients::new(&conn, REGIONS);
