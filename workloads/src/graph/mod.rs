@@ -78,7 +78,8 @@ pub const REGIONS_MAX: u32 = 255;
 
 /// The friendships of all users, as rows one after the other.
 ///
-/// A directed edge is a place in this sequence: its *position*, from 0 to [`Graph::edges`].
+/// A directed edge is a place in this sequence: its *position*, from 0 to [`Graph::edges`]. At full size this is a
+/// gigabyte, so it cannot be cloned: those who need it share it in an `Arc`.
 #[derive(Debug)]
 pub struct Graph {
     users: u32,
