@@ -2,6 +2,7 @@
 
 use headcount_engine::limits::Limits;
 
+use crate::friends;
 use crate::oracle;
 
 /// A built-in scenario.
@@ -33,6 +34,9 @@ scenarios! {
     "voting-kv-outage": "voting.md 12.4: KV errors for 30 seconds",
     "voting-function-timeout": "voting.md 12.4: an audit database slower than a Function may take",
     "voting-packet-loss": "voting.md 12.4: half of all packets lost",
+    "friends-small": "Sixty friends under a swarm of all faults: many seeds in little time",
+    "friends-documented": "The same swarm against the document's own logic: expected to be violated",
+    "friends-calm": "2,000 friends without faults, about 100 changes a second: the figures of NFR-1 and NFR-3",
 }
 
 /// Every built-in scenario, the flagship first.
@@ -43,7 +47,10 @@ pub fn all() -> &'static [Entry] {
 /// Every property: its name, the promise it checks, and what it says.
 pub fn properties() -> Vec<(&'static str, String)> {
     let line = |property: &oracle::Property| (property.name, format!("{} ({})", property.says, property.promise));
-    oracle::CATALOGUE.iter().map(line).collect()
+    let of_friends = |property: &friends::oracle::Property| {
+        (property.name, format!("{} ({})", property.says, property.promise))
+    };
+    oracle::CATALOGUE.iter().map(line).chain(friends::oracle::CATALOGUE.iter().map(of_friends)).collect()
 }
 
 /// Every kind of fault that a scenario's `[[fault]]` takes.

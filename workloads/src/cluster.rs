@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use headcount_engine::access::{AccessManager, AccessOptions, Verifier};
+use headcount_engine::access::{AccessManager, AccessOptions, Grant, Role, Verifier};
 use headcount_engine::appcontext::AppContext;
-use headcount_engine::auth::{AuthOptions, AuthServer};
+use headcount_engine::auth::{AuthOptions, AuthServer, GrantRules};
 use headcount_engine::broker::{Binding, Broker, BrokerConfig, REPLICATION_FRAME};
 use headcount_engine::contract::{Node, NodeId, SECOND};
 use headcount_engine::edge::{Edge, EdgeConfig};
@@ -12,7 +12,7 @@ use headcount_engine::functions::{Function, Worker, WorkerConfig};
 use headcount_engine::history::{History, Retention};
 use headcount_engine::kvstore::{KvOptions, KvReplica};
 use headcount_engine::limits::Limits;
-use headcount_engine::message::Trigger;
+use headcount_engine::message::{Trigger, UserId};
 use headcount_engine::patterns::voting::audit::{self, AuditDb};
 use headcount_engine::patterns::voting::grants::VotingGrants;
 use headcount_engine::patterns::voting::host::{Host, HostConfig};
@@ -24,6 +24,8 @@ use headcount_sim::{CounterHash, LinkModel, Place, Sampler, StationSpec, Stream,
 
 use crate::crowd::plan::{self, Plan};
 use crate::crowd::{Crowd, CrowdConfig};
+use crate::friends;
+use crate::friends::plan::Intentions;
 use crate::scenario::{NodeKind, Scenario, Service, Station, Variant};
 use crate::wire::{Hosted, Wire};
 
@@ -79,6 +81,11 @@ impl Addresses {
     fn one(&self, kind: NodeKind, region: Option<usize>) -> NodeId {
         self.of(kind, region)[0]
     }
+
+    /// The node that is there once, if it is there.
+    fn any(&self, kind: NodeKind) -> Option<NodeId> {
+        self.of(kind, None).first().copied()
+    }
 }
 
 /// The pattern's variant in the engine's words.
@@ -110,14 +117,45 @@ pub fn session_spec(scenario: &Scenario) -> SessionSpec {
 }
 
 fn functions(scenario: &Scenario) -> Arc<[Function]> {
-    match scenario.variant {
-        Variant::Documented => documented::functions(&scenario.vote.session_id).into(),
-        Variant::Hardened => hardened::functions().into(),
+    let mut functions = Vec::new();
+    if scenario.has_votes() {
+        functions.extend(match scenario.variant {
+            Variant::Documented => documented::functions(&scenario.vote.session_id),
+            Variant::Hardened => hardened::functions(),
+        });
+    }
+    if scenario.has_friends() {
+        functions.extend(friends::build::functions(scenario));
+    }
+    functions.into()
+}
+
+/// What users of a run intend, by pattern.
+pub struct Drawn {
+    /// By region; empty where nobody votes.
+    pub votes: Vec<Plan>,
+    pub friends: Option<Arc<Intentions>>,
+}
+
+/// Draws what everybody intends.
+pub fn draw(scenario: &Scenario, seed: u64) -> Drawn {
+    Drawn {
+        votes: if scenario.has_votes() { plan::draw(scenario, seed) } else { Vec::new() },
+        friends: scenario.has_friends().then(|| Arc::new(friends::plan::draw(scenario, seed))),
+    }
+}
+
+/// Whoever may have tokens: the rules of each pattern, one after the other.
+struct AnyGrants(Vec<Box<dyn GrantRules + Send>>);
+
+impl GrantRules for AnyGrants {
+    fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
+        self.0.iter().find_map(|rules| rules.grant(user, role, session))
     }
 }
 
 /// A world with all nodes and links of the scenario, without faults.
-pub fn build(scenario: &Scenario, models: &Models, plans: Vec<Plan>, seed: u64, tracing: bool) -> WorldBuilder<Wire> {
+pub fn build(scenario: &Scenario, models: &Models, drawn: Drawn, seed: u64, tracing: bool) -> WorldBuilder<Wire> {
     let mut world = WorldBuilder::new(seed);
     let regions: Vec<sim::RegionId> = scenario.topology.regions.iter().map(|name| world.region(name)).collect();
     let places: Vec<Place> = scenario
@@ -139,9 +177,10 @@ pub fn build(scenario: &Scenario, models: &Models, plans: Vec<Plan>, seed: u64, 
         addresses: Addresses { nodes: scenario.nodes() },
         seeds: Stream::new(seed, "cluster.seeds", 0),
         secret: Stream::new(seed, "cluster.secret", 0).next_u64(),
+        friends: drawn.friends,
         seed,
     };
-    builder.add_all(&mut world, &regions, models, plans, tracing);
+    builder.add_all(&mut world, &regions, models, drawn.votes, tracing);
     world
 }
 
@@ -153,6 +192,7 @@ struct NodeBuilder<'a> {
     addresses: Addresses,
     seeds: Stream,
     secret: u64,
+    friends: Option<Arc<Intentions>>,
     seed: u64,
 }
 
@@ -174,6 +214,14 @@ impl NodeBuilder<'_> {
                     let plan = plans[spec.region].take().expect("one crowd a region");
                     Box::new(Crowd::new(self.crowd(spec.region), plan))
                 }
+                NodeKind::People => Box::new(friends::build::people(
+                    self.scenario,
+                    self.intentions(),
+                    spec.region as u32,
+                    self.addresses.of(NodeKind::Edge, Some(spec.region)),
+                    self.addresses.one(NodeKind::Auth, None),
+                    self.seed,
+                )),
                 kind => self.platform(kind, NodeId(index as u32), spec.region, node_seed),
             };
             let station = models.station(spec.kind);
@@ -204,16 +252,7 @@ impl NodeBuilder<'_> {
     fn platform(&self, kind: NodeKind, id: NodeId, region: usize, seed: u64) -> Box<dyn Node> {
         let (at, here) = (&self.addresses, Some(region));
         match kind {
-            NodeKind::Edge => Box::new(Edge::new(EdgeConfig {
-                broker: at.one(NodeKind::Broker, here),
-                app_context: at.one(NodeKind::AppContext, None),
-                history: at.one(NodeKind::History, None),
-                registry: None,
-                presence: None,
-                populations: self.clients_of(id, region),
-                verifier: Verifier::new(self.secret),
-                limits: self.limits,
-            })),
+            NodeKind::Edge => Box::new(self.edge(id, region)),
             NodeKind::Broker => Box::new(Broker::new(BrokerConfig {
                 region: region as u8,
                 edges: at.of(NodeKind::Edge, here),
@@ -231,9 +270,9 @@ impl NodeBuilder<'_> {
                     kv: at.one(NodeKind::Kv, here),
                     broker: at.one(NodeKind::Broker, here),
                     app_context: at.one(NodeKind::AppContext, None),
-                    registry: None,
-                    presence: None,
-                    http: vec![(audit::api::BASE, at.one(NodeKind::Audit, None))],
+                    registry: at.any(NodeKind::Registry),
+                    presence: at.any(NodeKind::Presence),
+                    http: at.any(NodeKind::Audit).map(|audit| (audit::api::BASE, audit)).into_iter().collect(),
                     limits: self.limits,
                     concurrency,
                     prewarmed: concurrency / PREWARMED_ONE_IN,
@@ -246,7 +285,20 @@ impl NodeBuilder<'_> {
                 let peers: Vec<NodeId> = at.of(NodeKind::Kv, None).into_iter().filter(|peer| *peer != id).collect();
                 Box::new(KvReplica::new(id, &peers, KvOptions::of(self.limits, seed)))
             }
-            NodeKind::AppContext => Box::new(AppContext::new(seed)),
+            NodeKind::AppContext => {
+                let mut store = AppContext::new(seed);
+                if let Some(intentions) = &self.friends {
+                    friends::build::provision_objects(&mut store, self.scenario, intentions);
+                }
+                Box::new(store)
+            }
+            NodeKind::Presence => {
+                let broker = at.one(NodeKind::Broker, here);
+                Box::new(friends::build::presence(self.scenario, broker, seed))
+            }
+            NodeKind::Registry => {
+                Box::new(friends::build::registry(&at.of(NodeKind::Edge, None), self.intentions(), seed))
+            }
             NodeKind::Access => {
                 Box::new(AccessManager::new(at.of(NodeKind::Edge, None), AccessOptions::of(self.secret, seed)))
             }
@@ -258,22 +310,54 @@ impl NodeBuilder<'_> {
             NodeKind::Audit => Box::new(AuditDb::new(seed)),
             NodeKind::History => Box::new(History::new(Retention::voting(), seed)),
             NodeKind::Scheduler => Box::new(Scheduler::new(SchedulerConfig {
-                jobs: vec![Job { name: voting::TALLY_JOB, interval: self.scenario.vote.tally_interval }],
+                jobs: self.jobs(),
                 workers: at.of(NodeKind::Worker, Some(self.scenario.home_region())),
                 handler_time: self.limits.handler_time(),
             })),
             NodeKind::Host => Box::new(Host::new(self.host())),
-            NodeKind::Crowd => unreachable!("a crowd is no node of the platform"),
+            NodeKind::Crowd | NodeKind::People => unreachable!("users are no node of the platform"),
         }
     }
 
-    /// The region's crowd, and the host where it is at home.
+    fn intentions(&self) -> &Arc<Intentions> {
+        self.friends.as_ref().expect("people with friends have intentions")
+    }
+
+    fn edge(&self, id: NodeId, region: usize) -> Edge {
+        let at = &self.addresses;
+        let mut edge = Edge::new(EdgeConfig {
+            broker: at.one(NodeKind::Broker, Some(region)),
+            app_context: at.one(NodeKind::AppContext, None),
+            history: at.one(NodeKind::History, None),
+            registry: at.any(NodeKind::Registry),
+            presence: at.any(NodeKind::Presence).map(|presence| (presence, friends::build::PRESENCE_CHANNELS)),
+            populations: self.clients_of(id, region),
+            verifier: Verifier::new(self.secret),
+            limits: self.limits,
+        });
+        if let Some(intentions) = &self.friends {
+            friends::build::provision_edge(&mut edge, intentions);
+        }
+        edge
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        if self.scenario.has_votes() {
+            jobs.push(Job { name: voting::TALLY_JOB, interval: self.scenario.vote.tally_interval });
+        }
+        if self.scenario.has_friends() {
+            jobs.extend(friends::build::jobs(self.scenario));
+        }
+        jobs
+    }
+
+    /// The region's users, and the host where it is at home.
     fn clients_of(&self, edge: NodeId, region: usize) -> Vec<NodeId> {
         let mut clients = self.addresses.of(NodeKind::Crowd, Some(region));
+        clients.extend(self.addresses.of(NodeKind::People, Some(region)));
         let host_edges = self.addresses.of(NodeKind::Edge, Some(self.scenario.home_region()));
-        if host_edges.contains(&edge) {
-            clients.push(self.addresses.one(NodeKind::Host, None));
-        }
+        clients.extend(self.addresses.any(NodeKind::Host).filter(|_| host_edges.contains(&edge)));
         clients
     }
 
@@ -283,7 +367,18 @@ impl NodeBuilder<'_> {
         bound.map(|function| Binding { pattern: function.pattern, trigger: function.trigger }).collect()
     }
 
-    fn grants(&self) -> VotingGrants {
+    fn grants(&self) -> AnyGrants {
+        let mut rules: Vec<Box<dyn GrantRules + Send>> = Vec::new();
+        if self.scenario.has_votes() {
+            rules.push(Box::new(self.voting_grants()));
+        }
+        if self.scenario.has_friends() {
+            rules.push(Box::new(friends::build::grants(self.scenario)));
+        }
+        AnyGrants(rules)
+    }
+
+    fn voting_grants(&self) -> VotingGrants {
         let vote = &self.scenario.vote;
         let mut shard_counts = vec![vote.shards];
         shard_counts.extend(vote.add_shards.map(|add| add.shards));

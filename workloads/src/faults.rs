@@ -139,7 +139,7 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         nodes.map(|(index, _)| NodeId(index as u32)).collect()
     };
     // A crowd is many devices: it is cut off, but does not die or lose its clock as one.
-    let machines = || nodes(&|kind| kind != NodeKind::Crowd);
+    let machines = || nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People));
     let all = || nodes(&|_| true);
     match kind {
         SwarmKind::Crash => Kind::crash(machines(), most),
@@ -147,9 +147,11 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         SwarmKind::Partition => Kind::partition(all(), most),
         SwarmKind::OneWay => Kind::one_way_partition(all(), most),
         SwarmKind::Degrade => Kind::degrade(all(), most),
-        SwarmKind::Clock => {
-            Kind::clock(nodes(&|kind| kind != NodeKind::Crowd && kind != NodeKind::Host), most, CLOCK_OFFSET_MS_MAX)
-        }
+        SwarmKind::Clock => Kind::clock(
+            nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People | NodeKind::Host)),
+            most,
+            CLOCK_OFFSET_MS_MAX,
+        ),
         SwarmKind::Kv => misbehaving("kv", targets(scenario, Store::Kv, &Target::All), Store::Kv, most),
         SwarmKind::Audit => misbehaving("audit", targets(scenario, Store::Audit, &Target::All), Store::Audit, most),
         SwarmKind::AppContext => {

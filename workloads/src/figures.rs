@@ -13,9 +13,8 @@ use crate::oracle::Seen;
 use crate::outcome::{Latency, Series, StationFigures};
 use crate::run::{Counters, Ended, fate_word};
 
-/// Exact counts, by the document's names (voting.md 11.2) where it has one.
-pub fn counters(ended: &Ended, seen: &Seen<'_>) -> Counters {
-    let mut counters = Counters::new();
+/// Exact counts of a vote, by the document's names (voting.md 11.2) where it has one.
+pub fn counters(seen: &Seen<'_>, counters: &mut Counters) {
     let mut add = |name: &str, by: u64| *counters.entry(name.to_owned()).or_default() += by;
     for crowd in &seen.crowds {
         add("votes.intended", crowd.votes.len() as u64);
@@ -42,6 +41,12 @@ pub fn counters(ended: &Ended, seen: &Seen<'_>) -> Counters {
     add("session.participants", u64::from(seen.scenario.crowd.users));
     add("audit.rows", seen.ledger.log().len() as u64);
     add("audit.decisions", seen.ledger.decisions().len() as u64);
+}
+
+/// What the platform's nodes counted, whatever runs on them.
+pub fn platform_counters(ended: &Ended) -> Counters {
+    let mut counters = Counters::new();
+    let mut add = |name: &str, by: u64| *counters.entry(name.to_owned()).or_default() += by;
     for (_, edge) in ended.all::<Edge>() {
         let counts = edge.counts();
         add("edge.requests", counts.requests);
@@ -150,7 +155,8 @@ fn staleness(seen: &Seen<'_>) -> Recorder {
     recorder
 }
 
-fn latency(name: &'static str, title: &'static str, recorder: &Recorder) -> Latency {
+/// A latency out of what was recorded.
+pub fn latency(name: &'static str, title: &'static str, recorder: &Recorder) -> Latency {
     let second = |buckets: &Buckets| (!buckets.is_empty()).then(|| buckets.to_histogram(2));
     Latency {
         name,
@@ -206,9 +212,8 @@ pub fn stations(ended: &Ended) -> Vec<StationFigures> {
     ended.finished.stations.iter().map(figures).collect()
 }
 
-/// Everything by virtual second.
-pub fn series(ended: &Ended, seen: &Seen<'_>, latencies: &[Latency]) -> Vec<Series> {
-    let seconds = (ended.finished.virtual_ns).div_ceil(1_000_000_000) as usize;
+/// A vote by virtual second.
+pub fn series(seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
     let mut all = Vec::new();
     let mut push = |name: String, unit, group, values: Vec<f64>| all.push(Series { name, unit, group, values });
     let sum = |of: &dyn Fn(&crate::crowd::record::Second) -> f64| -> Vec<f64> {
@@ -243,6 +248,13 @@ pub fn series(ended: &Ended, seen: &Seen<'_>, latencies: &[Latency]) -> Vec<Seri
         }
         push(format!("shard_{shard:02}_submits"), "1/s", "shards", values);
     }
+    all
+}
+
+/// Latencies and stations by virtual second, whatever the pattern.
+pub fn common_series(ended: &Ended, latencies: &[Latency], seconds: usize) -> Vec<Series> {
+    let mut all = Vec::new();
+    let mut push = |name: String, unit, group, values: Vec<f64>| all.push(Series { name, unit, group, values });
     for latency in latencies {
         for (word, quantile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
             let value = |second: usize| match latency.by_second.get(second) {

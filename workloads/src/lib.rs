@@ -21,6 +21,7 @@ pub mod crowd;
 mod fault_names;
 pub mod faults;
 mod figures;
+pub mod friends;
 pub mod graph;
 mod latency;
 pub mod oracle;

@@ -10,19 +10,21 @@ use headcount_engine::contract::Node;
 use headcount_engine::limits::Limits;
 use headcount_engine::patterns::voting::READINGS;
 use headcount_engine::patterns::voting::audit::AuditDb;
-use headcount_engine::patterns::voting::host::Host;
+use headcount_engine::patterns::voting::host::{Done, Host};
 use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::shard;
+use headcount_engine::registry::Registry;
 use headcount_sim::Finished;
 
 use crate::cluster::{self, Models};
-use crate::crowd::plan;
 use crate::crowd::{Crowd, record};
 use crate::fault_names;
 use crate::faults;
 use crate::figures;
+use crate::friends::plan::Intentions;
+use crate::friends::{self, People};
 use crate::oracle::{self, Seen};
-use crate::outcome::{Milestone, Outcome, PropertyResult, Reading, Verdict};
+use crate::outcome::{Latency, Milestone, Outcome, PropertyResult, Reading, Series, Verdict};
 use crate::scenario::Scenario;
 use crate::wire::{Hosted, Wire};
 
@@ -80,7 +82,7 @@ impl Prepared {
     /// Runs one seed for its verdict alone: no counters, no series, no latencies.
     pub fn check(&self, seed: u64) -> CheckedSeed {
         let ended = self.play(seed, RunOptions::default());
-        let properties = oracle::check(&ended.seen(&self.scenario));
+        let properties = ended.properties(&self.scenario);
         let verdict = oracle::verdict(&properties);
         let (digest, messages) = (ended.finished.digest, ended.finished.messages);
         CheckedSeed { seed, digest, verdict, properties, messages }
@@ -94,14 +96,15 @@ impl Prepared {
 
     fn play(&self, seed: u64, options: RunOptions) -> Ended {
         let scenario = &self.scenario;
-        let plans = plan::draw(scenario, seed);
-        let mut world = cluster::build(scenario, &self.models, plans, seed, options.trace);
+        let drawn = cluster::draw(scenario, seed);
+        let intentions = drawn.friends.clone();
+        let mut world = cluster::build(scenario, &self.models, drawn, seed, options.trace);
         world.plan(faults::plan(scenario, seed));
         world.trace(options.trace);
         if let Some(progress) = options.progress {
             world.progress(progress);
         }
-        Ended::new(scenario, world.run(scenario.end))
+        Ended::new(scenario, intentions, world.run(scenario.end))
     }
 }
 
@@ -116,18 +119,20 @@ pub struct Ended {
     pub nodes: Vec<(crate::scenario::NodeSpec, Box<dyn Node>)>,
     /// The scenario's regions, by number.
     pub regions: Vec<String>,
+    /// What people with friends intended.
+    pub intentions: Option<Arc<Intentions>>,
     /// What else the world left.
     pub finished: Finished<Wire>,
 }
 
 impl Ended {
-    fn new(scenario: &Scenario, mut finished: Finished<Wire>) -> Self {
+    fn new(scenario: &Scenario, intentions: Option<Arc<Intentions>>, mut finished: Finished<Wire>) -> Self {
         let node = |process: Box<dyn headcount_sim::Process<Wire>>| {
             process.into_any().downcast::<Hosted>().expect("every process is a hosted node").into_node()
         };
         let nodes = std::mem::take(&mut finished.nodes).into_iter().map(node);
         let nodes = scenario.nodes().into_iter().zip(nodes).collect();
-        Self { nodes, regions: scenario.topology.regions.clone(), finished }
+        Self { nodes, regions: scenario.topology.regions.clone(), intentions, finished }
     }
 
     /// Every node of a concrete type, with its place.
@@ -167,14 +172,68 @@ impl Ended {
         }
     }
 
+    /// What the oracles of people with friends may look at.
+    pub fn friends_seen<'a>(&'a self, scenario: &'a Scenario) -> friends::oracle::Seen<'a> {
+        friends::oracle::Seen {
+            scenario,
+            intentions: self.intentions.as_ref().expect("people with friends have intentions"),
+            people: self.all::<People>().map(|(_, people)| people).collect(),
+            objects: self.one::<AppContext>(),
+            registry: self.one::<Registry>(),
+            faults: &self.finished.faults,
+            end: scenario.end,
+        }
+    }
+
+    /// Every property of the patterns that run.
+    fn properties(&self, scenario: &Scenario) -> Vec<PropertyResult> {
+        let mut properties = Vec::new();
+        if scenario.has_votes() {
+            properties.extend(oracle::check(&self.seen(scenario)));
+        }
+        if scenario.has_friends() {
+            properties.extend(friends::oracle::check(&self.friends_seen(scenario)));
+        }
+        properties
+    }
+
+    /// What the patterns that run have to say besides.
+    fn parts(&self, scenario: &Scenario, seconds_in_all: usize) -> Parts {
+        let mut parts = Parts { counters: figures::platform_counters(self), ..Parts::default() };
+        if scenario.has_votes() {
+            let seen = self.seen(scenario);
+            figures::counters(&seen, &mut parts.counters);
+            parts.latencies.extend(figures::latencies(&seen));
+            parts.series.extend(figures::series(&seen, seconds_in_all));
+            let milestone = |done: &Done| Milestone { label: done.what.into(), at_s: seconds(done.done) };
+            parts.milestones.extend(seen.host.iter().map(milestone));
+            parts.results = results(scenario, &seen);
+            parts.deliveries += seen.crowds.iter().map(|crowd| crowd.deliveries).sum::<u64>();
+            parts.readings.extend_from_slice(READINGS);
+        }
+        if scenario.has_friends() {
+            let seen = self.friends_seen(scenario);
+            friends::judge::counters(self, &seen, &mut parts.counters);
+            let [comes, goes] = friends::judge::truth_gaps(&seen);
+            let named = [
+                ("online", "a friend comes online to the screen shows it (NFR-1)", comes),
+                ("offline", "a friend is gone to the screen shows it (NFR-1)", goes),
+                ("load", "the whole friend list asked for to loaded (NFR-3)", friends::judge::loads(&seen)),
+            ];
+            let some = named.iter().filter(|(_, _, recorder)| !recorder.total().is_empty());
+            parts.latencies.extend(some.map(|(name, title, recorder)| figures::latency(name, title, recorder)));
+            parts.series.extend(friends::judge::series(&seen, seconds_in_all));
+            parts.deliveries += seen.people.iter().map(|people| people.record().deliveries).sum::<u64>();
+        }
+        parts.series.extend(figures::common_series(self, &parts.latencies, seconds_in_all));
+        parts
+    }
+
     fn judge(&mut self, scenario: &Scenario, seed: u64) -> Outcome {
         let trace = self.finished.trace.take().map(|trace| self.render(&trace));
-        let seen = self.seen(scenario);
-        let properties = oracle::check(&seen);
-        let latencies = figures::latencies(&seen);
-        let counters = figures::counters(self, &seen);
-        let figures = figures::figures(&latencies, &counters);
-        let deliveries = seen.crowds.iter().map(|crowd| crowd.deliveries).sum();
+        let properties = self.properties(scenario);
+        let seconds_in_all = self.finished.virtual_ns.div_ceil(1_000_000_000) as usize;
+        let parts = self.parts(scenario, seconds_in_all);
         let mut outcome = Outcome {
             scenario: scenario.name.clone(),
             scenario_toml: scenario.to_toml(),
@@ -187,23 +246,19 @@ impl Ended {
             verdict: oracle::verdict(&properties),
             expected: scenario.expect,
             properties,
-            counters,
-            figures,
-            readings: READINGS.iter().map(|&(id, document, reading)| Reading { id, document, reading }).collect(),
+            figures: figures::figures(&parts.latencies, &parts.counters),
+            counters: parts.counters,
+            readings: parts.readings.iter().map(|&(id, document, reading)| Reading { id, document, reading }).collect(),
             faults: fault_names::windows(scenario, &faults::plan(scenario, seed), &self.finished.faults),
-            milestones: seen
-                .host
-                .iter()
-                .map(|done| Milestone { label: done.what.into(), at_s: seconds(done.done) })
-                .collect(),
+            milestones: parts.milestones,
             stations: figures::stations(self),
-            series: figures::series(self, &seen, &latencies),
-            latencies,
-            results: results(scenario, &seen),
+            series: parts.series,
+            latencies: parts.latencies,
+            results: parts.results,
             notes: Vec::new(),
             virtual_s: seconds(self.finished.virtual_ns),
             messages: self.finished.messages,
-            deliveries,
+            deliveries: parts.deliveries,
             trace,
         };
         outcome.notes = notes(&outcome, scenario);
@@ -218,6 +273,18 @@ impl Ended {
         };
         trace.iter().map(line).collect()
     }
+}
+
+/// What a pattern adds to an outcome.
+#[derive(Default)]
+struct Parts {
+    counters: Counters,
+    latencies: Vec<Latency>,
+    series: Vec<Series>,
+    milestones: Vec<Milestone>,
+    results: Vec<(String, u64)>,
+    readings: Vec<(&'static str, &'static str, &'static str)>,
+    deliveries: u64,
 }
 
 /// Nanoseconds as seconds, to the millisecond.

@@ -92,13 +92,23 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// Collects for the property of this name and promise.
+    pub(crate) fn new(name: &'static str, promise: &'static str) -> Self {
+        Self { name, promise, results: Vec::new() }
+    }
+
+    /// What was found.
+    pub(crate) fn into_results(self) -> Vec<PropertyResult> {
+        self.results
+    }
+
     /// `always`: it was checked so often, and this is the first counter-example, if there is one.
-    fn always(&mut self, times_checked: u64, counter_example: Option<String>) {
+    pub(crate) fn always(&mut self, times_checked: u64, counter_example: Option<String>) {
         self.push(self.name, PropertyKind::Always, times_checked, counter_example);
     }
 
     /// `eventually`: likewise, once everything has healed.
-    fn eventually(&mut self, times_checked: u64, what_is_missing: Option<String>) {
+    pub(crate) fn eventually(&mut self, times_checked: u64, what_is_missing: Option<String>) {
         self.push(self.name, PropertyKind::Eventually, times_checked, what_is_missing);
     }
 
@@ -108,7 +118,7 @@ impl Checks {
     }
 
     /// `sometimes`: the situation called `name` was met so often.
-    fn sometimes(&mut self, name: &'static str, seen: u64) {
+    pub(crate) fn sometimes(&mut self, name: &'static str, seen: u64) {
         let never = || format!("{name} was never seen: nothing can be said of {}", self.name);
         let (verdict, reason) = if seen > 0 { (Verdict::Holds, None) } else { (Verdict::Inconclusive, Some(never())) };
         let kind = PropertyKind::Sometimes;
@@ -120,9 +130,9 @@ impl Checks {
 pub fn check(seen: &Seen<'_>) -> Vec<PropertyResult> {
     let mut results = Vec::new();
     for property in CATALOGUE {
-        let mut checks = Checks { name: property.name, promise: property.promise, results: Vec::new() };
+        let mut checks = Checks::new(property.name, property.promise);
         (property.check)(seen, &mut checks);
-        results.append(&mut checks.results);
+        results.append(&mut checks.into_results());
     }
     results
 }

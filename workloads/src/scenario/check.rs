@@ -18,8 +18,12 @@ type Checked = Result<(), BadInput>;
 pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
     let check = Check { scenario, origins, nodes: scenario.nodes() };
     check.topology()?;
-    check.vote()?;
-    check.crowd()?;
+    if scenario.has_votes() {
+        check.vote()?;
+        check.crowd()?;
+    } else {
+        check.friends()?;
+    }
     for (i, fault) in scenario.faults.iter().enumerate() {
         check.fault(&format!("fault.{i}"), fault)?;
     }
@@ -145,6 +149,15 @@ impl Check<'_> {
         })
     }
 
+    fn friends(&self) -> Checked {
+        let friends = &self.scenario.friends;
+        self.that(friends.degree < friends.users, "friends.degree", || {
+            format!("must be below friends.users = {}", friends.users)
+        })?;
+        self.after("friends.join_to_s", friends.join_to, "friends.join_from_s", friends.join_from)?;
+        self.after("friends.to_s", friends.to, "friends.from_s", friends.from)
+    }
+
     fn fault(&self, path: &str, fault: &Fault) -> Checked {
         match &fault.kind {
             FaultKind::Partition { a, b, .. } => {
@@ -159,7 +172,7 @@ impl Check<'_> {
                 self.members(path, "b", b)?;
             }
             FaultKind::Crash { node } | FaultKind::Pause { node } => {
-                self.node(path, node, |n| n.kind != NodeKind::Crowd)?;
+                self.node(path, node, |n| !matches!(n.kind, NodeKind::Crowd | NodeKind::People))?;
             }
             FaultKind::Clock { node, .. } => self.node(path, node, |_| true)?,
             FaultKind::Errors { store, target, .. } => self.target(path, *store, target)?,
@@ -219,17 +232,21 @@ impl Check<'_> {
     }
 
     fn end(&self) -> Checked {
-        let Scenario { heal, end, vote, bounds, crowd, .. } = self.scenario;
-        self.after("end_s", *end, "vote.reveal_s", vote.reveal)?;
+        let Scenario { heal, end, vote, bounds, crowd, friends, .. } = self.scenario;
+        if self.scenario.has_votes() {
+            self.after("end_s", *end, "vote.reveal_s", vote.reveal)?;
+        } else {
+            self.after("end_s", *end, "friends.to_s", friends.to)?;
+        }
         let arrivals = &crowd.arrivals;
-        if matches!(arrivals.kind, ArrivalKind::PerSecond { .. }) {
+        if self.scenario.has_votes() && matches!(arrivals.kind, ArrivalKind::PerSecond { .. }) {
             self.that(arrivals.to <= *end, "crowd.arrivals", || {
                 format!("must be over by end_s = {}; it lasts to {}", s(*end), s(arrivals.to))
             })?;
-        } else {
+        } else if self.scenario.has_votes() {
             self.by("crowd.arrivals.to_s", arrivals.to, "end_s", *end)?;
         }
-        if crowd.join.kind == JoinKind::Ramp {
+        if self.scenario.has_votes() && crowd.join.kind == JoinKind::Ramp {
             self.by("crowd.join.to_s", crowd.join.to, "end_s", *end)?;
         }
         let needed = heal + bounds.converge;

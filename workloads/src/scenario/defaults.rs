@@ -34,6 +34,7 @@ pub(super) fn scenario() -> Scenario {
         },
         crowd: crowd(&vote),
         vote,
+        friends: super::friends::defaults(),
         stations: stations(),
         faults: Vec::new(),
         swarm: None,
@@ -109,22 +110,30 @@ pub(super) fn add_shards(vote: &Vote) -> AddShards {
     AddShards { at: vote.open.midpoint(vote.close), shards: (2 * vote.shards).min(32) }
 }
 
-/// All kinds, from the session's creation to its close.
-pub(super) fn swarm(vote: &Vote) -> Swarm {
-    let kinds = SwarmKind::WORDS.iter().map(|(_, kind)| *kind).collect();
-    Swarm { kinds, events_max: 2, from: vote.create, to: vote.close }
+/// All kinds but for stores that are not there, while people do things: from the session's creation to its close, or while
+/// people come, go and make friends.
+pub(super) fn swarm(scenario: &Scenario) -> Swarm {
+    let there = |kind: &SwarmKind| *kind != SwarmKind::Audit || scenario.has_votes();
+    let kinds = SwarmKind::WORDS.iter().map(|(_, kind)| *kind).filter(there).collect();
+    let (from, to) = match scenario.has_votes() {
+        true => (scenario.vote.create, scenario.vote.close),
+        false => (scenario.friends.from, scenario.friends.to),
+    };
+    Swarm { kinds, events_max: 2, from, to }
 }
 
 /// Healing begins when the last fault ends; with none, when the vote closes.
 pub(super) fn heal(scenario: &Scenario) -> Nanos {
     let faults = scenario.faults.iter().map(|f| f.end());
     let swarm = scenario.swarm.iter().map(|s| s.to);
-    faults.chain(swarm).max().unwrap_or(scenario.vote.close)
+    let busy = if scenario.has_votes() { scenario.vote.close } else { scenario.friends.to };
+    faults.chain(swarm).max().unwrap_or(busy)
 }
 
 /// The run ends when what heals last has had its whole bound.
 pub(super) fn end(scenario: &Scenario) -> Nanos {
-    scenario.heal.max(scenario.vote.reveal).saturating_add(scenario.bounds.converge)
+    let done = if scenario.has_votes() { scenario.vote.reveal } else { scenario.friends.to };
+    scenario.heal.max(done).saturating_add(scenario.bounds.converge)
 }
 
 /// Stations for a large event, 10,000 votes a second: a vote is one request to an edge, one broker pass, one execution, at

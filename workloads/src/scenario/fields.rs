@@ -41,7 +41,7 @@ impl Scenario {
         form.text("summary", &mut self.summary, "one line of at most 200 characters", |s| {
             s.chars().count() <= 200 && !s.contains('\n')
         })?;
-        form.text("pattern", &mut self.pattern, "\"voting\"", |p| p == "voting")?;
+        form.text("pattern", &mut self.pattern, "\"voting\" or \"friends\"", |p| ["voting", "friends"].contains(&p))?;
         form.word("variant", &mut self.variant)?;
         if form.is_reading() {
             defaults::after_variant(self);
@@ -50,15 +50,19 @@ impl Scenario {
         form.text("limits", &mut self.limits, &profiles, |name| Limits::named(name).is_some())?;
         form.word("expect", &mut self.expect)?;
         form.section("topology", |form| self.topology_fields(form))?;
-        form.section("vote", |form| self.vote.fields(form))?;
-        if form.is_reading() {
-            defaults::after_vote(self);
+        if self.has_votes() {
+            form.section("vote", |form| self.vote.fields(form))?;
+            if form.is_reading() {
+                defaults::after_vote(self);
+            }
+            form.section("crowd", |form| self.crowd.fields(form, folder))?;
+        } else {
+            form.section("friends", |form| self.friends.fields(form))?;
         }
-        form.section("crowd", |form| self.crowd.fields(form, folder))?;
         form.section("stations", |form| self.stations.fields(form))?;
         form.section("bounds", |form| form.seconds("converge_s", &mut self.bounds.converge, 1.0, 3_600.0))?;
         if form.has("swarm") {
-            self.swarm = Some(defaults::swarm(&self.vote));
+            self.swarm = Some(defaults::swarm(self));
         }
         match &mut self.swarm {
             Some(swarm) => form.section("swarm", |form| swarm.fields(form))?,

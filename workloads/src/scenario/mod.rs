@@ -23,6 +23,7 @@ mod document;
 mod fault;
 mod fields;
 mod form;
+mod friends;
 mod nodes;
 mod stations;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use crate::outcome::Verdict;
 pub use bad_input::BadInput;
 pub use crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
 pub use fault::{Fault, FaultKind, Store, Swarm, SwarmKind, Target};
+pub use friends::{Deeds, Friends};
 pub use nodes::{NodeKind, NodeSpec, PLACES};
 pub use stations::{Service, Station, Stations};
 
@@ -57,7 +59,7 @@ pub struct Scenario {
     pub name: String,
     /// One line for `headcount list`.
     pub summary: String,
-    /// What runs: `voting`.
+    /// What runs: `voting` or `friends`.
     pub pattern: String,
     pub variant: Variant,
     /// The limits profile's name ([`headcount_engine::limits`]).
@@ -71,6 +73,7 @@ pub struct Scenario {
     pub topology: Topology,
     pub vote: Vote,
     pub crowd: Crowd,
+    pub friends: Friends,
     pub stations: Stations,
     pub faults: Vec<Fault>,
     /// Faults drawn from the seed, on top of `faults`.
@@ -193,6 +196,16 @@ impl Scenario {
         let origins = document::Origins::default();
         let mut copy = self.clone();
         form::Form::write(&origins, |form| copy.fields(form, Path::new("")))
+    }
+
+    /// Whether people vote.
+    pub fn has_votes(&self) -> bool {
+        self.pattern == "voting"
+    }
+
+    /// Whether people have friends.
+    pub fn has_friends(&self) -> bool {
+        self.pattern == "friends"
     }
 
     /// How long the run is in virtual time [s].

@@ -21,6 +21,9 @@ pub enum NodeKind {
     History,
     Scheduler,
     Host,
+    Presence,
+    Registry,
+    People,
 }
 
 impl NodeKind {
@@ -39,6 +42,9 @@ impl NodeKind {
             Self::History => "history",
             Self::Scheduler => "scheduler",
             Self::Host => "host",
+            Self::Presence => "presence",
+            Self::Registry => "registry",
+            Self::People => "people",
         }
     }
 }
@@ -73,19 +79,27 @@ impl Scenario {
                 add(NodeKind::Worker, n, format!("worker-{place}-{n}"));
             }
             add(NodeKind::Kv, 0, format!("kv-{place}"));
-            add(NodeKind::Crowd, 0, format!("crowd-{place}"));
+            if self.has_votes() {
+                add(NodeKind::Crowd, 0, format!("crowd-{place}"));
+            }
+            if self.has_friends() {
+                add(NodeKind::People, 0, format!("people-{place}"));
+            }
         }
         let home = self.home_region();
         let single = [
-            NodeKind::AppContext,
-            NodeKind::Access,
-            NodeKind::Auth,
-            NodeKind::Audit,
-            NodeKind::History,
-            NodeKind::Scheduler,
-            NodeKind::Host,
+            (NodeKind::AppContext, true),
+            (NodeKind::Access, true),
+            (NodeKind::Auth, true),
+            (NodeKind::Audit, self.has_votes()),
+            (NodeKind::History, true),
+            (NodeKind::Scheduler, true),
+            (NodeKind::Host, self.has_votes()),
+            (NodeKind::Presence, self.has_friends()),
+            (NodeKind::Registry, self.has_friends()),
         ];
-        nodes.extend(single.map(|kind| NodeSpec { name: kind.word().to_string(), kind, region: home, number: 0 }));
+        let there = single.into_iter().filter(|(_, there)| *there).map(|(kind, _)| kind);
+        nodes.extend(there.map(|kind| NodeSpec { name: kind.word().to_string(), kind, region: home, number: 0 }));
         nodes
     }
 

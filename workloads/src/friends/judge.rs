@@ -1,0 +1,128 @@
+//! From what people saw to what a report shows: counters, latencies, series.
+
+use std::collections::BTreeMap;
+
+use headcount_engine::contract::Nanos;
+use headcount_engine::presence::Presence;
+use headcount_engine::registry::Registry;
+
+use super::oracle::Seen;
+use super::record::{Record, Second};
+use crate::crowd::plan::place_of;
+use crate::latency::Recorder;
+use crate::outcome::Series;
+use crate::run::{Counters, Ended};
+
+/// Exact counts, by the document's names (friends-online.md 12.2) where it has one.
+pub fn counters(ended: &Ended, seen: &Seen<'_>, counters: &mut Counters) {
+    let mut add = |name: &str, by: u64| *counters.entry(name.to_owned()).or_default() += by;
+    for people in &seen.people {
+        let record = people.record();
+        add("clients.logins", record.logins);
+        add("clients.reconnects", record.reconnects);
+        add("clients.heartbeats", record.heartbeats);
+        add("clients.pages_loaded", record.pages);
+        add("clients.wishes_said", record.nudges);
+        add("clients.deliveries", record.deliveries);
+        add("clients.missed_messages", record.missed_messages);
+        add("status.told", record.told.len() as u64);
+        for ((what, status), count) in &record.forged {
+            add(&format!("forged.{what}.answered_{status}"), *count);
+        }
+    }
+    add("users", u64::from(seen.scenario.friends.users));
+    add("friendships", seen.intentions.graph.edges() / 2);
+    for (_, presence) in ended.all::<Presence>() {
+        let counts = presence.counts();
+        add("presence.joins", counts.joins);
+        add("presence.leaves", counts.leaves);
+        add("presence.timeouts", counts.timeouts);
+        add("presence.heartbeats", counts.heartbeats);
+        add("presence.announced", counts.announce_events);
+        add("presence.intervals", counts.interval_events);
+        add("presence.here_now", counts.here_now);
+    }
+    for (_, registry) in ended.all::<Registry>() {
+        add("channelgroup.changed", registry.groups().groups_changed() as u64);
+    }
+}
+
+/// When a user last became what a friend was told, by the user's own account.
+fn since(record: &Record, client: u32, online: bool, shown: Nanos) -> Option<Nanos> {
+    let moves = &record.online[client as usize];
+    let (at, now) = moves.iter().rev().find(|(at, _)| *at <= shown)?;
+    (*now == online).then_some(*at)
+}
+
+/// How long after a change it was on a friend's screen: those who came, and those who went.
+pub fn truth_gaps(seen: &Seen<'_>) -> [Recorder; 2] {
+    let regions = seen.people.len() as u32;
+    let mut gaps = [Recorder::default(), Recorder::default()];
+    for told in seen.people.iter().flat_map(|people| &people.record().told).filter(|told| told.news) {
+        let (region, client) = place_of(told.of, regions);
+        let record = seen.people[region as usize].record();
+        if let Some(at) = since(record, client, told.online, told.shown) {
+            gaps[usize::from(!told.online)].record(told.shown, (told.shown - at) / 1_000);
+        }
+    }
+    gaps
+}
+
+/// How long lists took to load.
+pub fn loads(seen: &Seen<'_>) -> Recorder {
+    let mut recorder = Recorder::default();
+    for (asked, us) in seen.people.iter().flat_map(|people| &people.record().loads_us) {
+        recorder.record(*asked, *us);
+    }
+    recorder
+}
+
+/// What happened second by second.
+pub fn series(seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
+    let mut all: Vec<Series> = Vec::new();
+    let mut push = |name: &str, unit: &'static str, group: &'static str, values: Vec<f64>| {
+        all.push(Series { name: name.into(), unit, group, values });
+    };
+    let per_second = |of: fn(&Second) -> u32| {
+        let mut values = vec![0.0; seconds];
+        for people in &seen.people {
+            for (value, second) in values.iter_mut().zip(&people.record().seconds) {
+                *value += f64::from(of(second));
+            }
+        }
+        values
+    };
+    push("users_come", "1/s", "moves", per_second(|second| second.comes));
+    push("users_leave", "1/s", "moves", per_second(|second| second.leaves));
+    push("users_lost", "1/s", "moves", per_second(|second| second.losses));
+    push("statuses_told", "1/s", "told", per_second(|second| second.told));
+    push("lists_loaded", "1/s", "loads", per_second(|second| second.loads));
+    push("client_errors", "1/s", "errors", per_second(|second| second.errors));
+    // Who is online, by themselves and by the last count.
+    let mut moves: BTreeMap<usize, i64> = BTreeMap::new();
+    for people in &seen.people {
+        for (at, online) in people.record().online.iter().flatten() {
+            *moves.entry((*at / 1_000_000_000) as usize).or_default() += if *online { 1 } else { -1 };
+        }
+    }
+    let (mut online, mut truth) = (0i64, vec![0.0; seconds]);
+    for (second, value) in truth.iter_mut().enumerate() {
+        online += moves.get(&second).copied().unwrap_or(0);
+        *value = online as f64;
+    }
+    push("online", "users", "online", truth);
+    let (mut counted, mut last) = (vec![f64::NAN; seconds], f64::NAN);
+    let mut counts: Vec<(usize, u64)> = seen.people.first().map_or_else(Vec::new, |people| {
+        people.record().counts.iter().map(|count| ((count.at / 1_000_000_000) as usize, count.online)).collect()
+    });
+    counts.sort_unstable();
+    let mut counts = counts.into_iter().peekable();
+    for (second, value) in counted.iter_mut().enumerate() {
+        while let Some((_, online)) = counts.next_if(|(at, _)| *at <= second) {
+            last = online as f64;
+        }
+        *value = last;
+    }
+    push("online_reported", "users", "online", counted);
+    all
+}

@@ -1,0 +1,220 @@
+//! What users intend, from the seed alone: the fault plan moves none of it.
+
+use std::collections::BTreeSet;
+
+use headcount_engine::contract::{Nanos, SECOND};
+use headcount_sim::Stream;
+
+use crate::crowd::plan::{place_of, user_id};
+use crate::graph::{Degrees, Graph, GraphOptions};
+use crate::scenario::Scenario;
+
+/// What a user does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// Opens the app.
+    Come,
+    /// Closes it: unsubscribes, and is gone.
+    Leave,
+    /// Loses the network, or goes to the background: not a word.
+    Lose,
+    /// Is back on the network.
+    Return,
+    /// Wants to be this user's friend.
+    Ask(u32),
+    /// Accepts this user's request.
+    Accept(u32),
+    /// Ends the friendship with this user.
+    Remove(u32),
+    /// Writes a status message: its number.
+    Write(u32),
+    /// Accepts, as a third one, a friendship of these two.
+    ForgeAcceptance(u32, u32),
+    /// Publishes on this user's status channel.
+    ForgeStatus(u32),
+    /// Subscribes to this user's channel group.
+    ForeignGroup(u32),
+}
+
+/// A deed of a user of one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Action {
+    pub at: Nanos,
+    pub client: u32,
+    pub deed: Deed,
+}
+
+/// One region's users.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub wifi: Vec<bool>,
+    /// In order of time.
+    pub actions: Vec<Action>,
+}
+
+/// What the whole crowd intends.
+#[derive(Debug)]
+pub struct Intentions {
+    pub graph: Graph,
+    pub plans: Vec<Plan>,
+    /// Pairs `(a, b)`, `a < b`, that shall become friends, and that shall no longer be.
+    pub made: BTreeSet<(u32, u32)>,
+    pub ended: BTreeSet<(u32, u32)>,
+}
+
+impl Intentions {
+    /// Whether these two shall be friends when all is done.
+    pub fn friends(&self, one: u32, other: u32) -> bool {
+        let pair = (one.min(other), one.max(other));
+        (self.graph.contains(one, other) && !self.ended.contains(&pair)) || self.made.contains(&pair)
+    }
+
+    /// The user's friends when all is done.
+    pub fn friends_of(&self, user: u32) -> BTreeSet<u32> {
+        let new = self.made.iter().filter_map(|&(a, b)| match user {
+            _ if user == a => Some(b),
+            _ if user == b => Some(a),
+            _ => None,
+        });
+        let all = self.graph.row(user).iter().copied().chain(new);
+        all.filter(|&friend| self.friends(user, friend)).collect()
+    }
+}
+
+/// The graph of a scenario and seed.
+pub fn graph(scenario: &Scenario, seed: u64) -> Graph {
+    let friends = &scenario.friends;
+    let options = GraphOptions {
+        users: friends.users,
+        regions: scenario.topology.regions.len() as u32,
+        degrees: Degrees::Constant(friends.degree),
+        seed: Stream::new(seed, "friends.graph", 0).next_u64(),
+    };
+    Graph::build(&options).expect("the scenario's graph is checked")
+}
+
+/// Draws everybody's intentions.
+pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
+    let friends = &scenario.friends;
+    let regions = scenario.topology.regions.len() as u32;
+    let graph = graph(scenario, seed);
+    let stream = |purpose: &str| Stream::new(seed, purpose, 0);
+    let mut plans = vec![Plan::default(); regions as usize];
+    let mut network = stream("friends.network");
+    let mut joins = stream("friends.joins");
+    let span = (friends.join_to - friends.join_from).max(1);
+    for user in 0..friends.users {
+        let (region, client) = place_of(user, regions);
+        let plan = &mut plans[region as usize];
+        plan.wifi.push(network.chance(friends.wifi_ppm));
+        plan.actions.push(Action { at: friends.join_from + joins.below(span), client, deed: Deed::Come });
+    }
+    let draw = Draw { users: friends.users, from: friends.from, span: (friends.to - friends.from).max(1) };
+    let mut act = |at: Nanos, user: u32, deed: Deed| {
+        let (region, client) = place_of(user, regions);
+        plans[region as usize].actions.push(Action { at, client, deed });
+    };
+    let deeds = friends.deeds;
+    // A user is away once at a time: whoever is away already, or soon will be, stays.
+    let mut away: Vec<Vec<(Nanos, Nanos)>> = vec![Vec::new(); friends.users as usize];
+    let mut free = |user: u32, from: Nanos, to: Nanos| {
+        let clear = away[user as usize].iter().all(|(a, b)| to < *a || from > *b);
+        if clear {
+            away[user as usize].push((from, to));
+        }
+        clear
+    };
+    for (purpose, count, leaves) in [("friends.leaves", deeds.leaves, true), ("friends.losses", deeds.losses, false)] {
+        let mut dice = stream(purpose);
+        for _ in 0..count {
+            let (at, user) = draw.one(&mut dice);
+            let back = at + SECOND + dice.below(59 * SECOND);
+            if free(user, at, back) {
+                act(at, user, if leaves { Deed::Leave } else { Deed::Lose });
+                act(back, user, if leaves { Deed::Come } else { Deed::Return });
+            }
+        }
+    }
+    let mut dice = stream("friends.flaps");
+    for _ in 0..deeds.flaps {
+        let (at, user) = draw.one(&mut dice);
+        if free(user, at, at + 10 * SECOND) {
+            for turn in 0..3 {
+                let at = at + turn * 3 * SECOND + dice.below(SECOND);
+                act(at, user, Deed::Leave);
+                act(at + SECOND, user, Deed::Come);
+            }
+        }
+    }
+    let (mut made, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    let mut dice = stream("friends.requests");
+    for _ in 0..deeds.requests {
+        let (at, asker) = draw.one(&mut dice);
+        let asked = dice.below(u64::from(friends.users)) as u32;
+        let pair = (asker.min(asked), asker.max(asked));
+        if asker != asked && !graph.contains(asker, asked) && made.insert(pair) {
+            act(at, asker, Deed::Ask(asked));
+            act(at + 2 * SECOND, asked, Deed::Accept(asker));
+        }
+    }
+    let mut dice = stream("friends.removals");
+    for _ in 0..deeds.removals {
+        let (at, user) = draw.one(&mut dice);
+        let row = graph.row(user);
+        if row.is_empty() {
+            continue;
+        }
+        let friend = row[dice.below(row.len() as u64) as usize];
+        if ended.insert((user.min(friend), user.max(friend))) {
+            act(at, user, Deed::Remove(friend));
+        }
+    }
+    let mut dice = stream("friends.messages");
+    for number in 0..deeds.status_messages {
+        let (at, user) = draw.one(&mut dice);
+        act(at, user, Deed::Write(number + 1));
+    }
+    let mut dice = stream("friends.forgeries");
+    for _ in 0..deeds.forged_acceptances {
+        let (at, user) = draw.one(&mut dice);
+        let (a, b) = (dice.below(u64::from(friends.users)) as u32, dice.below(u64::from(friends.users)) as u32);
+        let strangers = a != b && a != user && b != user && !graph.contains(a, b);
+        if strangers && !made.contains(&(a.min(b), a.max(b))) {
+            act(at, user, Deed::ForgeAcceptance(a, b));
+        }
+    }
+    for (count, foreign) in [(deeds.forged_statuses, false), (deeds.foreign_groups, true)] {
+        for _ in 0..count {
+            let (at, user) = draw.one(&mut dice);
+            let victim = (user + 1 + dice.below(u64::from(friends.users) - 1) as u32) % friends.users;
+            act(at, user, if foreign { Deed::ForeignGroup(victim) } else { Deed::ForgeStatus(victim) });
+        }
+    }
+    for plan in &mut plans {
+        plan.actions.sort_unstable();
+    }
+    Intentions { graph, plans, made, ended }
+}
+
+/// Draws moments and users.
+struct Draw {
+    users: u32,
+    from: Nanos,
+    span: Nanos,
+}
+
+impl Draw {
+    fn one(&self, dice: &mut Stream) -> (Nanos, u32) {
+        (self.from + dice.below(self.span), dice.below(u64::from(self.users)) as u32)
+    }
+}
+
+/// The name of a status message.
+pub fn status_text(number: u32) -> String {
+    format!("message {number}")
+}
+
+/// All users' names, by number.
+pub fn names(users: u32) -> Vec<String> {
+    (0..users).map(user_id).collect()
+}

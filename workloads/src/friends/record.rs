@@ -1,0 +1,93 @@
+//! What users of one region saw and did: everything that the oracles judge by.
+
+use std::collections::BTreeMap;
+
+use headcount_engine::contract::Nanos;
+
+use crate::crowd::record::Evidence;
+
+/// A status that came to a user: who is on or off line, and when it was on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub of: u32,
+    pub viewer: u32,
+    pub online: bool,
+    /// The number in the event's id.
+    pub stamp: u64,
+    /// The publisher's timetoken, as a moment.
+    pub published: Nanos,
+    pub shown: Nanos,
+    /// Whether the screen changed.
+    pub news: bool,
+}
+
+/// An online count that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub at: Nanos,
+    pub online: u64,
+    pub shards: u32,
+}
+
+/// What one friend looks like on a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub online: bool,
+    /// The number of the change that made it so.
+    pub stamp: u64,
+}
+
+/// What happened in one virtual second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Second {
+    pub comes: u32,
+    pub leaves: u32,
+    pub losses: u32,
+    pub told: u32,
+    pub loads: u32,
+    pub errors: u32,
+}
+
+/// Everything users of one region saw.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// By client: when it was connected and when it no longer was.
+    pub online: Vec<Vec<(Nanos, bool)>>,
+    pub told: Vec<Told>,
+    pub counts: Vec<Counted>,
+    /// By client: what its screen shows at the end.
+    pub screens: Vec<BTreeMap<u32, Shown>>,
+    /// By client: the status messages it wrote, and whether the store said yes.
+    pub written: BTreeMap<u32, Vec<(u32, bool)>>,
+    /// How long whole lists took to load, from asking to the last page [us].
+    pub loads_us: Vec<(Nanos, u64)>,
+    /// Statuses of users who were never and shall never be friends.
+    pub strangers: Evidence,
+    /// Statuses of users whose friendship ended, long after.
+    pub former: Evidence,
+    /// Notices of a friendship with somebody who is no friend: the client shows them.
+    pub phantoms: Evidence,
+    /// What forged publishes and foreign subscriptions were answered: by status, 200 for let through.
+    pub forged: BTreeMap<(&'static str, u16), u64>,
+    /// Messages on status channels that no Function published.
+    pub forgeries_seen: Evidence,
+    pub seconds: Vec<Second>,
+    pub deliveries: u64,
+    pub logins: u64,
+    pub reconnects: u64,
+    pub heartbeats: u64,
+    pub pages: u64,
+    pub nudges: u64,
+    pub missed_messages: u64,
+}
+
+impl Record {
+    /// The counters of the second of `at`.
+    pub fn second(&mut self, at: Nanos) -> &mut Second {
+        let second = (at / 1_000_000_000) as usize;
+        if second >= self.seconds.len() {
+            self.seconds.resize(second + 1, Second::default());
+        }
+        &mut self.seconds[second]
+    }
+}
