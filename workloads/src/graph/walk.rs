@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use super::degrees::Divisor;
+use super::{REGIONS_MAX, USERS_MAX};
 
 /// In a client's byte: the bits that say which edge it is connected to; all of them set: none.
 pub const AWAY: u8 = 0x7f;
@@ -58,13 +58,24 @@ impl Default for Legs {
 pub struct Clients<'c> {
     /// By number in the region: edge and access, or [`AWAY`].
     conn: &'c [u8],
-    regions: Divisor,
+    /// 2^32 / regions, rounded up: a product of a user of 24 bits and a region of 8 is below 2^32, so dividing by
+    /// multiplication is exact.
+    per_region: u64,
 }
+
+const _: () = assert!(USERS_MAX as u64 * REGIONS_MAX as u64 <= 1 << 32);
 
 impl<'c> Clients<'c> {
     /// The region's bytes, by number in the region; a friend's number is `friend / regions`.
     pub fn new(conn: &'c [u8], regions: u32) -> Self {
-        Self { conn, regions: Divisor::new(regions) }
+        assert!((1..=REGIONS_MAX).contains(&regions), "a graph has 1 to 255 regions");
+        Self { conn, per_region: (1u64 << 32).div_ceil(u64::from(regions)) }
+    }
+
+    /// The byte of a user of the region.
+    #[inline]
+    fn conn(&self, user: u32) -> u8 {
+        self.conn[((u64::from(user) * self.per_region) >> 32) as usize]
     }
 }
 
@@ -116,7 +127,7 @@ pub fn show(
         let (some, later) = rest.split_at(rest.len().min(64 - bit as usize));
         let mut reached = 0u64;
         for friend in some {
-            let conn = clients.conn[clients.regions.divide(*friend) as usize];
+            let conn = clients.conn(*friend);
             let here = u64::from(conn & AWAY == edge);
             let leg = (leg_bits(salt, *friend) >> (64 - LEGS.trailing_zeros())) as usize;
             legs.counts[(usize::from(conn & WIFI) * (LEGS / WIFI as usize)) | leg] += here as u32;
@@ -235,6 +246,21 @@ mod tests {
         let again = chi(&mut (0..1_024).map(|_| (0..400).map(|n| n * 1_000).collect()));
         for chi in [in_order, strided, again] {
             assert!((3_640..4_550).contains(&chi), "{in_order} {strided} {again}");
+        }
+    }
+
+    #[test]
+    fn a_clients_number_in_its_region_is_exact() {
+        for regions in [1, 2, 3, 7, 100, 254, 255] {
+            for last in [USERS_MAX - 1, 1_000_003] {
+                // The last user of a region, and the one before it in the same region.
+                let number = last / regions;
+                let mut conn = vec![AWAY; number as usize + 1];
+                conn[number as usize] = EDGE;
+                let clients = Clients::new(&conn, regions);
+                assert_eq!((clients.conn(last), clients.conn(number * regions)), (EDGE, EDGE));
+                assert_eq!(clients.conn(number * regions - 1), AWAY, "{regions}");
+            }
         }
     }
 
