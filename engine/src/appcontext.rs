@@ -405,7 +405,10 @@ mod tests {
         assert_eq!(status(&mut store, set("c", "[1]", None)), 400);
         assert_eq!(status(&mut store, set("", "{}", None)), 400);
         let page = Some("%".into());
-        assert_eq!(status(&mut store, ObjectsOp::ListMembers { channel: "c".into(), limit: 5, page, users: false }), 400);
+        assert_eq!(
+            status(&mut store, ObjectsOp::ListMembers { channel: "c".into(), limit: 5, page, users: false }),
+            400
+        );
         assert_eq!(store.memberships_len(), 0);
     }
 

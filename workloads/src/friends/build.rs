@@ -64,6 +64,7 @@ pub fn presence(scenario: &Scenario, broker: NodeId, seed: u64) -> Presence {
         announce_max: friends.announce_max,
         interval_s: friends.interval_s,
         deltas: friends.deltas,
+        debounce_s: friends.presence_debounce_s,
         ..PresenceOptions::of(seed)
     };
     Presence::new(broker, options)

@@ -1,7 +1,10 @@
 //! What users do: come and go, ask, accept and part, write; and what dishonest ones try.
 
+use std::sync::Arc;
+
 use headcount_engine::contract::{Nanos, Outbox};
-use headcount_engine::message::{Call, Msg, ObjectsOp, SubscribeWith};
+use headcount_engine::message::{ApiOk, Call, Msg, ObjectsOk, ObjectsOp, SubscribeWith};
+use headcount_engine::patterns::Variant;
 use headcount_engine::patterns::friends::message::{Message, Pair, kind};
 use headcount_engine::patterns::friends::names;
 use headcount_engine::timetoken::{Timetoken, iso8601};
@@ -106,12 +109,34 @@ impl People {
         if self.users[client as usize].connection != Connection::Connected {
             return;
         }
+        match self.config.variant {
+            // What the version was is what it is written over: a copy of the request that comes late changes nothing.
+            Variant::Hardened => {
+                let op = ObjectsOp::GetUser { user: self.id(client).into() };
+                self.call(client, tag::READ | u64::from(number), Call::Objects(Box::new(op)), out);
+            }
+            Variant::Documented => self.put(client, number, None, out),
+        }
+    }
+
+    fn put(&mut self, client: u32, number: u32, if_match: Option<Arc<str>>, out: &mut Outbox) {
         let patch = json!({ "custom": { "statusMessage": status_text(number) } }).to_string().into();
-        let op = ObjectsOp::SetUser { user: self.id(client).into(), patch, if_match: None };
+        let op = ObjectsOp::SetUser { user: self.id(client).into(), patch, if_match };
         self.call(client, tag::WRITE | u64::from(number), Call::Objects(Box::new(op)), out);
     }
 
-    pub(super) fn written(&mut self, client: u32, number: u32, msg: &Msg) {
+    /// The own record was read: now it is written.
+    pub(super) fn read(&mut self, client: u32, number: u32, msg: &Msg, out: &mut Outbox) {
+        let Msg::Answer { result: Ok(ApiOk::Objects(ObjectsOk::Object(object))), .. } = msg else { return };
+        if self.users[client as usize].writing == Some(number) {
+            self.put(client, number, Some(object.etag.clone()), out);
+        }
+    }
+
+    pub(super) fn written(&mut self, now: Nanos, client: u32, number: u32, msg: &Msg, out: &mut Outbox) {
+        if matches!(msg, Msg::Answer { result: Err(error), .. } if error.status == 412) {
+            return self.write(now, client, out);
+        }
         if !matches!(msg, Msg::Answer { result: Ok(_), .. }) {
             return;
         }

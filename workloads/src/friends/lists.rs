@@ -62,7 +62,7 @@ impl People {
         let user = &mut self.users[client as usize];
         user.loads += 1;
         let number = user.loads;
-        user.load = Some(Load { number, asked: now, page: None, seen: BTreeMap::new() });
+        user.load = Some(Load { number, asked: now, page: None, seen: BTreeMap::new(), heard: BTreeMap::new() });
         self.next_page(now, client, out);
         // And again, whatever has been heard by then; not all at the same time.
         let generation = self.users[client as usize].generation;
@@ -105,8 +105,10 @@ impl People {
         // What came by message while the list was loading may be newer than the list.
         let mut screen = load.seen;
         for (friend, shown) in &mut screen {
-            if let Some(known) = user.screen.get(friend).filter(|known| known.stamp > shown.stamp) {
-                *shown = *known;
+            for known in [user.screen.get(friend), load.heard.get(friend)].into_iter().flatten() {
+                if known.stamp > shown.stamp {
+                    *shown = *known;
+                }
             }
         }
         user.screen = screen;
@@ -181,6 +183,12 @@ impl People {
             self.record.former.note(|| format!("{who} was told the status of user {of}, long no friend"));
         }
         let user = &mut self.users[client as usize];
+        if let Some(load) = &mut user.load {
+            let heard = load.heard.entry(of).or_insert(new);
+            if heard.stamp < new.stamp {
+                *heard = new;
+            }
+        }
         // The document's client shows whoever it hears of; ours only those on its list.
         let listed = self.config.variant == Variant::Documented || user.screen.contains_key(&of);
         let shown = user.screen.get(&of).copied().unwrap_or(Shown { online: false, stamp: 0 });

@@ -75,6 +75,8 @@ struct Load {
     asked: Nanos,
     page: Option<Arc<str>>,
     seen: BTreeMap<u32, Shown>,
+    /// Statuses that came meanwhile, of whomever: who is on the list is known when it is there.
+    heard: BTreeMap<u32, Shown>,
 }
 
 #[derive(Debug)]
@@ -119,6 +121,7 @@ mod tag {
     pub const WRITE: u64 = 5 << 56;
     pub const FORGE: u64 = 6 << 56;
     pub const HEARTBEAT: u64 = 7 << 56;
+    pub const READ: u64 = 8 << 56;
     pub const KIND: u64 = 0xff << 56;
 }
 
@@ -264,7 +267,8 @@ impl People {
             tag::LOGIN => self.logged_in(now, client, tag as u32, msg, out),
             tag::SUBSCRIBE => self.subscribed(now, client, tag as u32, msg, out),
             tag::LOAD => self.loaded(now, client, tag as u32, msg, out),
-            tag::WRITE => self.written(client, tag as u32, &msg),
+            tag::READ => self.read(client, tag as u32, &msg, out),
+            tag::WRITE => self.written(now, client, tag as u32, &msg, out),
             tag::FORGE => self.forged(tag as u8, &msg),
             tag::HEARTBEAT | tag::SAY => self.refused(now, client, &msg, out),
             _ => {}

@@ -145,7 +145,9 @@ const TOLD_ONCE: Property = Property {
                 checked += 1;
                 let ((before, first), (after, second)) = (pair[0], pair[1]);
                 again += u64::from(first == second);
-                if after - before < DEBOUNCE && !clocks {
+                // The same change twice is a copy that the network made, or a publish of which nobody knew whether it
+                // happened: friends know it by its event id.
+                if after - before < DEBOUNCE && !clocks && first != second {
                     wrong.get_or_insert_with(|| {
                         let (who, ms) = (user_id(*user), (after - before) / 1_000_000);
                         format!("{who}'s status was published twice within {ms} ms")
@@ -283,7 +285,8 @@ const NOTHING_LOST: Property = Property {
 const COUNT_IS_NEAR: Property = Property {
     name: "the-count-is-near-the-truth",
     promise: "FR-1, NFR-2",
-    says: "a count of all shards lies between the fewest and the most who were online within the presence timeout before it",
+    says: "a count of all shards lies between the fewest and the most who were online within the presence timeout before it, \
+           give or take 3 and 2 %",
     check: |seen, checks| {
         let mut moves: Vec<(Nanos, i64)> = Vec::new();
         for people in &seen.people {
@@ -303,7 +306,9 @@ const COUNT_IS_NEAR: Property = Property {
                 }
                 now += by;
             }
-            (least.min(now), most.max(now))
+            // A user whose subscribe was not answered is counted and does not know it.
+            let slack = 3 + i64::from(seen.scenario.friends.users / 50);
+            (least.min(now) - slack, most.max(now) + slack)
         };
         let (mut checked, mut short, mut wrong) = (0, 0, None);
         let counts = seen.people.iter().flat_map(|people| &people.record().counts);

@@ -102,12 +102,14 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
     let mut plans = vec![Plan::default(); regions as usize];
     let mut network = stream("friends.network");
     let mut joins = stream("friends.joins");
+    let mut came = Vec::with_capacity(friends.users as usize);
     let span = (friends.join_to - friends.join_from).max(1);
     for user in 0..friends.users {
         let (region, client) = place_of(user, regions);
         let plan = &mut plans[region as usize];
         plan.wifi.push(network.chance(friends.wifi_ppm));
-        plan.actions.push(Action { at: friends.join_from + joins.below(span), client, deed: Deed::Come });
+        came.push(friends.join_from + joins.below(span));
+        plan.actions.push(Action { at: came[user as usize], client, deed: Deed::Come });
     }
     let draw = Draw { users: friends.users, from: friends.from, span: (friends.to - friends.from).max(1) };
     let mut act = |at: Nanos, user: u32, deed: Deed| {
@@ -128,7 +130,9 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
         let mut dice = stream(purpose);
         for _ in 0..count {
             let (at, user) = draw.one(&mut dice);
-            let back = at + SECOND + dice.below(59 * SECOND);
+            // Whatever happens, by the end of the time in which users do things they are back.
+            let away = friends.away_min + dice.below((friends.away_max - friends.away_min).max(1));
+            let back = (at + away).min(friends.to.max(at + SECOND));
             if free(user, at, back) {
                 act(at, user, if leaves { Deed::Leave } else { Deed::Lose });
                 act(back, user, if leaves { Deed::Come } else { Deed::Return });
@@ -172,7 +176,9 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
     let mut dice = stream("friends.messages");
     for number in 0..deeds.status_messages {
         let (at, user) = draw.one(&mut dice);
-        act(at, user, Deed::Write(number + 1));
+        // Half of them when they come, as people do; the others at any moment.
+        let comes = if number % 2 == 0 { came[user as usize] + dice.below(SECOND / 2) } else { at };
+        act(comes, user, Deed::Write(number + 1));
     }
     let mut dice = stream("friends.forgeries");
     for _ in 0..deeds.forged_acceptances {

@@ -155,7 +155,10 @@ impl Check<'_> {
             format!("must be below friends.users = {}", friends.users)
         })?;
         self.after("friends.join_to_s", friends.join_to, "friends.join_from_s", friends.join_from)?;
-        self.after("friends.to_s", friends.to, "friends.from_s", friends.from)
+        self.after("friends.to_s", friends.to, "friends.from_s", friends.from)?;
+        self.that(friends.away_max >= friends.away_min, "friends.away_max_s", || {
+            format!("must be at least friends.away_min_s = {}", s(friends.away_min))
+        })
     }
 
     fn fault(&self, path: &str, fault: &Fault) -> Checked {

@@ -28,6 +28,11 @@ pub struct Friends {
     pub announce_max: u32,
     pub interval_s: u32,
     pub deltas: bool,
+    /// How long the platform holds the announcement of a leave back, should the user return [s], 0 to 60.
+    pub presence_debounce_s: u32,
+    /// Who leaves or loses the network is away for so long, drawn evenly [ns]; but not beyond `to`.
+    pub away_min: Nanos,
+    pub away_max: Nanos,
     /// How often a connected client reads its list again, whatever it has heard [ns].
     pub reload: Nanos,
     /// Parts in a million on wifi; the others are on a cellular network.
@@ -41,9 +46,9 @@ pub struct Friends {
 /// Counts over the whole run, each 0 to 1,000,000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deeds {
-    /// Leaves, and comes back after 1 to 60 s.
+    /// Leaves, and comes back after a while.
     pub leaves: u32,
-    /// Loses the network or goes to the background without a word, for 1 to 60 s.
+    /// Loses the network or goes to the background without a word, for as long.
     pub losses: u32,
     /// Leaves and comes back three times within ten seconds.
     pub flaps: u32,
@@ -93,6 +98,10 @@ pub(super) fn defaults() -> Friends {
         announce_max: 20,
         interval_s: 10,
         deltas: true,
+        // platform.md 2.5.
+        presence_debounce_s: 2,
+        away_min: SECOND,
+        away_max: 60 * SECOND,
         reload: 30 * SECOND,
         wifi_ppm: 650_000,
         token_ttl_minutes: 60,
@@ -113,6 +122,9 @@ impl Friends {
         form.whole("announce_max", &mut self.announce_max, 1, 1_000_000)?;
         form.whole("interval_s", &mut self.interval_s, 1, 3_600)?;
         form.flag("deltas", &mut self.deltas)?;
+        form.whole("presence_debounce_s", &mut self.presence_debounce_s, 0, 60)?;
+        form.seconds("away_min_s", &mut self.away_min, 0.1, TIME_MAX_S)?;
+        form.seconds("away_max_s", &mut self.away_max, 0.1, TIME_MAX_S)?;
         form.seconds("reload_s", &mut self.reload, 1.0, 3_600.0)?;
         form.ppm("wifi_ppm", &mut self.wifi_ppm)?;
         form.whole("token_ttl_minutes", &mut self.token_ttl_minutes, 1, 43_200)?;

@@ -45,9 +45,9 @@ pub struct Custom {
     /// The latest change of `online`, as a time that only grows [Unix ms]: orders what friends are told.
     #[serde(skip_serializing_if = "is_zero")]
     pub status_change: u64,
-    /// What friends were last told; `None`: nothing, or it is not known.
+    /// The change that friends were last told of; `None`: of none, or it is not known of which.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status_told: Option<bool>,
+    pub status_told: Option<u64>,
     /// Whether friends have yet to be told, or may not have been.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_pending: Option<bool>,

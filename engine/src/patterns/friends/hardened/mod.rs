@@ -13,7 +13,7 @@
 //! **Settle** (After Presence on `presence.shard-*`, and from the sweep; at most nine calls)
 //! 1. Read the record, then ask presence whether the user is on its shard's channel. In this order: whatever is written over
 //!    the version that was read is newer than it.
-//! 2. Nothing changed and friends know: done.
+//! 2. Nothing changed and friends know of the latest change: done.
 //! 3. Write `online` and its times with `statusPending`. The mark says whether this execution is about to publish
 //!    (*claimed*) or not (*held*): in a storm, with friends told less than 5 s ago, or without a friend, it is not. What may
 //!    have been told before moves into `statusToldBy`: the time of the last *told* write, or, over somebody's claim, that
@@ -38,7 +38,8 @@
 //!
 //! # Why it is right
 //! - *Every view is true after calm*: presence is asked after the record is read, under If-Match; so the last write is of
-//!   presence's last word. It stays pending until friends were told that very value. The sweep sees to pending records and
+//!   presence's last word. It stays pending until friends were told of that very
+//!   change; back to what they were told before is a change of its own, for whoever loaded a list in between saw the other. The sweep sees to pending records and
 //!   the reconcile to records that presence contradicts. Friends order what they hear by the number in the event's id,
 //!   `statusChange`, which only grows, and what they load by the same field.
 //! - *One publish for a change, and none within 5 s of another*: only a claim publishes; a claim is a successful write over

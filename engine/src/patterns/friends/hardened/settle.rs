@@ -80,10 +80,13 @@ impl Record {
         }
     }
 
-    /// What friends were last told, if that is known.
-    fn told(&self) -> Option<bool> {
+    /// The change that friends were last told of, if that is known. A new user is offline, and nobody has to be told so.
+    fn told(&self) -> Option<u64> {
         let custom = &self.profile.custom;
-        if custom.status_mark == Some(Mark::Claimed) { None } else { custom.status_told }
+        match custom.status_mark {
+            Some(Mark::Claimed) => None,
+            _ => custom.status_told.or((custom.status_change == 0).then_some(0)),
+        }
     }
 }
 
@@ -96,14 +99,18 @@ async fn settle(context: &Context, user_id: &str, shards: u32) -> Result<(), OpE
         let channel = names::presence_channel(shard);
         let online = context.where_now(user_id).await?.iter().any(|at| **at == *channel);
         let custom = &record.profile.custom;
-        // A new user is offline, and nobody has to be told so.
-        let told = record.told().or((custom.status_change == 0).then_some(false));
+        let told = record.told();
         let pending = custom.status_pending == Some(true);
-        if custom.online == online && told == Some(online) && !pending {
+        if custom.online == online && told == Some(custom.status_change) && !pending {
             return Ok(());
         }
+        // Back to what friends were told before is a change too: who loaded a list meanwhile saw the other one.
+        let stamp = match custom.online == online {
+            true => custom.status_change,
+            false => unix_ms(context.now()).max(custom.status_change + 1),
+        };
         let alone = custom.friend_count == 0;
-        let may_tell = told != Some(online) && !alone;
+        let may_tell = told != Some(stamp) && !alone;
         if may_tell && storm.is_none() {
             storm = Some(is_storm(context, shard).await);
             if storm == Some(true) {
@@ -118,11 +125,6 @@ async fn settle(context: &Context, user_id: &str, shards: u32) -> Result<(), OpE
             // Held already, and not to be told yet.
             return Ok(());
         }
-        let stamp = if custom.online == online && custom.status_change > 0 {
-            custom.status_change
-        } else {
-            unix_ms(context.now()).max(custom.status_change + 1)
-        };
         let next = Next { online, stamp, told, told_by_ms: record.told_by_ms(), pending: may_tell, claims };
         match context.set_user(user_id, next.patch(), Some(record.etag.clone())).await {
             Err(OpError::Api(error)) if error.status == 412 => continue,
@@ -159,7 +161,7 @@ fn is_due(told_by_ms: Option<u64>, now_ms: u64) -> bool {
 struct Next {
     online: bool,
     stamp: u64,
-    told: Option<bool>,
+    told: Option<u64>,
     told_by_ms: Option<u64>,
     pending: bool,
     claims: bool,
@@ -186,7 +188,7 @@ async fn tell(context: &Context, user_id: &str, profile: &Profile, next: &Next, 
     context.publish(names::status_channel(user_id), text, false).await?;
     context.count("status.published");
     context.log(|| format!("FUNC action=publish channel=status.{user_id} online={}", next.online));
-    let told = json!({ "custom": { "statusTold": next.online, "statusPending": false, "statusMark": Mark::Told } });
+    let told = json!({ "custom": { "statusTold": next.stamp, "statusPending": false, "statusMark": Mark::Told } });
     match context.set_user(user_id, told.to_string(), Some(etag)).await {
         Err(OpError::Api(error)) if error.status == 412 => note_told(context, user_id, next).await,
         result => result.map(|_| ()),
@@ -202,8 +204,8 @@ async fn note_told(context: &Context, user_id: &str, next: &Next) -> Result<(), 
         // Another claim is under way: it will be told, or found, by itself.
         return Ok(());
     }
-    let pending = custom.online != next.online;
-    let told = json!({ "custom": { "statusTold": next.online, "statusPending": pending, "statusMark": Mark::Told } });
+    let pending = custom.status_change != next.stamp;
+    let told = json!({ "custom": { "statusTold": next.stamp, "statusPending": pending, "statusMark": Mark::Told } });
     match context.set_user(user_id, told.to_string(), Some(record.etag)).await {
         // Once more: then it stays pending, and is told again under the same id.
         Err(OpError::Api(error)) if error.status == 412 => Ok(()),
