@@ -40,6 +40,9 @@ pub struct Custom {
     pub status_message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
+    /// How often the hardened variant has counted the friends.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub friends_version: u64,
     /// What the hardened variant keeps beside it: how far the user's status has been told (see there).
     ///
     /// The latest change of `online`, as a time that only grows [Unix ms]: orders what friends are told.

@@ -285,7 +285,7 @@ async fn count_and_tell(context: &Context, record: &Record, friends: bool) -> Re
     let now = iso8601(context.now());
     let mut profiles = Vec::new();
     for (owner, _, _) in record.sides() {
-        // In this order: a list that changes after it was counted changes the record too, and then If-Match fails.
+        // In this order: what is written over the version read here was counted after it.
         let object = context.get_user(owner).await?;
         let profile = Profile::from_body(&object.body).unwrap_or_default();
         let list = names::list_channel(owner).into();
@@ -293,13 +293,14 @@ async fn count_and_tell(context: &Context, record: &Record, friends: bool) -> Re
         let ObjectsOk::Page { total, .. } = context.objects(op).await? else {
             unreachable!("a listing is answered with a page")
         };
-        if u64::from(total) != profile.custom.friend_count {
-            let patch = json!({ "custom": { "friendCount": total } }).to_string();
-            context.set_user(owner, patch, Some(object.etag.clone())).await?;
-            if total as usize > GROUP_CHANNELS_MAX * 3 / 4 {
-                // friends-online.md 15.5: alert on groups above 1,500.
-                context.count("channelgroup.large");
-            }
+        // Written even if it is the same: whoever counted before, and writes later, must fail. The version makes the content,
+        // and so the eTag, one that there never was before.
+        let version = profile.custom.friends_version + 1;
+        let patch = json!({ "custom": { "friendCount": total, "friendsVersion": version } }).to_string();
+        context.set_user(owner, patch, Some(object.etag.clone())).await?;
+        if total as usize > GROUP_CHANNELS_MAX * 3 / 4 {
+            // friends-online.md 15.5: alert on groups above 1,500.
+            context.count("channelgroup.large");
         }
         profiles.push(profile);
     }
