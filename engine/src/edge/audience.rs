@@ -94,49 +94,97 @@ pub enum Heard {
     All,
 }
 
-/// Everybody who listens to one channel, by population.
+/// Everybody who listens to one channel, by population. Most channels are one client's own: that case takes no more than a
+/// pointer does.
 #[derive(Debug, Default)]
-pub struct Audience {
-    populations: SmallVec<[(NodeId, Clients); 1]>,
+pub enum Audience {
+    #[default]
+    Nobody,
+    One(NodeId, Client),
+    More(Box<Crowd>),
+}
+
+/// Populations in order, each with its clients.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    populations: SmallVec<[(NodeId, Clients); 2]>,
+}
+
+impl Crowd {
+    fn insert(&mut self, population: NodeId, client: Client) {
+        match self.populations.binary_search_by_key(&population, |(known, _)| *known) {
+            Ok(place) => _ = self.populations[place].1.insert(client),
+            Err(place) => {
+                let mut few = SmallVec::new();
+                few.push(client);
+                self.populations.insert(place, (population, Clients::Few(few)));
+            }
+        }
+    }
 }
 
 impl Audience {
     /// A client listens.
     pub fn insert(&mut self, population: NodeId, client: Client) {
-        match self.populations.iter_mut().find(|(known, _)| *known == population) {
-            Some((_, clients)) => _ = clients.insert(client),
-            None => {
-                let mut few = SmallVec::new();
-                few.push(client);
-                self.populations.push((population, Clients::Few(few)));
-                self.populations.sort_unstable_by_key(|(population, _)| *population);
+        match self {
+            Self::Nobody => *self = Self::One(population, client),
+            Self::One(known, one) if (*known, *one) == (population, client) => {}
+            Self::One(known, one) => {
+                let mut crowd = Crowd::default();
+                crowd.insert(*known, *one);
+                crowd.insert(population, client);
+                *self = Self::More(Box::new(crowd));
             }
+            Self::More(crowd) => crowd.insert(population, client),
         }
     }
 
     /// A client no longer listens; whether nobody is left.
     pub fn remove(&mut self, population: NodeId, client: Client) -> bool {
-        if let Some(place) = self.populations.iter().position(|(known, _)| *known == population) {
-            let clients = &mut self.populations[place].1;
-            clients.remove(client);
-            if clients.len() == 0 {
-                self.populations.remove(place);
+        match self {
+            Self::Nobody => return true,
+            Self::One(known, one) => {
+                if (*known, *one) == (population, client) {
+                    *self = Self::Nobody;
+                    return true;
+                }
+            }
+            Self::More(crowd) => {
+                let populations = &mut crowd.populations;
+                if let Ok(place) = populations.binary_search_by_key(&population, |(known, _)| *known) {
+                    let clients = &mut populations[place].1;
+                    clients.remove(client);
+                    if clients.len() == 0 {
+                        populations.remove(place);
+                    }
+                }
+                if populations.is_empty() {
+                    *self = Self::Nobody;
+                    return true;
+                }
             }
         }
-        self.populations.is_empty()
+        false
     }
 
     /// Whom a message is for, population by population. `connected` says how many clients a population has here: if all of
     /// them listen, nobody has to be named.
-    pub fn heard<'a>(&'a self, connected: impl Fn(NodeId) -> u32 + 'a) -> impl Iterator<Item = (NodeId, Heard)> + 'a {
-        self.populations.iter().map(move |(population, clients)| {
-            let heard = match clients {
-                Clients::Few(few) if few.len() == 1 => Heard::One(few[0]),
-                clients if clients.len() == connected(*population) => Heard::All,
-                clients => Heard::Some(clients.list()),
-            };
-            (*population, heard)
-        })
+    pub fn heard(&self, connected: impl Fn(NodeId) -> u32) -> SmallVec<[(NodeId, Heard); 2]> {
+        match self {
+            Self::Nobody => SmallVec::new(),
+            Self::One(population, client) => std::iter::once((*population, Heard::One(*client))).collect(),
+            Self::More(crowd) => {
+                let heard = |(population, clients): &(NodeId, Clients)| {
+                    let heard = match clients {
+                        Clients::Few(few) if few.len() == 1 => Heard::One(few[0]),
+                        clients if clients.len() == connected(*population) => Heard::All,
+                        clients => Heard::Some(clients.list()),
+                    };
+                    (*population, heard)
+                };
+                crowd.populations.iter().map(heard).collect()
+            }
+        }
     }
 }
 
@@ -168,9 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn an_audience_takes_16_bytes() {
+        assert_eq!(size_of::<Audience>(), 16);
+    }
+
+    #[test]
     fn one_is_named_some_are_listed_and_all_are_counted() {
         let mut audience = Audience::default();
-        let heard = |audience: &Audience, connected| audience.heard(move |_| connected).collect::<Vec<_>>();
+        let heard = |audience: &Audience, connected| audience.heard(move |_| connected).into_vec();
         audience.insert(HERE, 7);
         assert_eq!(heard(&audience, 1), [(HERE, Heard::One(7))]);
         audience.insert(HERE, 5);

@@ -14,7 +14,8 @@ use crate::message::{Channel, ChannelList, Client};
 #[derive(Debug, PartialEq)]
 pub struct Subscription {
     pub channels: ChannelList,
-    pub groups: SmallVec<[Arc<str>; 1]>,
+    /// Most keysets have none: boxed, so that they cost no more than a pointer.
+    pub groups: Box<[Arc<str>]>,
 }
 
 /// Everything that clients listen to here, and the channel groups as far as they are known here.
@@ -139,9 +140,9 @@ impl Connections {
     }
 
     /// Whom a message on this channel is for.
-    pub fn heard(&self, channel: &str) -> Vec<(NodeId, Heard)> {
+    pub fn heard(&self, channel: &str) -> SmallVec<[(NodeId, Heard); 2]> {
         let connected = |population| self.connected.get(&population).copied().unwrap_or(0);
-        self.audiences.get(channel).map_or_else(Vec::new, |audience| audience.heard(connected).collect())
+        self.audiences.get(channel).map_or_else(SmallVec::new, |audience| audience.heard(connected))
     }
 }
 

@@ -259,7 +259,7 @@ impl Edge {
             let call = PresenceCall::Subscribed { user: token.grant.user.clone(), channels, timeout_s };
             out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
         }
-        let subscription = Subscription { channels, groups };
+        let subscription = Subscription { channels, groups: groups.into_vec().into() };
         let channels = self.connections.channels_of(&subscription);
         let silent = self.connections.connect(population, client, subscription);
         self.detach(silent, out);
