@@ -100,13 +100,17 @@ pub enum Heard {
 pub enum Audience {
     #[default]
     Nobody,
-    One(NodeId, Client),
+    /// And whether it listens through a channel group.
+    One(NodeId, Client, bool),
     More(Box<Crowd>),
 }
 
 /// Populations in order, each with its clients.
 #[derive(Debug, Default)]
 pub struct Crowd {
+    /// Whether somebody came through a channel group: such an audience is always named, for who is connected and in no
+    /// such group must not hear what is said there.
+    grouped: bool,
     populations: SmallVec<[(NodeId, Clients); 2]>,
 }
 
@@ -124,18 +128,21 @@ impl Crowd {
 }
 
 impl Audience {
-    /// A client listens.
-    pub fn insert(&mut self, population: NodeId, client: Client) {
+    /// A client listens; `grouped`: through a channel group.
+    pub fn insert(&mut self, population: NodeId, client: Client, grouped: bool) {
         match self {
-            Self::Nobody => *self = Self::One(population, client),
-            Self::One(known, one) if (*known, *one) == (population, client) => {}
-            Self::One(known, one) => {
-                let mut crowd = Crowd::default();
+            Self::Nobody => *self = Self::One(population, client, grouped),
+            Self::One(known, one, by_group) if (*known, *one) == (population, client) => *by_group |= grouped,
+            Self::One(known, one, by_group) => {
+                let mut crowd = Crowd { grouped: grouped || *by_group, ..Crowd::default() };
                 crowd.insert(*known, *one);
                 crowd.insert(population, client);
                 *self = Self::More(Box::new(crowd));
             }
-            Self::More(crowd) => crowd.insert(population, client),
+            Self::More(crowd) => {
+                crowd.grouped |= grouped;
+                crowd.insert(population, client);
+            }
         }
     }
 
@@ -143,7 +150,7 @@ impl Audience {
     pub fn remove(&mut self, population: NodeId, client: Client) -> bool {
         match self {
             Self::Nobody => return true,
-            Self::One(known, one) => {
+            Self::One(known, one, _) => {
                 if (*known, *one) == (population, client) {
                     *self = Self::Nobody;
                     return true;
@@ -168,16 +175,16 @@ impl Audience {
     }
 
     /// Whom a message is for, population by population. `connected` says how many clients a population has here: if all of
-    /// them listen, nobody has to be named.
+    /// them listen, and each for itself, nobody has to be named.
     pub fn heard(&self, connected: impl Fn(NodeId) -> u32) -> SmallVec<[(NodeId, Heard); 2]> {
         match self {
             Self::Nobody => SmallVec::new(),
-            Self::One(population, client) => std::iter::once((*population, Heard::One(*client))).collect(),
+            Self::One(population, client, _) => std::iter::once((*population, Heard::One(*client))).collect(),
             Self::More(crowd) => {
                 let heard = |(population, clients): &(NodeId, Clients)| {
                     let heard = match clients {
                         Clients::Few(few) if few.len() == 1 => Heard::One(few[0]),
-                        clients if clients.len() == connected(*population) => Heard::All,
+                        clients if !crowd.grouped && clients.len() == connected(*population) => Heard::All,
                         clients => Heard::Some(clients.list()),
                     };
                     (*population, heard)
@@ -224,13 +231,17 @@ mod tests {
     fn one_is_named_some_are_listed_and_all_are_counted() {
         let mut audience = Audience::default();
         let heard = |audience: &Audience, connected| audience.heard(move |_| connected).into_vec();
-        audience.insert(HERE, 7);
+        audience.insert(HERE, 7, false);
         assert_eq!(heard(&audience, 1), [(HERE, Heard::One(7))]);
-        audience.insert(HERE, 5);
-        audience.insert(NodeId(1), 9);
+        audience.insert(HERE, 5, false);
+        audience.insert(NodeId(1), 9, false);
         assert_eq!(heard(&audience, 2), [(NodeId(1), Heard::One(9)), (HERE, Heard::All)]);
         assert_eq!(heard(&audience, 3)[1], (HERE, Heard::Some(vec![5, 7])));
         assert!(!audience.remove(HERE, 5) && !audience.remove(HERE, 7));
         assert!(audience.remove(NodeId(1), 9), "nobody is left");
+        // Who came through a group is always named.
+        audience.insert(HERE, 5, true);
+        audience.insert(HERE, 7, false);
+        assert_eq!(heard(&audience, 2), [(HERE, Heard::Some(vec![5, 7]))]);
     }
 }

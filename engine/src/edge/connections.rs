@@ -66,7 +66,8 @@ impl Connections {
         let before = self.take(population, client);
         let now = self.channels_of(&subscription);
         for channel in &now {
-            self.audiences.entry(channel.clone()).or_default().insert(population, client);
+            let grouped = !subscription.channels.contains(channel);
+            self.audiences.entry(channel.clone()).or_default().insert(population, client, grouped);
         }
         for group in &subscription.groups {
             self.of_group.entry(group.clone()).or_default().push((population, client));
@@ -123,7 +124,7 @@ impl Connections {
         let Some(who) = self.of_group.get(group).filter(|_| changed).cloned() else { return Changed::Nothing };
         if present {
             let audience = self.audiences.entry(channel.clone()).or_default();
-            who.iter().for_each(|(population, client)| audience.insert(*population, *client));
+            who.iter().for_each(|(population, client)| audience.insert(*population, *client, true));
             return Changed::Begins;
         }
         let mut ends = false;
