@@ -63,6 +63,8 @@ pub fn faults() -> Vec<(&'static str, String)> {
         ("kv_errors", "a KV store refuses, throttles, delays, or loses answers after their effect"),
         ("audit_errors", "likewise the audit database"),
         ("appcontext_errors", "likewise App Context"),
+        ("presence_errors", "likewise presence"),
+        ("registry_errors", "likewise the channel registry"),
     ];
     lines.map(|(name, says)| (name, says.to_owned())).to_vec()
 }

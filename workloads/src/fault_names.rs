@@ -109,6 +109,8 @@ impl Names<'_> {
             NodeKind::Kv => "kv_errors",
             NodeKind::Audit => "audit_errors",
             NodeKind::AppContext => "appcontext_errors",
+            NodeKind::Presence => "presence_errors",
+            NodeKind::Registry => "registry_errors",
             _ => "errors",
         };
         let is_all = nodes.len() > 1 && nodes.len() == self.nodes.iter().filter(|node| node.kind == store).count();

@@ -87,6 +87,8 @@ fn store_word(store: Store) -> &'static str {
         Store::Kv => "kv_errors",
         Store::Audit => "audit_errors",
         Store::AppContext => "appcontext_errors",
+        Store::Presence => "presence_errors",
+        Store::Registry => "registry_errors",
     }
 }
 
@@ -117,6 +119,8 @@ fn targets(scenario: &Scenario, store: Store, target: &Target) -> Vec<(NodeId, S
         Store::Kv => NodeKind::Kv,
         Store::Audit => NodeKind::Audit,
         Store::AppContext => NodeKind::AppContext,
+        Store::Presence => NodeKind::Presence,
+        Store::Registry => NodeKind::Registry,
     };
     let regions = &scenario.topology.regions;
     let hit = |node: &scenario::NodeSpec| {
@@ -141,6 +145,7 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
     // A crowd is many devices: it is cut off, but does not die or lose its clock as one.
     let machines = || nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People));
     let all = || nodes(&|_| true);
+    let store = |name, store| misbehaving(name, targets(scenario, store, &Target::All), store, most);
     match kind {
         SwarmKind::Crash => Kind::crash(machines(), most),
         SwarmKind::Pause => Kind::pause(machines(), most),
@@ -152,11 +157,11 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
             most,
             CLOCK_OFFSET_MS_MAX,
         ),
-        SwarmKind::Kv => misbehaving("kv", targets(scenario, Store::Kv, &Target::All), Store::Kv, most),
-        SwarmKind::Audit => misbehaving("audit", targets(scenario, Store::Audit, &Target::All), Store::Audit, most),
-        SwarmKind::AppContext => {
-            misbehaving("appcontext", targets(scenario, Store::AppContext, &Target::All), Store::AppContext, most)
-        }
+        SwarmKind::Kv => store("kv", Store::Kv),
+        SwarmKind::Audit => store("audit", Store::Audit),
+        SwarmKind::AppContext => store("appcontext", Store::AppContext),
+        SwarmKind::Presence => store("presence", Store::Presence),
+        SwarmKind::Registry => store("registry", Store::Registry),
     }
 }
 

@@ -213,6 +213,7 @@ impl Ended {
         }
         if scenario.has_friends() {
             let seen = self.friends_seen(scenario);
+            parts.readings.extend_from_slice(headcount_engine::patterns::friends::READINGS);
             friends::judge::counters(self, &seen, &mut parts.counters);
             let [comes, goes] = friends::judge::truth_gaps(&seen);
             let named = [

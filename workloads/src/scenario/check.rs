@@ -207,6 +207,8 @@ impl Check<'_> {
             Store::Kv => NodeKind::Kv,
             Store::Audit => NodeKind::Audit,
             Store::AppContext => NodeKind::AppContext,
+            Store::Presence => NodeKind::Presence,
+            Store::Registry => NodeKind::Registry,
         };
         let stores = || self.nodes.iter().filter(|n| n.kind == kind);
         match target {
@@ -229,6 +231,9 @@ impl Check<'_> {
         for (i, kind) in swarm.kinds.iter().enumerate() {
             let once = !swarm.kinds[..i].contains(kind);
             self.that(once, &format!("swarm.kinds.{i}"), || "must be listed once".to_string())?;
+            self.that(kind.is_there(self.scenario), &format!("swarm.kinds.{i}"), || {
+                format!("must be a fault of something that pattern = {:?} has", self.scenario.pattern)
+            })?;
         }
         self.after("swarm.to_s", swarm.to, "swarm.from_s", swarm.from)?;
         self.by("swarm.to_s", swarm.to, "heal_s", self.scenario.heal)

@@ -113,7 +113,7 @@ pub(super) fn add_shards(vote: &Vote) -> AddShards {
 /// All kinds but for stores that are not there, while people do things: from the session's creation to its close, or while
 /// people come, go and make friends.
 pub(super) fn swarm(scenario: &Scenario) -> Swarm {
-    let there = |kind: &SwarmKind| *kind != SwarmKind::Audit || scenario.has_votes();
+    let there = |kind: &SwarmKind| kind.is_there(scenario);
     let kinds = SwarmKind::WORDS.iter().map(|(_, kind)| *kind).filter(there).collect();
     let (from, to) = match scenario.has_votes() {
         true => (scenario.vote.create, scenario.vote.close),

@@ -40,6 +40,8 @@ pub enum Store {
     Kv,
     Audit,
     AppContext,
+    Presence,
+    Registry,
 }
 
 /// Which nodes of a store.
@@ -50,8 +52,18 @@ pub enum Target {
     Node(String),
 }
 
-const KINDS: [&str; 8] =
-    ["partition", "crash", "pause", "degrade", "clock", "kv_errors", "audit_errors", "appcontext_errors"];
+const KINDS: [&str; 10] = [
+    "partition",
+    "crash",
+    "pause",
+    "degrade",
+    "clock",
+    "kv_errors",
+    "audit_errors",
+    "appcontext_errors",
+    "presence_errors",
+    "registry_errors",
+];
 
 impl Fault {
     /// When it ends [ns].
@@ -71,6 +83,8 @@ impl Fault {
             FaultKind::Errors { store: Store::Kv, .. } => "kv_errors",
             FaultKind::Errors { store: Store::Audit, .. } => "audit_errors",
             FaultKind::Errors { store: Store::AppContext, .. } => "appcontext_errors",
+            FaultKind::Errors { store: Store::Presence, .. } => "presence_errors",
+            FaultKind::Errors { store: Store::Registry, .. } => "registry_errors",
         }
     }
 
@@ -182,6 +196,8 @@ fn empty(kind: &str) -> FaultKind {
         "kv_errors" => Store::Kv,
         "audit_errors" => Store::Audit,
         "appcontext_errors" => Store::AppContext,
+        "presence_errors" => Store::Presence,
+        "registry_errors" => Store::Registry,
         other => unreachable!("{other} is not in the list of kinds"),
     };
     FaultKind::Errors { store, target: Target::All, misbehaviour: Misbehaviour::default() }
@@ -212,6 +228,19 @@ pub enum SwarmKind {
     Kv,
     Audit,
     AppContext,
+    Presence,
+    Registry,
+}
+
+impl SwarmKind {
+    /// Whether the scenario has what this breaks.
+    pub(super) fn is_there(self, scenario: &super::Scenario) -> bool {
+        match self {
+            Self::Audit => scenario.has_votes(),
+            Self::Presence | Self::Registry => scenario.has_friends(),
+            _ => true,
+        }
+    }
 }
 
 impl Words for SwarmKind {
@@ -225,6 +254,8 @@ impl Words for SwarmKind {
         ("kv", Self::Kv),
         ("audit", Self::Audit),
         ("appcontext", Self::AppContext),
+        ("presence", Self::Presence),
+        ("registry", Self::Registry),
     ];
 }
 

@@ -1,0 +1,68 @@
+//! Many seeds of the small swarm, and the ones that once failed.
+
+use std::collections::BTreeSet;
+
+use headcount_workloads::outcome::Verdict;
+
+use super::{prepared, violated};
+
+fn holds(seeds: impl IntoIterator<Item = u64>) {
+    let small = prepared("friends-small", &[]);
+    for seed in seeds {
+        assert_eq!(violated(&small.check(seed).properties), Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_hardened_variant_holds_under_forty_swarms() {
+    holds(1..=40);
+}
+
+/// A status came with its audience by number, from before a friendship ended, and was delivered to whom that number then
+/// was: a friend of long ago. An audience that came through a channel group is named.
+#[test]
+fn regression_a_friend_of_long_ago_is_told_nothing() {
+    holds([42, 973]);
+}
+
+/// Two executions counted the same list, and the one that had counted before somebody came in wrote last: the content was
+/// what it had been, and so was its eTag. Every count is a version of its own now.
+#[test]
+fn regression_friends_are_not_counted_over_a_stale_list() {
+    holds([95, 189, 731, 950]);
+}
+
+/// The network made a copy of a user's own status message and brought it after the next one. Own records are written over
+/// the version that was read.
+#[test]
+fn regression_a_late_copy_does_not_overwrite_the_own_status_message() {
+    holds([3, 37, 50, 56]);
+}
+
+/// The network copied a publish: the same change, told twice within the debounce window. Friends know it by its event id,
+/// and it is no second change.
+#[test]
+fn regression_a_copy_of_a_publish_is_not_a_second_change() {
+    holds([89]);
+}
+
+/// A canary: the document's own logic, under the same swarm, must be caught.
+#[test]
+fn the_documented_variant_falls_within_fifty_seeds() {
+    let documented = prepared("friends-documented", &[]);
+    let mut fallen: BTreeSet<&str> = BTreeSet::new();
+    for seed in 1..=50 {
+        let properties = documented.check(seed).properties;
+        let violated = properties.iter().filter(|property| property.verdict == Verdict::Violated);
+        fallen.extend(violated.map(|property| property.name));
+    }
+    let promised = [
+        "views-are-true-after-calm",
+        "friendship-is-symmetric",
+        "only-friends-receive",
+        "no-metadata-update-is-lost",
+    ];
+    for name in promised {
+        assert!(fallen.contains(name), "{name} was not caught; caught: {fallen:?}");
+    }
+}
