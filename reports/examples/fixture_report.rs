@@ -1,5 +1,5 @@
 //! Writes the run folder of the tests' fixture, to look at plots and report without a run:
-//! `cargo run -p headcount-reports --example fixture_report -- FOLDER [violated]`.
+//! `cargo run -p headcount-reports --example fixture_report -- FOLDER [violated|friends]`.
 
 use std::path::Path;
 
@@ -12,8 +12,11 @@ mod fixture;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("which folder? Give its name as the first argument")?;
-    let violated = arguments.next().is_some_and(|which| which == "violated");
-    let outcome = if violated { fixture::violated() } else { fixture::outcome() };
+    let outcome = match arguments.next().as_deref() {
+        Some("violated") => fixture::violated(),
+        Some("friends") => fixture::friends(),
+        _ => fixture::outcome(),
+    };
     let host = HostFigures { wall_s: 12.3, peak_rss_bytes: Some(1 << 30) };
     let repeat = format!("headcount run {} --seed {}", outcome.scenario, outcome.seed);
     let written = run_folder::write(Path::new(&folder), &outcome, &host, &repeat)?;

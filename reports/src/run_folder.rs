@@ -282,7 +282,7 @@ mod tests {
         let expected = ["latency-ack.hlog", "latency-results.hlog", "latency-staleness.hlog", "latency.csv", "plots"];
         assert_eq!(names[..5], expected);
         assert_eq!(names[5..], ["report.html", "run.json", "scenario.toml", "timeseries.csv"]);
-        assert_eq!(names_in(&folder.join("plots")).unwrap().len(), plots::CATALOGUE.len());
+        assert_eq!(names_in(&folder.join("plots")).unwrap().len(), plots::draw_all(&fixture::outcome()).len());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::latency_files::quantile_ms;
 pub const TITLE: &str = "Latency over time";
 
 /// Quantiles drawn, from the highest, so that the usual case lies on top: its name, its colour and its width in points.
-/// Where few votes were answered several are the same: a wider line shows on both sides of a narrower one.
+/// Where little was recorded several are the same: a wider line shows on both sides of a narrower one.
 const QUANTILES: [(f64, &str, Colour, f64); 4] = [
     (1.0, "max", Colour::Hue(4, 0.8), 3.6),
     (0.99, "p99", Colour::Hue(3, 1.0), 2.8),

@@ -17,6 +17,9 @@ pub struct Lines {
     pub y_scale: Option<Scale>,
     /// The first line thick and pale and each further one thinner: for lines that lie on each other.
     pub nested: bool,
+    /// Words for a legend that say more than a series' name does: series, text. The others are named by
+    /// [`series::short_names`].
+    pub names: &'static [(&'static str, &'static str)],
     /// What else the caption says; may be empty.
     pub caption: &'static str,
 }
@@ -29,8 +32,11 @@ impl Lines {
         let seconds = series::seconds_per_point(len, POINTS_MAX);
         let lines: Vec<_> = kept.iter().map(|one| series::points(&one.values, seconds, self.bucket)).collect();
         let highest = lines.iter().flatten().map(|(_, y)| *y).filter(|y| y.is_finite()).fold(0.0, f64::max);
-        let names = series::short_names(&kept).into_iter().enumerate();
-        let legend = names.map(|(i, text)| LegendEntry { text, colour: Colour::Hue(i, 1.0) });
+        let names = kept.iter().zip(series::short_names(&kept)).enumerate();
+        let legend = names.map(|(i, (series, short))| {
+            let words = self.names.iter().find(|(name, _)| *name == series.name);
+            LegendEntry { text: words.map_or(short, |(_, text)| text.to_string()), colour: Colour::Hue(i, 1.0) }
+        });
         let mut captions = vec![self.caption.to_string(), self.bucket.caption(seconds)];
         if left_out > 0 {
             captions.push(format!("the {COLOURS} highest are shown, {left_out} more are in timeseries.csv"));

@@ -13,10 +13,12 @@ mod series;
 mod latency_by_percentile;
 mod latency_over_time;
 mod lines;
+mod moves;
 mod online;
 mod outcomes;
 mod shards;
 mod tally;
+mod told;
 mod utilisation;
 mod votes;
 
@@ -33,6 +35,8 @@ pub struct Entry {
 /// Every plot, in the order in which a report shows them.
 pub const CATALOGUE: &[Entry] = &[
     Entry { name: "votes", title: votes::TITLE, draw: votes::draw },
+    Entry { name: "moves", title: moves::TITLE, draw: moves::draw },
+    Entry { name: "told", title: told::TITLE, draw: told::draw },
     Entry { name: "latency", title: latency_over_time::TITLE, draw: latency_over_time::draw },
     Entry { name: "outcomes", title: outcomes::TITLE, draw: outcomes::draw },
     Entry { name: "tally", title: tally::TITLE, draw: tally::draw },
@@ -60,55 +64,70 @@ mod tests {
     use super::*;
     use crate::fixture;
 
+    /// A run of each pattern, and the plots that it has nothing for.
+    fn runs() -> [(Outcome, &'static [&'static str]); 2] {
+        [(fixture::outcome(), &["moves", "told"]), (fixture::friends(), &["votes", "outcomes", "tally", "shards"])]
+    }
+
+    fn names_without(absent: &[&str]) -> Vec<&'static str> {
+        CATALOGUE.iter().map(|entry| entry.name).filter(|name| !absent.contains(name)).collect()
+    }
+
     #[test]
     fn every_plot_of_the_catalogue_draws_the_fixture() {
-        let outcome = fixture::outcome();
-        let drawn = draw_all(&outcome);
-        assert_eq!(drawn.len(), CATALOGUE.len());
-        for plot in &drawn {
-            assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)), "{}", plot.name);
-            assert!(plot.svg.matches("<text").count() > 8, "{}: axes and legend are text", plot.name);
-            assert!(!plot.svg.contains("NaN") && !plot.svg.contains("inf"), "{}", plot.name);
-            // Every plot but the percentile axis runs over time, and so shows the faults and the milestones.
-            let over_time = plot.name != "latency-by-percentile";
-            for text in ["partition eu-west | the rest", ">closed<"] {
-                assert_eq!(plot.svg.contains(text), over_time, "{}: {text}", plot.name);
-            }
+        let [(_, no_vote), (_, no_friend)] = runs();
+        assert!(no_vote.iter().all(|name| !no_friend.contains(name)), "each plot draws one of the two at least");
+        for (outcome, absent) in runs() {
+            let drawn = draw_all(&outcome);
+            assert_eq!(drawn.iter().map(|plot| plot.name).collect::<Vec<_>>(), names_without(absent));
+            drawn.iter().for_each(is_whole);
+        }
+    }
+
+    fn is_whole(plot: &Drawn) {
+        assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)), "{}", plot.name);
+        assert!(plot.svg.matches("<text").count() > 8, "{}: axes and legend are text", plot.name);
+        assert!(!plot.svg.contains("NaN") && !plot.svg.contains("inf"), "{}", plot.name);
+        // Every plot but the percentile axis runs over time, and so shows the faults and the milestones.
+        let over_time = plot.name != "latency-by-percentile";
+        for text in ["partition eu-west | the rest", ">closed<"] {
+            assert_eq!(plot.svg.contains(text), over_time, "{}: {text}", plot.name);
         }
     }
 
     #[test]
     fn plots_stay_small() {
-        for plot in draw_all(&fixture::outcome()) {
+        for plot in runs().iter().flat_map(|(outcome, _)| draw_all(outcome)) {
             assert!(plot.svg.len() < 150_000, "{} has {} bytes", plot.name, plot.svg.len());
         }
     }
 
     #[test]
     fn a_run_without_data_has_no_plots() {
-        let mut outcome = fixture::outcome();
-        outcome.series.clear();
-        outcome.latencies.clear();
-        assert!(draw_all(&outcome).is_empty());
-        // Series that say nothing are no data either.
-        outcome = fixture::outcome();
-        outcome.latencies.iter_mut().for_each(|latency| {
-            latency.histogram.reset();
-            latency.by_second.clear();
-        });
-        outcome.series.iter_mut().for_each(|series| series.values.fill(f64::NAN));
-        assert!(draw_all(&outcome).is_empty());
+        for (mut outcome, _) in runs() {
+            // Series that say nothing are no data either.
+            outcome.latencies.iter_mut().for_each(|latency| {
+                latency.histogram.reset();
+                latency.by_second.clear();
+            });
+            outcome.series.iter_mut().for_each(|series| series.values.fill(f64::NAN));
+            assert!(draw_all(&outcome).is_empty());
+            outcome.series.clear();
+            outcome.latencies.clear();
+            assert!(draw_all(&outcome).is_empty());
+        }
     }
 
     #[test]
     fn a_run_of_one_second_can_be_drawn() {
-        let mut outcome = fixture::outcome();
-        outcome.virtual_s = 1.0;
-        outcome.series.iter_mut().for_each(|series| series.values = vec![0.5]);
-        outcome.latencies.iter_mut().for_each(|latency| {
-            let second = latency.by_second[10].clone();
-            latency.by_second = vec![second];
-        });
-        assert_eq!(draw_all(&outcome).len(), CATALOGUE.len());
+        for (mut outcome, absent) in runs() {
+            outcome.virtual_s = 1.0;
+            outcome.series.iter_mut().for_each(|series| series.values = vec![0.5]);
+            outcome.latencies.iter_mut().for_each(|latency| {
+                let second = latency.by_second[10].clone();
+                latency.by_second = vec![second];
+            });
+            assert_eq!(draw_all(&outcome).len(), names_without(absent).len());
+        }
     }
 }

@@ -33,6 +33,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         bucket: Bucket::Mean,
         y_scale: None,
         nested: false,
+        names: &[],
         caption: "a line for each shard",
     };
     lines.draw(outcome, all)

@@ -15,6 +15,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         bucket: Bucket::Last,
         y_scale: None,
         nested: true,
+        names: &[],
         caption: "lines that lie on each other are equal",
     };
     lines.draw(outcome, series::group(outcome, "tally"))

@@ -21,6 +21,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         bucket: Bucket::Max,
         y_scale: (highest >= FULL_AXIS_FROM).then_some(Scale::Linear { from: 0.0, to: 1.0 }),
         nested: false,
+        names: &[],
         caption: "1 means that no server was free",
     };
     lines.draw(outcome, all)

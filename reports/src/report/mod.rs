@@ -98,8 +98,20 @@ mod tests {
             "id=\"repeat\"",
         ];
         assert!(order.map(at).is_sorted());
-        assert_eq!(page.matches("<svg").count(), plots::CATALOGUE.len());
+        assert_eq!(page.matches("<svg").count(), plots::draw_all(&fixture::outcome()).len());
         assert!(page.contains("functions-2026") && page.contains("headcount run x --seed 1"));
+    }
+
+    #[test]
+    fn a_report_on_friends_speaks_of_no_vote() {
+        let page = page(&fixture::friends());
+        let body = page.split_once("</style>").unwrap().1.to_lowercase();
+        assert!(!body.contains("vote") && !body.contains("voting") && !body.contains("tally"));
+        assert!(!body.contains("id=\"result\"") && body.contains("id=\"plot-moves\""));
+        // Nor does a report on a vote of friends.
+        let page = self::page(&fixture::outcome());
+        let body = page.split_once("</style>").unwrap().1.to_lowercase();
+        assert!(!body.contains("friend") && body.contains("id=\"plot-votes\""));
     }
 
     #[test]
