@@ -34,7 +34,7 @@ scenarios! {
     "voting-kv-outage": "voting.md 12.4: KV errors for 30 seconds",
     "voting-function-timeout": "voting.md 12.4: an audit database slower than a Function may take",
     "voting-packet-loss": "voting.md 12.4: half of all packets lost",
-    "friends-small": "Two dozen friends under a swarm of all faults: many seeds in little time",
+    "friends-small": "Eighteen friends under a swarm of all faults: many seeds in little time",
     "friends-documented": "The same swarm against the document's own logic: expected to be violated",
     "friends-calm": "2,000 friends without faults, about 100 changes a second: the figures of NFR-1 and NFR-3",
 }

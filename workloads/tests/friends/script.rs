@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headcount_engine::contract::{Nanos, SECOND};
+use headcount_engine::contract::Nanos;
 use headcount_engine::functions::Worker;
 use headcount_workloads::cluster::{self, Models};
 use headcount_workloads::crowd::plan::place_of;
@@ -11,6 +11,7 @@ use headcount_workloads::faults;
 use headcount_workloads::friends::oracle::{self, Seen};
 use headcount_workloads::friends::plan::{Action, Deed, Intentions, graph};
 use headcount_workloads::friends::record::{Record, Told};
+use headcount_workloads::graph::Graph;
 use headcount_workloads::run::Ended;
 use headcount_workloads::scenario::Scenario;
 use headcount_workloads::wire::Hosted;
@@ -36,6 +37,11 @@ pub fn friends_of(scenario: &Scenario, user: u32) -> Vec<u32> {
 
 /// Plays these lines, after which `made` shall be friends and `ended` no longer (lesser number first).
 pub fn play(scenario: Scenario, lines: &[Line], made: &[(u32, u32)], ended: &[(u32, u32)]) -> Evening {
+    play_on(graph(&scenario, SEED), scenario, lines, made, ended)
+}
+
+/// The same with other friendships than the scenario's at the start, of as many users.
+pub fn play_on(graph: Graph, scenario: Scenario, lines: &[Line], made: &[(u32, u32)], ended: &[(u32, u32)]) -> Evening {
     let regions = scenario.topology.regions.len() as u32;
     let mut drawn = cluster::draw(&scenario, SEED);
     let intentions = drawn.friends.as_ref().expect("a scenario with friends");
@@ -48,7 +54,6 @@ pub fn play(scenario: Scenario, lines: &[Line], made: &[(u32, u32)], ended: &[(u
     }
     plans.iter_mut().for_each(|plan| plan.actions.sort_unstable());
     let pairs = |pairs: &[(u32, u32)]| pairs.iter().copied().collect::<BTreeSet<_>>();
-    let graph = graph(&scenario, SEED);
     let intentions = Arc::new(Intentions { graph, plans, made: pairs(made), ended: pairs(ended) });
     drawn.friends = Some(intentions.clone());
     let mut world = cluster::build(&scenario, &Models::new(&scenario), drawn, SEED, false);
@@ -84,22 +89,12 @@ impl Evening {
         self.told().into_iter().filter(|told| told.of == user).collect()
     }
 
-    /// When a user was connected for the first time at or after `from`.
-    pub fn connected(&self, user: u32, from: Nanos) -> Nanos {
-        self.first_move(user, from, true)
-    }
-
-    /// When a user no longer was.
-    pub fn gone(&self, user: u32, from: Nanos) -> Nanos {
-        self.first_move(user, from, false)
-    }
-
-    fn first_move(&self, user: u32, from: Nanos, to: bool) -> Nanos {
+    /// When a user was connected for the first time.
+    pub fn connected(&self, user: u32) -> Nanos {
         let seen = self.seen();
         let (region, client) = place_of(user, seen.people.len() as u32);
         let moves = &seen.people[region as usize].record().online[client as usize];
-        let at = moves.iter().find(|(at, online)| *at >= from && *online == to).map(|(at, _)| *at);
-        at.unwrap_or_else(|| panic!("user {user} never was online = {to} after {} s: {moves:?}", from / SECOND))
+        moves.first().unwrap_or_else(|| panic!("user {user} was never online")).0
     }
 
     /// What a user's screen shows of another: online or offline, or nothing.
@@ -119,7 +114,7 @@ impl Evening {
     /// A counter of the Functions, by the name they gave it.
     pub fn counter(&self, name: &str) -> u64 {
         let counts = self.ended.all::<Worker>().map(|(_, worker)| worker.counts());
-        counts.flat_map(|counts| counts.counters.iter()).filter(|(n, _)| **n == *name).map(|(_, count)| count).sum()
+        counts.flat_map(|counts| counts.counters.iter()).filter(|(n, _)| ***n == *name).map(|(_, count)| count).sum()
     }
 
     fn records(&self) -> impl Iterator<Item = &Record> {

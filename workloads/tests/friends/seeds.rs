@@ -56,12 +56,8 @@ fn the_documented_variant_falls_within_fifty_seeds() {
         let violated = properties.iter().filter(|property| property.verdict == Verdict::Violated);
         fallen.extend(violated.map(|property| property.name));
     }
-    let promised = [
-        "views-are-true-after-calm",
-        "friendship-is-symmetric",
-        "only-friends-receive",
-        "no-metadata-update-is-lost",
-    ];
+    let promised =
+        ["views-are-true-after-calm", "friendship-is-symmetric", "only-friends-receive", "no-metadata-update-is-lost"];
     for name in promised {
         assert!(fallen.contains(name), "{name} was not caught; caught: {fallen:?}");
     }

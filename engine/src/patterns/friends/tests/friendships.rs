@@ -1,7 +1,6 @@
 //! Friendships are made and ended on both sides, or not at all: friends-online.md 8, 10.4, 13.1.
 
 use super::bench::{Bench, node};
-use crate::contract::SECOND;
 use crate::patterns::Variant;
 use crate::patterns::friends::message::kind;
 use crate::patterns::friends::names;
@@ -208,5 +207,4 @@ fn two_writers_of_one_users_record_lose_nothing() {
             assert_eq!((custom.online, custom.friend_count), (true, 1));
         }
     }
-    let _ = SECOND;
 }
