@@ -10,8 +10,8 @@
 //! | 13.1 Debounced event | `table_13_1::a_second_event_within_five_seconds_updates_the_status_only`, `a_change_that_was_held_back_is_told_five_seconds_after_the_one_before` |
 //! | 13.1 Flapping detection | `table_13_1::five_events_in_ten_seconds_are_suppressed_and_the_last_one_counts` |
 //! | 13.1 Storm detection | `table_13_1::in_a_storm_events_update_the_status_only` |
-//! | 13.1 Channel group add | @ADD@ |
-//! | 13.1 Channel group remove | @REM@ |
+//! | 13.1 Channel group add | `friendships::an_acceptance_adds_each_to_the_other_in_every_store`, `the_2001st_friend_goes_into_the_second_group_and_comes_out_of_it` |
+//! | 13.1 Channel group remove | `friendships::a_removal_takes_each_from_the_other_in_every_store` |
 //! | 13.2 End-to-end online | `integration::a_user_who_connects_is_online_for_each_friend` |
 //! | 13.2 End-to-end offline | `integration::a_user_who_disconnects_is_offline_for_each_friend` |
 //! | 13.2 New friend | `integration::new_friends_are_in_both_groups_and_hear_of_each_other` |
