@@ -30,16 +30,7 @@ fn shown(outcome: &Outcome) -> Option<&Latency> {
 pub fn draw(outcome: &Outcome) -> Option<String> {
     let latency = shown(outcome)?;
     let seconds = series::seconds_per_point(latency.by_second.len(), POINTS_MAX);
-    let merged: Vec<(f64, Option<Histogram<u64>>)> = latency
-        .by_second
-        .chunks(seconds)
-        .enumerate()
-        .map(|(i, chunk)| ((i * seconds) as f64 + chunk.len() as f64 / 2.0, merge(chunk)))
-        .collect();
-    let lines = QUANTILES.map(|(quantile, _, _, _)| {
-        let value = |histogram: &Option<Histogram<u64>>| histogram.as_ref().and_then(|own| quantile_ms(own, quantile));
-        merged.iter().map(|(x, own)| (*x, value(own).unwrap_or(f64::NAN))).collect::<Vec<(f64, f64)>>()
-    });
+    let lines = over_time(latency, seconds, QUANTILES.map(|(quantile, _, _, _)| quantile));
     let values = || lines.iter().flatten().map(|(_, y)| *y).filter(|y| y.is_finite());
     let (lowest, highest) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
     if !lowest.is_finite() {
@@ -65,6 +56,20 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         frame.line(points, colour, width);
     }
     Some(frame.finish())
+}
+
+/// For each quantile its points (virtual seconds, milliseconds), one for each `seconds`; NaN where nothing was recorded.
+pub fn over_time<const N: usize>(latency: &Latency, seconds: usize, quantiles: [f64; N]) -> [Vec<(f64, f64)>; N] {
+    let merged: Vec<(f64, Option<Histogram<u64>>)> = latency
+        .by_second
+        .chunks(seconds)
+        .enumerate()
+        .map(|(i, chunk)| ((i * seconds) as f64 + chunk.len() as f64 / 2.0, merge(chunk)))
+        .collect();
+    quantiles.map(|quantile| {
+        let value = |histogram: &Option<Histogram<u64>>| histogram.as_ref().and_then(|own| quantile_ms(own, quantile));
+        merged.iter().map(|(x, own)| (*x, value(own).unwrap_or(f64::NAN))).collect()
+    })
 }
 
 fn merge(seconds: &[Option<Histogram<u64>>]) -> Option<Histogram<u64>> {

@@ -12,6 +12,7 @@ mod series;
 
 mod latency_by_percentile;
 mod latency_over_time;
+mod latency_p99;
 mod lines;
 mod moves;
 mod online;
@@ -36,13 +37,14 @@ pub struct Entry {
 pub const CATALOGUE: &[Entry] = &[
     Entry { name: "votes", title: votes::TITLE, draw: votes::draw },
     Entry { name: "moves", title: moves::TITLE, draw: moves::draw },
+    Entry { name: "online", title: online::TITLE, draw: online::draw },
     Entry { name: "told", title: told::TITLE, draw: told::draw },
     Entry { name: "latency", title: latency_over_time::TITLE, draw: latency_over_time::draw },
+    Entry { name: "latency-p99", title: latency_p99::TITLE, draw: latency_p99::draw },
     Entry { name: "outcomes", title: outcomes::TITLE, draw: outcomes::draw },
     Entry { name: "tally", title: tally::TITLE, draw: tally::draw },
     Entry { name: "shards", title: shards::TITLE, draw: shards::draw },
     Entry { name: "utilisation", title: utilisation::TITLE, draw: utilisation::draw },
-    Entry { name: "online", title: online::TITLE, draw: online::draw },
     Entry { name: "latency-by-percentile", title: latency_by_percentile::TITLE, draw: latency_by_percentile::draw },
 ];
 

@@ -134,9 +134,15 @@ fn targets_table(outcome: &Outcome) -> String {
     }
     let mut body = table(Narrow::Cards, &["Id", "Met", "Requirement", "Target", "Measured"], &rows);
     if !outcome.latencies.is_empty() {
-        body.push_str(&paragraph(
-            "Latencies run from the intended start, so a client that had to wait before it could send is not left out.",
-        ));
+        body.push_str(&paragraph(match outcome.pattern.as_str() {
+            "friends" => {
+                "Coming and going run from the moment at which the user's own app was connected, or no longer was, to each \
+                 friend's screen; a list runs from when it was asked for."
+            }
+            _ => {
+                "Latencies run from the intended start, so a client that had to wait before it could send is not left out."
+            }
+        }));
     }
     section("targets", "Target against measured", &body)
 }
