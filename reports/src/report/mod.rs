@@ -35,7 +35,15 @@ fn verdict_said(outcome: &Outcome) -> String {
     let with = |verdict| outcome.properties.iter().filter(|property| property.verdict == verdict).count() as u64;
     let count = |verdict| count_of(with(verdict), "property", "properties");
     match outcome.verdict {
-        Verdict::Holds => "Every property held, and each met its situation.".to_string(),
+        Verdict::Holds => {
+            // A scenario need not ask for every situation; what was never checked is not said to have been met.
+            match outcome.properties.iter().filter(|property| property.times_checked == 0).count() as u64 {
+                0 => "Every property held, and each met its situation.".to_string(),
+                idle => {
+                    format!("Every property held; {} had nothing to check.", count_of(idle, "property", "properties"))
+                }
+            }
+        }
         Verdict::Inconclusive => {
             let open = count(Verdict::Inconclusive);
             format!(
@@ -121,6 +129,14 @@ mod tests {
         outcome.properties.retain(|property| property.verdict != Verdict::Violated);
         outcome.verdict = Verdict::Inconclusive;
         assert!(page(&outcome).contains("No property was broken, but 1 property did not meet the situation"));
+    }
+
+    #[test]
+    fn a_property_that_was_never_checked_has_met_nothing() {
+        let mut outcome = fixture::friends();
+        assert!(page(&outcome).contains("Every property held, and each met its situation."));
+        outcome.properties[1].times_checked = 0;
+        assert!(page(&outcome).contains("Every property held; 1 property had nothing to check."));
     }
 
     #[test]
