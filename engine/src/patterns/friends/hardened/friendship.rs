@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::settle;
+
 use crate::functions::{Context, Event, OpError, Resolution};
 use crate::message::{ObjectsOk, ObjectsOp};
 use crate::patterns::friends::message::{Added, Message, Pair, Removed, kind};
@@ -296,7 +298,10 @@ async fn count_and_tell(context: &Context, record: &Record, friends: bool) -> Re
         // Written even if it is the same: whoever counted before, and writes later, must fail. The version makes the content,
         // and so the eTag, one that there never was before.
         let version = profile.custom.friends_version + 1;
-        let patch = json!({ "custom": { "friendCount": total, "friendsVersion": version } }).to_string();
+        let mut custom = settle::carried_over(&object);
+        custom.insert("friendCount".into(), total.into());
+        custom.insert("friendsVersion".into(), version.into());
+        let patch = json!({ "custom": custom }).to_string();
         context.set_user(owner, patch, Some(object.etag.clone())).await?;
         if total as usize > GROUP_CHANNELS_MAX * 3 / 4 {
             // friends-online.md 15.5: alert on groups above 1,500.

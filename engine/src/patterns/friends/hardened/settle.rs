@@ -151,6 +151,17 @@ async fn settle(context: &Context, user_id: &str, shards: u32) -> Result<(), OpE
     Ok(())
 }
 
+/// What another writer of the record has to write beside its own fields: the time of the latest write no longer says when
+/// friends were told, so that goes into a field of its own. Over a claim nothing does: then the later time is the safe one.
+pub fn carried_over(object: &Object) -> serde_json::Map<String, serde_json::Value> {
+    let mut carried = serde_json::Map::new();
+    if let Some(record) = Record::of(object).filter(|record| record.profile.custom.status_mark == Some(Mark::Told)) {
+        carried.insert("statusMark".into(), json!(Mark::Held));
+        carried.insert("statusToldBy".into(), json!(record.told_by_ms()));
+    }
+    carried
+}
+
 /// Whether the debounce is over at `now_ms`.
 fn is_due(told_by_ms: Option<u64>, now_ms: u64) -> bool {
     told_by_ms.is_none_or(|told_by_ms| now_ms >= told_by_ms + DEBOUNCE_MS)
