@@ -9,6 +9,9 @@ use crate::crowd::plan::{place_of, user_id};
 use crate::graph::{Degrees, Graph, GraphOptions};
 use crate::scenario::Scenario;
 
+/// Between two times away, longer than any debounce.
+const HERE_MIN: Nanos = 6 * SECOND;
+
 /// What a user does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
@@ -117,10 +120,10 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
         plans[region as usize].actions.push(Action { at, client, deed });
     };
     let deeds = friends.deeds;
-    // A user is away once at a time: whoever is away already, or soon will be, stays.
+    // A user is away once at a time, and then here for a while: flapping is a deed of its own.
     let mut away: Vec<Vec<(Nanos, Nanos)>> = vec![Vec::new(); friends.users as usize];
     let mut free = |user: u32, from: Nanos, to: Nanos| {
-        let clear = away[user as usize].iter().all(|(a, b)| to < *a || from > *b);
+        let clear = away[user as usize].iter().all(|(a, b)| to + HERE_MIN < *a || from > *b + HERE_MIN);
         if clear {
             away[user as usize].push((from, to));
         }
@@ -130,10 +133,10 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
         let mut dice = stream(purpose);
         for _ in 0..count {
             let (at, user) = draw.one(&mut dice);
-            // Whatever happens, by the end of the time in which users do things they are back.
-            let away = friends.away_min + dice.below((friends.away_max - friends.away_min).max(1));
-            let back = (at + away).min(friends.to.max(at + SECOND));
-            if free(user, at, back) {
+            // Back by the end of the time in which users do things; who could not be back by then stays.
+            let latest = (at + friends.away_max).min(friends.to);
+            let back = at + friends.away_min + dice.below(latest.saturating_sub(at + friends.away_min).max(1));
+            if back <= friends.to && free(user, at, back) {
                 act(at, user, if leaves { Deed::Leave } else { Deed::Lose });
                 act(back, user, if leaves { Deed::Come } else { Deed::Return });
             }
