@@ -88,14 +88,6 @@ impl Addresses {
     }
 }
 
-/// The pattern's variant in the engine's words.
-pub fn variant(scenario: &Scenario) -> voting::Variant {
-    match scenario.variant {
-        Variant::Documented => voting::Variant::Documented,
-        Variant::Hardened => voting::Variant::Hardened,
-    }
-}
-
 /// The host of every built-in session.
 pub const HOST_ID: &str = "host_user_123";
 
@@ -234,7 +226,7 @@ impl NodeBuilder<'_> {
     fn crowd(&self, region: usize) -> CrowdConfig {
         let scenario = self.scenario;
         CrowdConfig {
-            variant: variant(scenario),
+            variant: scenario.variant.in_engine(),
             region: region as u32,
             regions: scenario.topology.regions.len() as u32,
             users_in_all: scenario.crowd.users,
@@ -382,14 +374,14 @@ impl NodeBuilder<'_> {
         let vote = &self.scenario.vote;
         let mut shard_counts = vec![vote.shards];
         shard_counts.extend(vote.add_shards.map(|add| add.shards));
-        let private = variant(self.scenario) == voting::Variant::Hardened;
+        let private = self.scenario.variant == Variant::Hardened;
         VotingGrants::new(&vote.session_id, &shard_counts, vote.token_ttl_minutes, private).host(HOST_ID)
     }
 
     fn host(&self) -> HostConfig {
         let vote = &self.scenario.vote;
         HostConfig {
-            variant: variant(self.scenario),
+            variant: self.scenario.variant.in_engine(),
             spec: session_spec(self.scenario),
             shard_count: vote.shards,
             create_at: vote.create,

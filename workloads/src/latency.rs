@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+use crate::client::second;
+
 /// Buckets an octave: a value is known to 1 / 128 = 0.8 %.
 const BUCKETS_PER_OCTAVE: u32 = 64;
 const SHIFT: u32 = BUCKETS_PER_OCTAVE.trailing_zeros();
@@ -86,11 +88,7 @@ impl Recorder {
 
     /// The buckets of the second of `at_ns`, for counting many at once.
     pub fn second(&mut self, at_ns: u64) -> &mut Buckets {
-        let second = (at_ns / 1_000_000_000) as usize;
-        if second >= self.seconds.len() {
-            self.seconds.resize(second + 1, Buckets::default());
-        }
-        &mut self.seconds[second]
+        second(&mut self.seconds, at_ns)
     }
 
     /// Adds what `other` counted.

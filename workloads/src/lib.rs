@@ -5,7 +5,9 @@
 //! | [`catalogue`] | the built-in scenarios, a line each |
 //! | [`scenario`] | a TOML file that says everything about a run |
 //! | [`arrivals`] | when votes begin |
+//! | `client` | what every client does, whoever its user is |
 //! | [`crowd`] | a region's users: what they intend, do and see |
+//! | [`friends`] | people with friends: their crowd, their platform, their properties |
 //! | [`graph`] | who is whose friend |
 //! | [`cluster`] | the nodes of a run, put together |
 //! | [`faults`] | the scenario's faults and swarm as the world's fault plan |
@@ -16,6 +18,7 @@
 
 pub mod arrivals;
 pub mod catalogue;
+mod client;
 pub mod cluster;
 pub mod crowd;
 mod fault_names;

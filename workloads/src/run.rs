@@ -181,7 +181,6 @@ impl Ended {
             objects: self.one::<AppContext>(),
             registry: self.one::<Registry>(),
             faults: &self.finished.faults,
-            end: scenario.end,
         }
     }
 

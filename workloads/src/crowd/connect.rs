@@ -5,17 +5,14 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use headcount_engine::access::Role;
-use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, NodeId, Outbox, SECOND};
+use headcount_engine::contract::{Nanos, NodeId, Outbox};
 use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, ObjectsOk, ObjectsOp};
 use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::{Variant, shard};
 
 use super::record::LateSync;
-use super::{AWAY, CALL_PATIENCE, Connection, Crowd, EdgeView, Later, QUIET, WIFI, tag};
-
-/// The first wait before a reconnect is up to this long; it doubles up to [`BACKOFF_MAX`].
-const BACKOFF_FIRST: Nanos = SECOND;
-const BACKOFF_MAX: Nanos = 8 * SECOND;
+use super::{Connection, Crowd, EdgeView, Later, QUIET, tag};
+use crate::client::{AWAY, CALL_PATIENCE, WIFI, backoff};
 
 impl Crowd {
     /// Takes the next step to a connection.
@@ -85,7 +82,7 @@ impl Crowd {
         if user.generation != generation || user.connection != Connection::Subscribing {
             return;
         }
-        let announced = self.edges[user.edge as usize].epoch.unwrap_or(0);
+        let announced = self.edges[user.edge as usize].life.epoch.unwrap_or(0);
         let (cursor, messages, missed) = match msg {
             // A connection of an epoch that is over: it is gone before it came.
             Msg::Answer { result: Ok(ApiOk::Subscribed { epoch, .. }), .. } if epoch < announced => {
@@ -208,20 +205,19 @@ impl Crowd {
         user.generation == generation && matches!(user.connection, Connection::LoggingIn | Connection::Subscribing)
     }
 
-    /// Tries again after a wait: up to twice as long after each failure, and anywhere in it, so that those who lost
-    /// their connection together do not come back together.
+    /// Tries again after a wait.
     pub(super) fn back_off(&mut self, now: Nanos, client: u32) {
         let bits = self.throw(client);
         let user = &mut self.users[client as usize];
         if !user.joined || !user.online {
             return;
         }
-        let most = (BACKOFF_FIRST << user.failures.min(3)).min(BACKOFF_MAX);
+        let wait = backoff(user.failures, bits);
         user.failures = user.failures.saturating_add(1);
         user.connection = Connection::BackingOff;
         user.generation += 1;
         let generation = user.generation;
-        self.later.push(Reverse((now + 50 * MS + bits % most, Later::Reconnect { client, generation })));
+        self.later.push(Reverse((now + wait, Later::Reconnect { client, generation })));
     }
 
     /// The user's connection is gone.
@@ -249,14 +245,10 @@ impl Crowd {
         self.connect(now, client, out);
     }
 
-    /// An edge says that it lives. If it has a new epoch, or was silent for too long, its connections are gone.
+    /// An edge says that it lives.
     pub(super) fn edge_alive(&mut self, now: Nanos, from: NodeId, epoch: u64) {
         let Some(edge) = self.config.edges.iter().position(|edge| *edge == from) else { return };
-        let view = &mut self.edges[edge];
-        let lost = view.epoch.is_some_and(|known| known != epoch) || now > view.heard + KEEPALIVE_PATIENCE;
-        view.epoch = Some(epoch);
-        view.heard = now;
-        if lost {
+        if self.edges[edge].life.hear(now, epoch) {
             self.lose_edge(now, edge);
         }
     }
@@ -277,11 +269,11 @@ impl Crowd {
     /// Edges that have been silent for too long are lost; users of edges without news read App Context.
     pub(super) fn look_for_silence(&mut self, now: Nanos) {
         for edge in 0..self.edges.len() {
-            let EdgeView { heard, news, connected, .. } = self.edges[edge];
+            let EdgeView { life, news, connected, .. } = self.edges[edge];
             if connected == 0 {
                 continue;
             }
-            if now > heard + KEEPALIVE_PATIENCE {
+            if life.is_silent(now) {
                 self.lose_edge(now, edge);
             } else if now > news + QUIET {
                 for client in 0..self.users.len() as u32 {

@@ -19,27 +19,19 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use headcount_engine::access::Token;
-use headcount_engine::contract::{Input, MS, Nanos, Node, NodeId, Outbox, SECOND};
+use headcount_engine::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use headcount_engine::message::{Call, Channel, Delivery, Msg, Recipients, Request};
 use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::{Variant, shard};
 use headcount_engine::timetoken::Timetoken;
-use headcount_sim::link::{cellular_latency, wifi_latency};
-use headcount_sim::{CounterHash, Sampler};
+use headcount_sim::CounterHash;
 
 use self::plan::{Action, Deed, Plan};
 use self::record::{NONE, Record};
+use crate::client::{AWAY, EdgeLife, LastMiles, WIFI};
 
-/// Calls other than a vote are given up after this long: the platform's clients wait 10 to 15 s (platform.md 2.4).
-const CALL_PATIENCE: Nanos = 10 * SECOND;
 /// A connected user who hears nothing for this long while a vote is on reads App Context.
 const QUIET: Nanos = 10 * SECOND;
-/// A message lost on the last mile is sent again by TCP after this long.
-const RETRANSMIT: Nanos = 200 * MS;
-/// In `conn`: not connected.
-const AWAY: u8 = 0x7f;
-/// In `conn`: the bit that says wifi.
-const WIFI: u8 = 0x80;
 
 /// What a crowd is and whom it talks to.
 #[derive(Clone, Debug)]
@@ -124,8 +116,7 @@ mod tag {
 /// An edge as this crowd knows it.
 #[derive(Clone, Copy, Debug, Default)]
 struct EdgeView {
-    epoch: Option<u64>,
-    heard: Nanos,
+    life: EdgeLife,
     /// When a message for all subscribers last came from it.
     news: Nanos,
     connected: u32,
@@ -147,8 +138,7 @@ pub struct Crowd {
     edges: Vec<EdgeView>,
     control: Channel,
     results: Channel,
-    wifi: Sampler,
-    cellular: Sampler,
+    last_miles: LastMiles,
     /// Connection attempts by when they are given up; likewise readings of App Context and acks. Each kind has one
     /// patience, so they come in order.
     waits: VecDeque<(Nanos, u32, u32)>,
@@ -190,8 +180,7 @@ impl Crowd {
             edges: vec![EdgeView::default(); config.edges.len()],
             control: shard::control_channel(&config.session_id).into(),
             results: shard::results_channel(&config.session_id).into(),
-            wifi: wifi_latency(),
-            cellular: cellular_latency(),
+            last_miles: LastMiles::new(),
             waits: VecDeque::new(),
             syncs: VecDeque::new(),
             acks: VecDeque::new(),
@@ -282,8 +271,7 @@ impl Crowd {
     /// One way over the user's last mile.
     fn last_mile(&mut self, client: u32) -> Nanos {
         let bits = self.throw(client);
-        let sampler = if self.plan.wifi[client as usize] { &self.wifi } else { &self.cellular };
-        last_mile(sampler, bits)
+        self.last_miles.draw(self.plan.wifi[client as usize], bits)
     }
 
     /// A call of this user to its edge, over its last mile. Nothing leaves without network.
@@ -470,10 +458,4 @@ impl Node for Crowd {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
-}
-
-/// One way over a last mile. 1 message in 1,024 is lost on the air and sent again: those whose low bits, which hardly move
-/// the sample, are all 0.
-fn last_mile(sampler: &Sampler, bits: u64) -> Nanos {
-    sampler.sample(bits) + if bits.trailing_zeros() >= 10 { RETRANSMIT } else { 0 }
 }

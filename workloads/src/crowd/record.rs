@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use headcount_engine::chunks::Chunks;
 use headcount_engine::contract::Nanos;
 
+use crate::client::second;
 use crate::crowd::plan::{Mischief, VoteKind};
 use crate::latency::Recorder;
 
@@ -163,24 +164,15 @@ pub struct Record {
 impl Record {
     /// The counters of the second of `at`.
     pub fn second(&mut self, at: Nanos) -> &mut Second {
-        let second = (at / 1_000_000_000) as usize;
-        if second >= self.seconds.len() {
-            self.seconds.resize(second + 1, Second::default());
-        }
-        &mut self.seconds[second]
+        second(&mut self.seconds, at)
     }
 
     /// Counts a submit on a shard.
     pub fn on_shard(&mut self, at: Nanos, shard: u32) {
-        let second = (at / 1_000_000_000) as usize;
         let shard = shard as usize;
         if shard >= self.shards.len() {
             self.shards.resize(shard + 1, Vec::new());
         }
-        let row = &mut self.shards[shard];
-        if second >= row.len() {
-            row.resize(second + 1, 0);
-        }
-        row[second] += 1;
+        *second(&mut self.shards[shard], at) += 1;
     }
 }

@@ -12,7 +12,8 @@ use headcount_sim::link::{cellular_latency, wifi_latency};
 
 use super::plan::user_of;
 use super::record::Broadcast;
-use super::{AWAY, Crowd, RETRANSMIT, WIFI, last_mile, plan};
+use super::{Crowd, plan};
+use crate::client::{AWAY, LEGS, RETRANSMIT, WIFI, last_mile};
 use crate::latency::Buckets;
 
 /// Who publishes on channels that clients cannot write.
@@ -186,8 +187,6 @@ enum Legs {
     Many(Box<[[u32; LEGS]; 2]>),
 }
 
-/// Equally likely latencies: as many as the sampler has cells.
-const LEGS: usize = 4_096;
 /// Below this many users each latency is looked at.
 const MANY: u32 = 20_000;
 

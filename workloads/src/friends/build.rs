@@ -8,7 +8,6 @@ use headcount_engine::contract::{NodeId, SECOND};
 use headcount_engine::edge::Edge;
 use headcount_engine::functions::Function;
 use headcount_engine::message::{Channel, ObjectsOp};
-use headcount_engine::patterns::Variant;
 use headcount_engine::patterns::friends::grants::FriendsGrants;
 use headcount_engine::patterns::friends::profile::{Friend, Profile};
 use headcount_engine::patterns::friends::{COUNT_JOB, documented, hardened, names};
@@ -22,21 +21,14 @@ use serde_json::json;
 use super::plan::Intentions;
 use super::{People, PeopleConfig};
 use crate::crowd::plan::{place_of, user_at, user_id, user_of};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Variant};
 
 /// The channels that have presence.
 pub const PRESENCE_CHANNELS: &str = "presence.*";
 
-fn variant(scenario: &Scenario) -> Variant {
-    match scenario.variant {
-        crate::scenario::Variant::Documented => Variant::Documented,
-        crate::scenario::Variant::Hardened => Variant::Hardened,
-    }
-}
-
 /// The Functions to deploy.
 pub fn functions(scenario: &Scenario) -> Vec<Function> {
-    match variant(scenario) {
+    match scenario.variant {
         Variant::Documented => documented::functions(scenario.friends.shards),
         Variant::Hardened => hardened::functions(scenario.friends.shards),
     }
@@ -45,7 +37,7 @@ pub fn functions(scenario: &Scenario) -> Vec<Function> {
 /// The jobs to schedule: NFR-2 counts every 10 s.
 pub fn jobs(scenario: &Scenario) -> Vec<Job> {
     let mut jobs = vec![Job { name: COUNT_JOB, interval: 10 * SECOND }];
-    if variant(scenario) == Variant::Hardened {
+    if scenario.variant == Variant::Hardened {
         jobs.push(Job { name: hardened::SWEEP_JOB, interval: SECOND });
         jobs.push(Job { name: hardened::RECONCILE_JOB, interval: 10 * SECOND });
     }
@@ -54,7 +46,7 @@ pub fn jobs(scenario: &Scenario) -> Vec<Job> {
 
 /// What users' tokens open.
 pub fn grants(scenario: &Scenario) -> FriendsGrants {
-    FriendsGrants::new(variant(scenario), scenario.friends.shards, scenario.friends.token_ttl_minutes)
+    FriendsGrants::new(scenario.variant.in_engine(), scenario.friends.shards, scenario.friends.token_ttl_minutes)
 }
 
 /// The presence node.
@@ -155,7 +147,7 @@ pub fn people(
 ) -> People {
     let regions = scenario.topology.regions.len() as u32;
     let config = PeopleConfig {
-        variant: variant(scenario),
+        variant: scenario.variant.in_engine(),
         region,
         regions,
         shards: scenario.friends.shards,

@@ -1,18 +1,15 @@
 //! Tokens, connections and heartbeats.
 
 use headcount_engine::access::Role;
-use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, NodeId, Outbox, SECOND};
+use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND};
 use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, SubscribeWith};
 use headcount_engine::patterns::Variant;
 use headcount_engine::patterns::friends::grants::SESSION;
 use headcount_engine::patterns::friends::names;
 use headcount_engine::timetoken::Timetoken;
 
-use super::{CALL_PATIENCE, Connection, Later, People, tag};
-
-/// The first wait before a reconnect is up to this long; it doubles up to [`BACKOFF_MAX`].
-const BACKOFF_FIRST: Nanos = SECOND;
-const BACKOFF_MAX: Nanos = 8 * SECOND;
+use super::{Connection, Later, People, tag};
+use crate::client::{CALL_PATIENCE, backoff};
 
 impl People {
     /// Takes the next step to a connection.
@@ -129,19 +126,19 @@ impl People {
         }
     }
 
-    /// Tries again after a wait: up to twice as long after each failure, and anywhere in it.
+    /// Tries again after a wait.
     pub(super) fn back_off(&mut self, now: Nanos, client: u32) {
         let bits = self.throw(client);
         let user = &mut self.users[client as usize];
         if !user.wanted || !user.reachable {
             return;
         }
-        let most = (BACKOFF_FIRST << user.failures.min(3)).min(BACKOFF_MAX);
+        let wait = backoff(user.failures, bits);
         user.failures = user.failures.saturating_add(1);
         user.connection = Connection::BackingOff;
         user.generation += 1;
         let generation = user.generation;
-        self.after(now + 50 * MS + bits % most, Later::Reconnect { client, generation });
+        self.after(now + wait, Later::Reconnect { client, generation });
     }
 
     /// The user's connection is gone.
@@ -155,14 +152,10 @@ impl People {
         user.load = None;
     }
 
-    /// An edge says that it lives. If it has a new epoch, or was silent for too long, its connections are gone.
+    /// An edge says that it lives.
     pub(super) fn edge_alive(&mut self, now: Nanos, from: NodeId, epoch: u64) {
         let Some(edge) = self.config.edges.iter().position(|edge| *edge == from) else { return };
-        let view = &mut self.edges[edge];
-        let lost = view.epoch.is_some_and(|known| known != epoch) || now > view.heard + KEEPALIVE_PATIENCE;
-        view.epoch = Some(epoch);
-        view.heard = now;
-        if lost {
+        if self.edges[edge].hear(now, epoch) {
             self.lose_edge(now, edge);
         }
     }
@@ -170,7 +163,7 @@ impl People {
     /// Edges that have been silent for too long are lost.
     pub(super) fn look_for_silence(&mut self, now: Nanos) {
         for edge in 0..self.edges.len() {
-            if now > self.edges[edge].heard + KEEPALIVE_PATIENCE {
+            if self.edges[edge].is_silent(now) {
                 self.lose_edge(now, edge);
             }
         }

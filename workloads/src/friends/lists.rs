@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::plan::Deed;
 use super::record::{Counted, Shown, Told};
-use super::{CALL_PATIENCE, Later, Load, People, tag};
+use super::{Later, Load, People, tag};
+use crate::client::CALL_PATIENCE;
 use crate::crowd::plan::user_of;
 
 /// A member of the list, as far as the screen shows it.

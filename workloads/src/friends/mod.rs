@@ -25,22 +25,18 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use headcount_engine::access::Token;
-use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, MS, Nanos, Node, NodeId, Outbox, SECOND};
+use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use headcount_engine::message::{Call, Delivery, Msg, Recipients, Request};
 use headcount_engine::patterns::Variant;
-use headcount_sim::link::{cellular_latency, wifi_latency};
-use headcount_sim::{CounterHash, Sampler};
+use headcount_sim::CounterHash;
 
 use self::plan::{Deed, Plan};
 use self::record::{Record, Shown};
+use crate::client::{EdgeLife, LastMiles};
 use crate::crowd::plan::{user_at, user_id};
 
-/// A call that is not answered for so long has failed (platform.md 2.4: 10 to 15 s).
-const CALL_PATIENCE: Nanos = 10 * SECOND;
 /// Between two sayings of a wish.
 const NUDGE: Nanos = 6 * SECOND;
-/// A message lost on the last mile is sent again by TCP after this long.
-const RETRANSMIT: Nanos = 200 * MS;
 
 /// What these people are and whom they talk to.
 #[derive(Clone, Debug)]
@@ -125,24 +121,16 @@ mod tag {
     pub const KIND: u64 = 0xff << 56;
 }
 
-/// An edge as these people know it.
-#[derive(Clone, Copy, Debug, Default)]
-struct EdgeView {
-    epoch: Option<u64>,
-    heard: Nanos,
-}
-
 /// The people node.
 pub struct People {
     config: PeopleConfig,
     plan: Plan,
     next_action: usize,
     users: Vec<User>,
-    edges: Vec<EdgeView>,
+    edges: Vec<EdgeLife>,
     later: BinaryHeap<Reverse<(Nanos, Later)>>,
     silence_check: Nanos,
-    wifi: Sampler,
-    cellular: Sampler,
+    last_miles: LastMiles,
     /// Final friendships, both ways: who may be on whose screen.
     friends: Vec<BTreeSet<u32>>,
     ended: Vec<BTreeSet<u32>>,
@@ -170,11 +158,10 @@ impl People {
         };
         Self {
             users: (0..users).map(|_| user()).collect(),
-            edges: vec![EdgeView::default(); config.edges.len()],
+            edges: vec![EdgeLife::default(); config.edges.len()],
             later: BinaryHeap::new(),
             silence_check: KEEPALIVE_PATIENCE,
-            wifi: wifi_latency(),
-            cellular: cellular_latency(),
+            last_miles: LastMiles::new(),
             record: Record { online: vec![Vec::new(); users], ..Record::default() },
             next_action: 0,
             friends,
@@ -239,8 +226,7 @@ impl People {
     /// One way over the user's last mile.
     fn last_mile(&mut self, client: u32) -> Nanos {
         let bits = self.throw(client);
-        let sampler = if self.plan.wifi[client as usize] { &self.wifi } else { &self.cellular };
-        sampler.sample(bits) + if bits.trailing_zeros() >= 10 { RETRANSMIT } else { 0 }
+        self.last_miles.draw(self.plan.wifi[client as usize], bits)
     }
 
     fn after(&mut self, at: Nanos, later: Later) {

@@ -13,7 +13,7 @@ use super::People;
 use super::plan::{Intentions, status_text};
 use super::record::{Record, Told};
 use crate::crowd::plan::{place_of, user_id, user_of};
-use crate::oracle::Checks;
+use crate::oracle::{Checks, troubled};
 use crate::outcome::PropertyResult;
 use crate::scenario::{Scenario, Variant};
 
@@ -29,7 +29,6 @@ pub struct Seen<'a> {
     pub objects: &'a AppContext,
     pub registry: &'a Registry,
     pub faults: &'a [headcount_sim::FaultWindow],
-    pub end: Nanos,
 }
 
 /// A property's name, the promise it checks, and the check.
@@ -439,6 +438,6 @@ impl Seen<'_> {
     }
 
     fn troubled(&self, from: Nanos, to: Nanos) -> bool {
-        self.faults.iter().any(|fault| fault.start < to && fault.end > from)
+        troubled(self.faults, from, to)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use headcount_engine::contract::{Nanos, SECOND};
 use headcount_sim::Stream;
 
-use crate::crowd::plan::{place_of, user_id};
+use crate::crowd::plan::place_of;
 use crate::graph::{Degrees, Graph, GraphOptions};
 use crate::scenario::Scenario;
 
@@ -221,9 +221,4 @@ impl Draw {
 /// The name of a status message.
 pub fn status_text(number: u32) -> String {
     format!("message {number}")
-}
-
-/// All users' names, by number.
-pub fn names(users: u32) -> Vec<String> {
-    (0..users).map(user_id).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use headcount_engine::contract::Nanos;
 
+use crate::client::second;
 use crate::crowd::record::Evidence;
 
 /// A status that came to a user: who is on or off line, and when it was on the screen.
@@ -84,10 +85,6 @@ pub struct Record {
 impl Record {
     /// The counters of the second of `at`.
     pub fn second(&mut self, at: Nanos) -> &mut Second {
-        let second = (at / 1_000_000_000) as usize;
-        if second >= self.seconds.len() {
-            self.seconds.resize(second + 1, Second::default());
-        }
-        &mut self.seconds[second]
+        second(&mut self.seconds, at)
     }
 }

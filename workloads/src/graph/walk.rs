@@ -8,14 +8,7 @@
 use std::hint::black_box;
 
 use super::{REGIONS_MAX, USERS_MAX};
-
-/// In a client's byte: the bits that say which edge it is connected to; all of them set: none.
-pub const AWAY: u8 = 0x7f;
-/// In a client's byte: the bit that says wifi, not cellular.
-pub const WIFI: u8 = 0x80;
-
-/// Equally likely latencies of a last mile: as many as a latency sampler has cells.
-pub const LEGS: usize = 4_096;
+pub use crate::client::{AWAY, LEGS, WIFI};
 
 /// How often each of the equally likely last miles was drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -275,13 +275,18 @@ impl<'a> Seen<'a> {
 
     /// Whether any fault was on at some time in this span.
     fn troubled(&self, from: Nanos, to: Nanos) -> bool {
-        self.faults.iter().any(|fault| fault.start < to && fault.end > from)
+        troubled(self.faults, from, to)
     }
 
     /// Whether the scenario plans or draws faults at all.
     fn has_faults(&self) -> bool {
         !self.scenario.faults.is_empty() || self.scenario.swarm.is_some()
     }
+}
+
+/// Whether any of these faults was on at some time in this span.
+pub(crate) fn troubled(faults: &[headcount_sim::FaultWindow], from: Nanos, to: Nanos) -> bool {
+    faults.iter().any(|fault| fault.start < to && fault.end > from)
 }
 
 /// Whether a vote was accepted.

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use headcount_engine::limits::Limits;
+use headcount_engine::patterns;
 
 use crate::outcome::Verdict;
 
@@ -20,6 +21,14 @@ impl Variant {
     /// `documented` or `hardened`.
     pub fn name(self) -> &'static str {
         self.word()
+    }
+
+    /// The same in the engine's words.
+    pub fn in_engine(self) -> patterns::Variant {
+        match self {
+            Self::Documented => patterns::Variant::Documented,
+            Self::Hardened => patterns::Variant::Hardened,
+        }
     }
 }
 

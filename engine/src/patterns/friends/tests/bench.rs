@@ -231,17 +231,7 @@ impl Bench {
     /// Invokes the Function for this trigger and channel, and steps every node until nothing is under way any more, what
     /// fires of the Function set off included.
     pub fn invoke(&mut self, trigger: Trigger, channel: &str, payload: &str, publisher: &str) {
-        let publish = Publish {
-            tag: 0,
-            channel: channel.into(),
-            payload: payload.into(),
-            publisher: publisher.into(),
-            store: false,
-            hops: 0,
-            client_ip: 0,
-            token: None,
-        };
-        self.start(trigger, publish);
+        self.start(trigger, publish(channel, payload, publisher));
         self.run();
     }
 
@@ -370,5 +360,19 @@ impl Bench {
             }
             call => panic!("no handler asks this: {call:?}"),
         }
+    }
+}
+
+/// A publish as a Function gets it.
+pub fn publish(channel: &str, payload: &str, publisher: &str) -> Publish {
+    Publish {
+        tag: 0,
+        channel: channel.into(),
+        payload: payload.into(),
+        publisher: publisher.into(),
+        store: false,
+        hops: 0,
+        client_ip: 0,
+        token: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Friendships are made and ended on both sides, or not at all: friends-online.md 8, 10.4, 13.1.
 
-use super::bench::{Bench, node};
+use super::bench::{Bench, SHARDS, node, publish};
+use crate::message::Trigger;
 use crate::patterns::Variant;
 use crate::patterns::friends::message::kind;
 use crate::patterns::friends::names;
@@ -180,25 +181,14 @@ fn two_writers_of_one_users_record_lose_nothing() {
         }
         bench.presence(C, "join");
         let event = bench.moves(A, "join");
-        let publish = |channel: String, payload: String, publisher: &str| crate::message::Publish {
-            tag: 0,
-            channel: channel.into(),
-            payload: payload.into(),
-            publisher: publisher.into(),
-            store: false,
-            hops: 0,
-            client_ip: 0,
-            token: None,
-        };
-        let shard = names::presence_channel(names::shard_of(A, super::bench::SHARDS));
+        let shard = names::presence_channel(names::shard_of(A, SHARDS));
         let accepted = serde_json::json!({
             "type": kind::ACCEPTED, "schemaVersion": "1.0.0", "eventId": "e", "ts": "t",
             "payload": { "userA": A, "userB": B },
         });
-        bench
-            .start(crate::message::Trigger::AfterPublish, publish(names::requests_channel(B), accepted.to_string(), B));
+        bench.start(Trigger::AfterPublish, publish(&names::requests_channel(B), &accepted.to_string(), B));
         // So many steps later the count is read and not yet written.
-        bench.start(crate::message::Trigger::AfterPresence, publish(shard, event, A));
+        bench.start(Trigger::AfterPresence, publish(&shard, &event, A));
         bench.run();
         bench.sweep(20);
         assert_eq!(bench.friends(A, B), Some(true), "{variant:?}");

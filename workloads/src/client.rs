@@ -1,0 +1,106 @@
+//! What every client does, whoever its user is: how long it waits, when it tries again, what it makes of its edge's word,
+//! and how long its last mile takes.
+
+use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, SECOND};
+use headcount_sim::Sampler;
+use headcount_sim::link::{cellular_latency, wifi_latency};
+
+/// Calls are given up after this long: the platform's clients wait 10 to 15 s (platform.md 2.4).
+pub const CALL_PATIENCE: Nanos = 10 * SECOND;
+/// A message lost on the last mile is sent again by TCP after this long.
+pub const RETRANSMIT: Nanos = 200 * MS;
+/// The first wait before a reconnect is up to this long; it doubles up to [`BACKOFF_MAX`].
+const BACKOFF_FIRST: Nanos = SECOND;
+const BACKOFF_MAX: Nanos = 8 * SECOND;
+
+/// In a client's byte: the bits that say which edge it is connected to; all of them set: none.
+pub const AWAY: u8 = 0x7f;
+/// In a client's byte: the bit that says wifi, not cellular.
+pub const WIFI: u8 = 0x80;
+/// Equally likely latencies of a last mile: as many as a latency sampler has cells.
+pub const LEGS: usize = 4_096;
+
+/// How long to wait before trying again after so many failures: up to twice as long after each, and anywhere in it, so
+/// that those who lost their connection together do not come back together.
+pub fn backoff(failures: u8, bits: u64) -> Nanos {
+    50 * MS + bits % (BACKOFF_FIRST << failures.min(3)).min(BACKOFF_MAX)
+}
+
+/// One way over a last mile. 1 message in 1,024 is lost on the air and sent again: those whose low bits, which hardly move
+/// the sample, are all 0.
+pub fn last_mile(sampler: &Sampler, bits: u64) -> Nanos {
+    sampler.sample(bits) + if bits.trailing_zeros() >= 10 { RETRANSMIT } else { 0 }
+}
+
+/// The last miles of both kinds.
+pub struct LastMiles {
+    wifi: Sampler,
+    cellular: Sampler,
+}
+
+impl LastMiles {
+    /// As the presets have them.
+    pub fn new() -> Self {
+        Self { wifi: wifi_latency(), cellular: cellular_latency() }
+    }
+
+    /// One way over wifi or a cellular network.
+    pub fn draw(&self, wifi: bool, bits: u64) -> Nanos {
+        last_mile(if wifi { &self.wifi } else { &self.cellular }, bits)
+    }
+}
+
+/// What clients know of an edge by its keepalives.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EdgeLife {
+    pub epoch: Option<u64>,
+    heard: Nanos,
+}
+
+impl EdgeLife {
+    /// The edge says that it lives; whether the connections to it are lost: it has a new epoch, or was silent for too long.
+    pub fn hear(&mut self, now: Nanos, epoch: u64) -> bool {
+        let lost = self.epoch.is_some_and(|known| known != epoch) || self.is_silent(now);
+        self.epoch = Some(epoch);
+        self.heard = now;
+        lost
+    }
+
+    /// Whether it has been silent for too long.
+    pub fn is_silent(&self, now: Nanos) -> bool {
+        now > self.heard + KEEPALIVE_PATIENCE
+    }
+}
+
+/// The entry of the second of `at`, made if it is not there yet.
+pub fn second<T: Clone + Default>(seconds: &mut Vec<T>, at: Nanos) -> &mut T {
+    let second = (at / SECOND) as usize;
+    if second >= seconds.len() {
+        seconds.resize(second + 1, T::default());
+    }
+    &mut seconds[second]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backoff_doubles_to_eight_seconds() {
+        // The most of each: 50 ms and just under 1, 2, 4, 8, 8 s.
+        let most = |failures| (0..9_999).map(|n| backoff(failures, n * 1_000_003)).max().unwrap();
+        for (failures, seconds) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 8), (u8::MAX, 8)] {
+            assert!((seconds * 990 * MS..seconds * SECOND + 50 * MS).contains(&most(failures)), "{failures}");
+            assert_eq!(backoff(failures, 0), 50 * MS);
+        }
+    }
+
+    #[test]
+    fn an_edge_is_lost_when_it_starts_anew_or_is_silent() {
+        let mut edge = EdgeLife::default();
+        assert!(!edge.hear(SECOND, 1) && !edge.hear(SECOND + KEEPALIVE_PATIENCE, 1));
+        assert!(edge.hear(2 * SECOND + KEEPALIVE_PATIENCE, 2), "a new epoch");
+        let late = 3 * SECOND + 2 * KEEPALIVE_PATIENCE;
+        assert!(edge.is_silent(late) && edge.hear(late, 2) && !edge.is_silent(late));
+    }
+}
