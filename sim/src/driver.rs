@@ -1,4 +1,4 @@
-//! The loop that moves time: one window at a time, on a madsim runtime, on a thread of its own.
+//! The loop that moves time: one stretch at a time, on a madsim runtime, on a thread of its own.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -23,10 +23,6 @@ const SLOT_SHIFT_MAX: u32 = 22;
 /// When a node halts the world, it ends at the next multiple of this (about 4.2 ms): the widest slot there can be.
 pub const HALT_GRAIN: Nanos = 1 << SLOT_SHIFT_MAX;
 
-/// madsim's clock, which no node reads, is at most this and a window (about 34 and up to 4.2 ms) behind the world's. To move
-/// it costs as much as several messages.
-const CLOCK_GRAIN: Nanos = 1 << 25;
-
 /// Nodes run on the world's thread, some of them deeply recursive. The memory is only taken when used.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -49,24 +45,17 @@ pub(crate) enum Status {
 /// The driver's side of a world.
 pub(crate) struct Driver<M> {
     pub cluster: Shared<Cluster<M>>,
-    pub status: Vec<Status>,
     pub regions: Vec<RegionId>,
     /// The madsim nodes.
     pub madsim_ids: Vec<madsim::task::NodeId>,
     pub madsim: madsim::runtime::Handle,
     pub now: Nanos,
     pub tracing: bool,
-    pub dead_letters: u64,
     pub injector: Injector<M>,
     live: Arc<AtomicUsize>,
     trace: TraceTo,
     records: Vec<TraceRecord>,
     progress: Arc<AtomicU64>,
-    shift: u32,
-    /// When madsim's clock is next moved.
-    clock_due: Nanos,
-    /// The nodes that have something to do in this window. Empty between windows: a buffer.
-    working: Vec<usize>,
 }
 
 /// Runs a world that was checked.
@@ -88,9 +77,16 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
         .collect();
     let wire = Wire {
         wheel: Wheel::new(shift),
+        shift,
+        now: 0,
+        window_end: 0,
+        limit: 0,
+        working: Vec::new(),
+        carrier: None,
+        status: vec![Status::Up; hosts.len()],
+        dead_letters: 0,
         next_local: vec![0; hosts.len()],
         trays: hosts.iter().map(|_| Vec::new()).collect(),
-        window_end: vec![0; hosts.len()],
         wakers: vec![None; hosts.len()],
         pending: hosts.len(),
         main: None,
@@ -112,22 +108,17 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
             })
             .collect();
         let mut driver = Driver {
-            status: vec![Status::Up; names.len()],
             cluster: thread_cluster,
             regions,
             madsim_ids,
             madsim: runtime.handle().clone(),
             now: 0,
             tracing,
-            dead_letters: 0,
             injector: Injector::new(plan),
             live,
             trace,
             records: Vec::new(),
             progress: thread_progress,
-            shift,
-            clock_due: 0,
-            working: Vec::new(),
         };
         runtime.block_on(driver.drive(until))
     });
@@ -137,8 +128,8 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
             let text = (panic.downcast_ref::<&str>().copied().map(str::to_owned))
                 .or_else(|| panic.downcast_ref::<String>().cloned())
                 .unwrap_or_else(|| "a panic without a text".to_owned());
-            let at = progress.load(Ordering::Relaxed);
             let cluster = cluster.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let at = cluster.wire.now;
             let who = match cluster.living {
                 Some(node) => format!("node {} \"{}\"", node.0, cluster.hosts[node.index()].name),
                 None => "the world".to_owned(),
@@ -148,7 +139,7 @@ pub(crate) fn run<M: Payload>(builder: WorldBuilder<M>, until: Nanos) -> Finishe
     }
 }
 
-/// The one task of a madsim node: each time it is woken its host lives through one window.
+/// The one task of a madsim node: when it is woken its host lives through time, and carries the others through it.
 struct HostTask<M> {
     index: usize,
     cluster: Shared<Cluster<M>>,
@@ -175,19 +166,15 @@ impl<M: Payload> Future for HostTask<M> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let index = this.index;
-        let mut guard = lock(&this.cluster);
-        let Cluster { hosts, wire, living } = &mut *guard;
+        let cluster = &mut *lock(&this.cluster);
         if !this.at_home {
             this.at_home = true;
-            wire.wakers[index] = Some(context.waker().clone());
-            wire.done();
-        } else if wire.window_end[index] > 0 {
-            let end = std::mem::replace(&mut wire.window_end[index], 0);
-            let host = &mut hosts[index];
-            *living = Some(host.id);
-            host.live(end, wire);
-            *living = None;
-            wire.done();
+            cluster.wire.wakers[index] = Some(context.waker().clone());
+            cluster.wire.done();
+        } else if cluster.wire.carrier == Some(index) {
+            cluster.wire.carrier = None;
+            cluster.carry();
+            cluster.wire.done();
         }
         Poll::Pending
     }
@@ -199,26 +186,18 @@ impl<M: Payload> Driver<M> {
         let mut until = until;
         loop {
             let fault_at = self.injector.next_at();
-            let (start, end) = self.next_window(until.min(fault_at));
-            if fault_at <= start && fault_at < until {
+            if self.open(until.min(fault_at)) {
+                self.settle().await;
+                let halt = self.close();
+                if halt != NEVER {
+                    until = until.min((halt / HALT_GRAIN + 1) * HALT_GRAIN);
+                }
+            } else if fault_at < until {
                 self.now = fault_at.max(self.now);
                 self.inject();
                 self.settle().await;
-                continue;
-            }
-            if start >= until {
+            } else {
                 break;
-            }
-            self.open(end);
-            self.settle().await;
-            self.now = end;
-            if end >= self.clock_due {
-                self.keep_clock(end);
-            }
-            self.progress.store(end, Ordering::Relaxed);
-            let halt = self.close();
-            if halt != NEVER {
-                until = until.min((halt / HALT_GRAIN + 1) * HALT_GRAIN);
             }
         }
         let halted = lock(&self.cluster).wire.halt != NEVER;
@@ -229,59 +208,30 @@ impl<M: Payload> Driver<M> {
         self.finish(until, halted)
     }
 
-    /// The next window in which anything happens, cut at `limit`; from `limit` on if nothing does before.
-    fn next_window(&self, limit: Nanos) -> (Nanos, Nanos) {
+    /// Opens a stretch of time in which the plan does nothing, up to `limit`, and wakes the task that carries it; false if
+    /// nothing happens before `limit`.
+    fn open(&mut self, limit: Nanos) -> bool {
         let wire = &mut lock(&self.cluster).wire;
-        let local = wire.next_local.iter().copied().min().unwrap_or(NEVER);
-        let slot = wire.wheel.first().unwrap_or(NEVER).min(local >> self.shift);
-        if slot > limit >> self.shift {
-            return (limit, limit);
+        wire.now = self.now;
+        wire.limit = limit;
+        if !wire.open_next() {
+            return false;
         }
-        let start = (slot << self.shift).max(self.now);
-        if start >= limit {
-            return (limit, limit);
-        }
-        wire.wheel.advance(slot);
-        (start, ((slot + 1) << self.shift).min(limit))
+        let carrier = *wire.working.first().expect("a window opens for somebody");
+        wire.carrier = Some(carrier);
+        wire.pending = 1;
+        wire.wakers[carrier].as_ref().expect("a node that is up has a task").wake_by_ref();
+        true
     }
 
-    /// Gives each node what is due before `end` and wakes those that have something to do.
-    fn open(&mut self, end: Nanos) {
-        let wire = &mut lock(&self.cluster).wire;
-        let mut due = wire.wheel.take(end);
-        for packet in due.drain(..) {
-            let to = packet.to.index();
-            match self.status[to] {
-                Status::Up => {
-                    if wire.window_end[to] == 0 {
-                        wire.window_end[to] = end;
-                        self.working.push(to);
-                    }
-                    wire.trays[to].push(packet);
-                }
-                // What waits here is older than what comes once it is up again, and it sorts its mail.
-                Status::Paused => wire.trays[to].push(packet),
-                Status::Down => self.dead_letters += 1,
-            }
-        }
-        wire.wheel.recycle(due);
-        for (index, local) in wire.next_local.iter().enumerate() {
-            if *local < end && wire.window_end[index] == 0 {
-                wire.window_end[index] = end;
-                self.working.push(index);
-            }
-        }
-        wire.pending = self.working.len();
-        for index in self.working.drain(..) {
-            wire.wakers[index].as_ref().expect("a node that is up has a task").wake_by_ref();
-        }
-    }
-
-    /// After a window: writes its trace, in an order that does not tell who ran first; says when a node halted.
+    /// After a stretch: writes its trace, in an order that does not tell who ran first; says when a node halted.
     fn close(&mut self) -> Nanos {
         let mut guard = lock(&self.cluster);
-        let (halt, mut records) = (guard.wire.halt, std::mem::take(&mut guard.wire.trace));
+        let (now, halt, mut records) = (guard.wire.now, guard.wire.halt, std::mem::take(&mut guard.wire.trace));
         drop(guard);
+        self.now = now;
+        self.keep_clock(now);
+        self.progress.store(now, Ordering::Relaxed);
         // Stable: what one node did at one instant stays in its order.
         records.sort_by_key(|record| (record.at, record.node));
         for record in records {
@@ -312,7 +262,6 @@ impl<M: Payload> Driver<M> {
         if !behind.is_zero() {
             shown.advance(behind);
         }
-        self.clock_due = now + CLOCK_GRAIN;
     }
 
     /// Ends the tasks, for a task that never ends is never freed.
@@ -335,9 +284,9 @@ impl<M: Payload> Driver<M> {
 
     fn finish(&mut self, until: Nanos, halted: bool) -> Finished<M> {
         let faults = self.injector.close(until);
-        let mut network = NetworkCounters { dead_letters: self.dead_letters, ..NetworkCounters::default() };
         let (mut digest, mut messages) = (self.injector.digest, 0);
-        let hosts = &mut lock(&self.cluster).hosts;
+        let Cluster { hosts, wire, .. } = &mut *lock(&self.cluster);
+        let mut network = NetworkCounters { dead_letters: wire.dead_letters, ..NetworkCounters::default() };
         let mut nodes = Vec::with_capacity(hosts.len());
         let mut stations = Vec::new();
         for host in hosts {
@@ -363,9 +312,9 @@ impl<M: Payload> Driver<M> {
     /// The process of a node comes up (again) at `now`, in the window that starts there.
     pub(crate) fn boot(&mut self, node: NodeId) {
         let index = node.index();
-        self.status[index] = Status::Up;
         let mut guard = lock(&self.cluster);
         let Cluster { hosts, wire, .. } = &mut *guard;
+        wire.status[index] = Status::Up;
         hosts[index].boot = Boot::Again;
         hosts[index].not_before = self.now;
         wire.next_local[index] = self.now;

@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use crate::clock::Clock;
 use crate::contract::{Input, NEVER, Nanos, NodeId, Outbox, Payload, Process};
+use crate::driver::Status;
 use crate::network::{Links, Packet, Topology};
 use crate::partition::Rules;
 use crate::station::Station;
@@ -34,26 +35,39 @@ pub(crate) struct Cluster<M> {
 /// What all nodes share.
 pub(crate) struct Wire<M> {
     pub wheel: Wheel<M>,
+    /// A window is at most `2^shift` ns wide.
+    pub shift: u32,
+    /// The start of the window that is being lived through; between windows, the end of the last one.
+    pub now: Nanos,
+    pub window_end: Nanos,
+    /// Up to when windows may be opened: the plan's next fault, or the end of the world.
+    pub limit: Nanos,
+    /// The nodes that have something to do in this window. Empty between windows: a buffer.
+    pub working: Vec<usize>,
+    /// Whose task has been woken to carry a stretch of time.
+    pub carrier: Option<usize>,
+    /// By node: what the plan has made of it.
+    pub status: Vec<Status>,
+    /// Messages that came to nodes that were down.
+    pub dead_letters: u64,
     /// When each node next has something to do by itself; [`NEVER`] while it is down or paused.
     pub next_local: Vec<Nanos>,
     /// By node: what has come to it and what it has not yet taken. Side by side and not in the hosts, for the driver hands
     /// out a window's mail node by node.
     pub trays: Vec<Vec<Packet<M>>>,
-    /// By node: the end of the window it is to live through; 0 if there is nothing to do.
-    pub window_end: Vec<Nanos>,
     /// By node: its madsim task, while there is one.
     pub wakers: Vec<Option<Waker>>,
-    /// Hosts that have not yet come through the window.
+    /// Tasks that have been started or woken and have not yet done what for.
     pub pending: usize,
     pub main: Option<Waker>,
     /// The first time a node asked to end the world.
     pub halt: Nanos,
-    /// This window's records, in the order the hosts ran.
+    /// This stretch's records, in the order the hosts ran.
     pub trace: Vec<TraceRecord>,
 }
 
 impl<M> Wire<M> {
-    /// One host has come through.
+    /// One task has done what it was woken for.
     pub fn done(&mut self) {
         self.pending -= 1;
         if self.pending == 0

@@ -168,12 +168,12 @@ impl<M: Payload> Driver<M> {
         let over = |hold: Option<&Hold>| hold.is_some_and(|hold| hold.until <= now);
         match end {
             End::Restart(node) => {
-                if self.status[node.index()] == Status::Down && over(self.injector.holds.get(&node)) {
+                if self.status(node) == Status::Down && over(self.injector.holds.get(&node)) {
                     self.restart(node);
                 }
             }
             End::Resume(node) => {
-                if self.status[node.index()] == Status::Paused && over(self.injector.holds.get(&node)) {
+                if self.status(node) == Status::Paused && over(self.injector.holds.get(&node)) {
                     self.resume(node);
                 }
             }
@@ -193,9 +193,9 @@ impl<M: Payload> Driver<M> {
 
     fn heal_all(&mut self) {
         // Nodes first, so that those that were down hear their tells end.
-        for index in 0..self.status.len() {
+        for index in 0..self.regions.len() {
             let node = NodeId(index as u32);
-            match self.status[index] {
+            match self.status(node) {
                 Status::Up => {}
                 Status::Paused => self.resume(node),
                 Status::Down => self.restart(node),
@@ -213,17 +213,17 @@ impl<M: Payload> Driver<M> {
     fn crash(&mut self, node: NodeId, down: Nanos, window: usize) {
         let (now, index) = (self.now, node.index());
         let until = now.saturating_add(down);
-        if self.status[index] != Status::Down {
+        if self.status(node) != Status::Down {
             self.injector.release(node, now);
-            self.status[index] = Status::Down;
             let mut guard = lock(&self.cluster);
             let Cluster { hosts, wire, .. } = &mut *guard;
+            wire.status[index] = Status::Down;
             wire.next_local[index] = NEVER;
             if wire.wakers[index].take().is_none() {
                 // It was restarted at this very instant, and nobody need wait for its task any more.
                 wire.pending -= 1;
             }
-            self.dead_letters += wire.trays[index].len() as u64;
+            wire.dead_letters += wire.trays[index].len() as u64;
             wire.trays[index].clear();
             hosts[index].crash(now);
             drop(guard);
@@ -243,14 +243,14 @@ impl<M: Payload> Driver<M> {
 
     fn pause(&mut self, node: NodeId, for_: Nanos, kind: &'static str, what: String) {
         let (now, index) = (self.now, node.index());
-        if self.status[index] == Status::Down {
+        if self.status(node) == Status::Down {
             return;
         }
         let window = self.injector.open(kind, what, now);
         let until = now.saturating_add(for_);
-        if self.status[index] == Status::Up {
-            self.status[index] = Status::Paused;
+        if self.status(node) == Status::Up {
             let mut guard = lock(&self.cluster);
+            guard.wire.status[index] = Status::Paused;
             guard.wire.next_local[index] = NEVER;
             let at_home = guard.wire.wakers[index].is_some();
             drop(guard);
@@ -269,9 +269,9 @@ impl<M: Payload> Driver<M> {
         let (now, index) = (self.now, node.index());
         self.log(format!("resume node {}", node.0));
         self.injector.release(node, now);
-        self.status[index] = Status::Up;
         self.madsim.resume(self.madsim_ids[index]);
         let mut guard = lock(&self.cluster);
+        guard.wire.status[index] = Status::Up;
         guard.hosts[index].not_before = now;
         // It looks through what waited, in the window that starts now.
         guard.wire.next_local[index] = now;
@@ -301,27 +301,30 @@ impl<M: Payload> Driver<M> {
             // It was right and stays right.
             return;
         }
-        let up = self.status[index] != Status::Down;
         let mut guard = lock(&self.cluster);
         let Cluster { hosts, wire, .. } = &mut *guard;
         let host = &mut hosts[index];
-        host.set_clock(self.now, offset_ns, drift_ppm, up);
-        if self.status[index] == Status::Up {
+        host.set_clock(self.now, offset_ns, drift_ppm, wire.status[index] != Status::Down);
+        if wire.status[index] == Status::Up {
             wire.next_local[index] = host.next_own().min(wire.next_local[index]);
         }
     }
 
     fn tell(&mut self, node: NodeId, body: M) {
         let index = node.index();
-        if self.status[index] == Status::Down {
-            self.dead_letters += 1;
+        let Cluster { hosts, wire, .. } = &mut *lock(&self.cluster);
+        if wire.status[index] == Status::Down {
+            wire.dead_letters += 1;
             return;
         }
-        let mut guard = lock(&self.cluster);
-        guard.hosts[index].told.push((self.now, body));
-        if self.status[index] == Status::Up {
-            guard.wire.next_local[index] = self.now;
+        hosts[index].told.push((self.now, body));
+        if wire.status[index] == Status::Up {
+            wire.next_local[index] = self.now;
         }
+    }
+
+    fn status(&self, node: NodeId) -> Status {
+        lock(&self.cluster).wire.status[node.index()]
     }
 
     fn nodes_of(&self, region: RegionId) -> impl Iterator<Item = NodeId> + '_ {

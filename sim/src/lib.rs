@@ -5,8 +5,8 @@
 //! # A map of the code
 //! - [`contract`]: what a node is: [`Process`], [`Input`], [`Outbox`], [`Payload`].
 //! - [`world`]: [`WorldBuilder`] puts a world together and runs it; [`Finished`] is what is left.
-//! - `driver`: the loop that moves time, one window at a time, on a madsim runtime; `host`: one node living through one
-//!   window; `injector`: the plan's faults, begun and ended.
+//! - `driver`: the loop that moves time, on a madsim runtime; `stretch`: window after window between two faults; `host`: one
+//!   node living through one window; `injector`: the plan's faults, begun and ended.
 //! - `wheel`: what is under way, by due time. `network`: which link, and what becomes of a message on it.
 //! - [`link`]: what a path is like, with presets. [`partition`]: rules that cut paths or make them worse.
 //! - [`station`]: servers, queue, rate limit. [`clock`]: clocks that are wrong.
@@ -21,7 +21,8 @@
 //! ran first. A slot is cut where a fault begins or ends.
 //!
 //! madsim hosts the nodes: each is a madsim node with one task, killed and restarted by the plan, under madsim's guards
-//! against real time, threads and entropy. Its timers, its network and its random numbers are not used: its sleep has a
+//! against real time, threads and entropy. Between two faults the tasks take turns: the one that is woken carries all nodes
+//! that are up through the next windows, for to wake each for each of them costs as much as the messages. Its timers, its network and its random numbers are not used: its sleep has a
 //! floor of 1 ms, and its links know only loss and a range.
 
 #[cfg(not(madsim))]
@@ -54,6 +55,8 @@ pub mod partition;
 pub mod station;
 #[cfg(madsim)]
 pub mod stream;
+#[cfg(madsim)]
+mod stretch;
 #[cfg(madsim)]
 pub mod swarm;
 #[cfg(madsim)]
