@@ -299,7 +299,7 @@ impl NodeBuilder<'_> {
                 Box::new(self.grants()),
                 AuthOptions { ttl_minutes: None, ..AuthOptions::of(seed) },
             )),
-            NodeKind::Audit => Box::new(AuditDb::new(seed)),
+            NodeKind::Audit => Box::new(AuditDb::new(Verifier::new(self.secret), seed)),
             NodeKind::History => Box::new(History::new(Retention::voting(), seed)),
             NodeKind::Scheduler => Box::new(Scheduler::new(SchedulerConfig {
                 jobs: self.jobs(),

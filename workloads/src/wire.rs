@@ -98,7 +98,10 @@ impl Wire {
                 _ => (36, *tag, 0, ""),
             },
             Msg::ObjectsAnswer { tag, result } => (37, *tag, u64::from(result.is_ok()), ""),
-            Msg::Http { tag, request } => (38, *tag, 0, &request.body),
+            Msg::Http { tag, request } => {
+                let signature = request.token.as_ref().map_or(0, |token| token.signature);
+                (38, *tag, signature, &request.body)
+            }
             Msg::HttpAnswer { tag, status, body } => (39, *tag, u64::from(*status), body),
             Msg::HistoryAppend(envelope) => (40, envelope.timetoken.0, 0, &envelope.channel),
             Msg::HistoryFetch { tag, channel, .. } => (41, *tag, 0, channel),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use criterion::Criterion;
+use headcount_engine::access::Verifier;
 use headcount_engine::appcontext::AppContext;
 use headcount_engine::contract::{Nanos, Node, NodeId, Outbox, SECOND};
 use headcount_engine::functions::{Worker, WorkerConfig};
@@ -22,7 +23,7 @@ use super::{
 
 /// Calls the audit database; it must go well.
 fn http(audit: &mut AuditDb, path: &str, body: String) {
-    let request = Box::new(HttpRequest { method: "POST", path: path.into(), body: body.into() });
+    let request = Box::new(HttpRequest { method: "POST", path: path.into(), body: body.into(), token: None });
     let mut good = false;
     step(audit, 0, said(WORKER, Msg::Http { tag: 0, request }), &mut Outbox::default(), |send| {
         good = matches!(send.msg, Msg::HttpAnswer { status: 200, .. });
@@ -61,7 +62,7 @@ impl Bench {
             op_timeout: 2 * SECOND,
             seed: 7,
         });
-        let mut audit = AuditDb::new(3);
+        let mut audit = AuditDb::new(Verifier::new(3), 3);
         for (to, spec) in [(Status::Created, Some(session())), (Status::Open, None)] {
             let lifecycle = Lifecycle { session_id: SESSION.into(), to, host_id: HOST.into(), spec };
             http(&mut audit, api::LIFECYCLE, to_json(&lifecycle));

@@ -348,7 +348,7 @@ impl Context {
         path: impl Into<Arc<str>>,
         body: impl Into<Arc<str>>,
     ) -> Result<HttpResponse, OpError> {
-        let request = HttpRequest { method, path: path.into(), body: body.into() };
+        let request = HttpRequest { method, path: path.into(), body: body.into(), token: None };
         match self.call(OpRequest::Http(Box::new(request))).await? {
             OpAnswer::Http(response) => Ok(response),
             _ => Err(OpError::Timeout),
@@ -362,7 +362,8 @@ impl Context {
         path: impl Into<Arc<str>>,
         body: impl Into<Arc<str>>,
     ) -> Result<(), OpError> {
-        let request = OpRequest::Http(Box::new(HttpRequest { method, path: path.into(), body: body.into() }));
+        let request =
+            OpRequest::Http(Box::new(HttpRequest { method, path: path.into(), body: body.into(), token: None }));
         self.lock().begin(request).map(|_| ())
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Channel, UserId};
+use crate::access::Token;
 use crate::contract::Nanos;
 
 /// The KV module's calls (`kvstore-module.md`). TTLs are in **minutes**.
@@ -143,10 +144,13 @@ pub struct Object {
     pub updated: Nanos,
 }
 
-/// A call over `xhr`.
+/// A call of an outside HTTP service: over `xhr`, or a client's own.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
     pub method: &'static str,
     pub path: Arc<str>,
     pub body: Arc<str>,
+    /// `Authorization: Bearer`, where the caller has a token; Functions reach the customer's services by the network's
+    /// own rules and send none.
+    pub token: Option<Arc<Token>>,
 }

@@ -10,6 +10,8 @@
 //!
 //! Half a million rows have to fit: names are interned, and the indexes hold row numbers instead of keys.
 
+mod search;
+
 use std::sync::Arc;
 
 use super::api::{CastVote, Snapshot};
@@ -153,6 +155,8 @@ pub struct Ledger {
     decisions: Chunks<Decided>,
     sessions: Vec<Session>,
     names: Vec<Arc<str>>,
+    /// Rows that came by `INSERT`: no decision names their requests.
+    inserted: Vec<u32>,
     by_request: Index,
     by_user: Index,
 }
@@ -296,7 +300,9 @@ impl Ledger {
         if self.current(session, &vote.user_id).next().is_some() {
             return Err(Refused::Unique);
         }
-        Ok(self.append(now, vote, (&*vote.request_id).into(), Some(vote_id.into())))
+        let row = self.append(now, vote, (&*vote.request_id).into(), Some(vote_id.into()));
+        self.inserted.push(row);
+        Ok(row)
     }
 
     /// Creates a session. Again with the same session: nothing changes.

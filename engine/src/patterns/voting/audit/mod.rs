@@ -3,6 +3,7 @@
 
 pub mod api;
 mod ledger;
+mod rights;
 
 use std::any::Any;
 use std::net::Ipv4Addr;
@@ -10,8 +11,10 @@ use std::sync::Arc;
 
 use self::api::{CastVote, Decision, InsertRow, Lifecycle, Query, Row};
 pub use self::ledger::{Answer, ClientTime, Decided, Ledger, Refused, Session, VoteRow, base36};
+use crate::access::Verifier;
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::dice::{Fate, Mischief};
+use crate::error::ApiError;
 use crate::message::{HttpRequest, Misbehaviour, Msg};
 use crate::patterns::voting::message::to_json;
 use crate::patterns::voting::session::Status;
@@ -30,6 +33,8 @@ pub struct AuditDb {
     ledger: Ledger,
     /// Durable: the latest time it has written. A clock that was set back does not bring back the past.
     latest: Nanos,
+    /// Knows genuine tokens: who asks for rows shows one.
+    verifier: Verifier,
     mischief: Mischief,
     counts: AuditCounts,
 }
@@ -45,15 +50,19 @@ pub struct AuditCounts {
     pub unique_violations: u64,
     pub lifecycle: u64,
     pub snapshots: u64,
+    /// Queries answered with rows.
     pub queries: u64,
+    /// Queries of those who may not ask, answered 403.
+    pub queries_refused: u64,
     pub errors: u64,
     pub overloaded: u64,
 }
 
 impl AuditDb {
-    /// An empty database; `seed` throws the dice of its misbehaviour.
-    pub fn new(seed: u64) -> Self {
-        Self { ledger: Ledger::default(), latest: 0, mischief: Mischief::new(seed), counts: AuditCounts::default() }
+    /// An empty database that takes the tokens `verifier` knows; `seed` throws the dice of its misbehaviour.
+    pub fn new(verifier: Verifier, seed: u64) -> Self {
+        let (ledger, counts) = (Ledger::default(), AuditCounts::default());
+        Self { ledger, latest: 0, verifier, mischief: Mischief::new(seed), counts }
     }
 
     /// What is durably stored.
@@ -102,12 +111,12 @@ impl AuditDb {
                 self.counts.snapshots += 1;
                 (200, to_json(&self.ledger.next_snapshots(now, SETTLE)).into())
             }
-            api::QUERY => match serde_json::from_str(&request.body) {
-                Ok(query) => {
-                    self.counts.queries += 1;
-                    (200, to_json(&self.query(&query)).into())
-                }
-                Err(_) => bad(),
+            api::QUERY => match rights::audited_session(&self.verifier, request.token.as_deref(), now) {
+                Ok(session) => match serde_json::from_str(&request.body) {
+                    Ok(query) => self.query(session, &query),
+                    Err(_) => bad(),
+                },
+                Err(refusal) => self.refuse(refusal),
             },
             _ => (404, "{\"error\":\"not_found\"}".into()),
         }
@@ -168,19 +177,24 @@ impl AuditDb {
         }
     }
 
-    /// Rows of the log, oldest first, at most [`QUERY_ROWS_MAX`].
-    pub fn query(&self, query: &Query) -> Vec<Row> {
-        let matches = |row: &VoteRow| match query {
-            Query::Session(id) => **self.ledger.name(row.session) == **id,
-            Query::User(id) => *row.user_id == **id,
-            Query::Request(id) => *row.request_id == **id,
-            Query::Range { from, to } => (*from..*to).contains(&row.server_ts),
-        };
-        let found = self.ledger.log().iter().enumerate().filter(|(_, row)| matches(row));
-        found.take(QUERY_ROWS_MAX).map(|(number, row)| self.row(number as u32, row)).collect()
+    /// Rows of the log of the session that the asker audits, oldest first, at most [`QUERY_ROWS_MAX`].
+    fn query(&mut self, session: &str, query: &Query) -> (u16, Arc<str>) {
+        if matches!(query, Query::Session(id) if id != session) {
+            return self.refuse(rights::no_auditor_here());
+        }
+        self.counts.queries += 1;
+        let found = self.ledger.search(session, query, QUERY_ROWS_MAX);
+        let rows: Vec<Row> = found.into_iter().map(|number| self.row(number)).collect();
+        (200, to_json(&rows).into())
     }
 
-    fn row(&self, number: u32, row: &VoteRow) -> Row {
+    fn refuse(&mut self, refusal: ApiError) -> (u16, Arc<str>) {
+        self.counts.queries_refused += 1;
+        (refusal.status, refusal.body)
+    }
+
+    fn row(&self, number: u32) -> Row {
+        let row = &self.ledger.log()[number as usize];
         Row {
             id: format!("00000000-0000-4000-8000-{number:012x}"),
             vote_id: self.ledger.vote_id(number),

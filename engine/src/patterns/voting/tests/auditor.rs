@@ -1,28 +1,44 @@
 //! The auditor's work (voting.md 8.1, 3.1, 11.4; NFR-5): every counted vote can be found by session, user, request and
 //! time, with its full provenance. And what an auditor's token does not open.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
-use super::bench::{BOTH, Bench, CONTROL_CHANNEL, SESSION, SUBMIT_CHANNEL, plain};
-use crate::access::{Permissions, Role};
-use crate::contract::{Input, MS, Node, NodeId, Outbox};
+use super::bench::{BOTH, Bench, CONTROL_CHANNEL, SECRET, SESSION, SUBMIT_CHANNEL, plain};
+use crate::access::{Permissions, Role, Token, Verifier};
+use crate::auth::GrantRules;
+use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox};
 use crate::message::{HttpRequest, Msg};
 use crate::patterns::voting::audit::api::{self, Query, Row};
 use crate::patterns::voting::audit::{AuditDb, QUERY_ROWS_MAX};
+use crate::patterns::voting::grants::VotingGrants;
 use crate::patterns::voting::message::{request_id, to_json};
 use crate::patterns::voting::session::{SessionConfig, Status};
 use crate::patterns::voting::{USER_AGENT, Variant};
 use crate::timetoken::{iso8601, parse_iso8601};
 
-/// What the database answers to this text, asked over HTTP: status and body.
-fn asked(audit: &mut AuditDb, path: &str, body: &str) -> (u16, String) {
+/// What the database answers to this text and token, asked over HTTP at `now`: status and body.
+fn asked_with(token: Option<Arc<Token>>, now: Nanos, audit: &mut AuditDb, path: &str, body: &str) -> (u16, String) {
     let mut out = Outbox::new(false);
-    let request = HttpRequest { method: "POST", path: path.into(), body: body.into() };
+    let request = HttpRequest { method: "POST", path: path.into(), body: body.into(), token };
     let msg = Msg::Http { tag: 8, request: Box::new(request) };
-    audit.handle(1, Input::Message { from: NodeId(77), msg }, &mut out);
+    audit.handle(now, Input::Message { from: NodeId(77), msg }, &mut out);
     let send = out.drain_sends().next().expect("every call is answered");
     let Msg::HttpAnswer { tag: 8, status, body } = send.msg else { panic!("{:?}", send.msg) };
     (status, body.to_string())
+}
+
+/// A token of `auditor_1`, granted when the world began, for an hour.
+fn auditors_token(session: &str, secret: u64) -> Arc<Token> {
+    let rules = VotingGrants::new(session, &[1], 60, true).auditor("auditor_1");
+    let grant = rules.grant(&"auditor_1".into(), Role::Auditor, &session.into()).expect("an auditor");
+    Arc::new(Verifier::new(secret).sign(grant, 0))
+}
+
+/// The same of the bench's database, asked by an auditor.
+fn asked(audit: &mut AuditDb, path: &str, body: &str) -> (u16, String) {
+    asked_with(Some(auditors_token(SESSION, SECRET)), 1, audit, path, body)
 }
 
 fn rows(audit: &mut AuditDb, query: &Query) -> Vec<Row> {
@@ -75,18 +91,14 @@ fn the_log_is_found_by_session_by_user_and_by_request_and_by_nothing_else() {
         assert_eq!(users(&session), ["user_1", "user_2", "user_3"], "{variant:?}: in the order of acceptance");
         assert_eq!(users(&rows(audit, &Query::User("user_2".into()))), ["user_2"]);
         assert_eq!(users(&rows(audit, &Query::Request("req_user_3_abc123_7".into()))), ["user_3"]);
-        let others = [
-            Query::Session("abc".into()),
-            Query::User("user_".into()),
-            Query::User("".into()),
-            Query::Request("req_user_3_abc123_8".into()),
-        ];
+        let others =
+            [Query::User("user_".into()), Query::User("".into()), Query::Request("req_user_3_abc123_8".into())];
         for other in others {
             assert_eq!(rows(audit, &other), [], "{other:?}");
         }
         let ids: std::collections::BTreeSet<_> = session.iter().map(|row| &row.id).collect();
         assert_eq!(ids.len(), 3, "primary keys");
-        assert_eq!(audit.counts().queries, 3 + 4);
+        assert_eq!(audit.counts().queries, 3 + 3);
     }
 }
 
@@ -188,15 +200,54 @@ fn a_query_returns_at_most_1000_rows_and_a_range_has_the_rest() {
 
 #[test]
 fn a_query_that_is_none_is_a_bad_request() {
-    let mut audit = AuditDb::new(1);
+    let mut audit = AuditDb::new(Verifier::new(SECRET), 1);
     let not_queries =
         ["", "null", "{}", r#"{"everything":true}"#, r#"{"range":{"from":-1,"to":5}}"#, r#"{"session":7}"#];
     for text in not_queries {
         assert_eq!(asked(&mut audit, api::QUERY, text).0, 400, "{text:?}");
     }
     assert_eq!(audit.counts().queries, 0);
-    assert_eq!(asked(&mut audit, api::QUERY, &json!({ "session": "nobody's" }).to_string()), (200, "[]".to_owned()));
+    assert_eq!(asked(&mut audit, api::QUERY, &json!({ "user": "nobody" }).to_string()), (200, "[]".to_owned()));
     assert_eq!(asked(&mut audit, "/audit/delete", "{}").0, 404, "append-only: there is no such call");
+}
+
+/// voting.md 8.1: "Read audit logs, verify votes" is the auditor's alone. Nobody without a token, in another role, of
+/// another session, past the hour or of a forger's making gets a row; each reads the platform's own 403.
+#[test]
+fn only_a_genuine_auditor_of_the_session_in_time_gets_rows() {
+    let mut bench = three_votes(Variant::Hardened);
+    let query = to_json(&Query::User("user_1".into()));
+    let participant = bench.token("user_1", Role::Participant);
+    let host = bench.token(super::bench::HOST, Role::Host);
+    // A participant who writes `auditor` into its token cannot sign it.
+    let mut promoted = (*participant).clone();
+    promoted.grant.role = Role::Auditor;
+    let good = auditors_token(SESSION, SECRET);
+    let hour = good.expires();
+    let askers = [
+        (None, 1, "Forbidden"),
+        (Some(participant), 1, "Forbidden"),
+        (Some(host), 1, "Forbidden"),
+        (Some(promoted.into()), 1, "Invalid token"),
+        (Some(auditors_token(SESSION, SECRET + 1)), 1, "Invalid token"),
+        (Some(good.clone()), hour, "Token is expired."),
+    ];
+    for (token, now, message) in askers {
+        // A database of its own for each: its time never goes back.
+        let mut audit = AuditDb::new(Verifier::new(SECRET), 1);
+        let (status, body) = asked_with(token, now, &mut audit, api::QUERY, &query);
+        let said: serde_json::Value = serde_json::from_str(&body).expect("a refusal is JSON");
+        assert_eq!((status, &said["message"], &said["service"]), (403, &json!(message), &json!("Access Manager")));
+        assert_eq!((audit.counts().queries, audit.counts().queries_refused), (0, 1));
+    }
+    // The auditor of another session does not see this one, by whatever it asks; nor can it name it.
+    let stranger = auditors_token("other", SECRET);
+    let (status, body) = asked_with(Some(stranger.clone()), 1, &mut bench.audit, api::QUERY, &query);
+    assert_eq!((status, &*body), (200, "[]"));
+    let whole = to_json(&Query::Session(SESSION.into()));
+    assert_eq!(asked_with(Some(stranger), 1, &mut bench.audit, api::QUERY, &whole).0, 403);
+    // A moment before the hour is over.
+    assert_eq!(asked_with(Some(good), hour - 1, &mut bench.audit, api::QUERY, &query).0, 200);
 }
 
 /// An auditor reads what all may read and writes nothing: verification is not taking part.

@@ -24,6 +24,8 @@ pub const SESSION: &str = "abc123";
 pub const HOST: &str = "host_user_123";
 pub const SUBMIT_CHANNEL: &str = "vote-submit.abc123";
 pub const CONTROL_CHANNEL: &str = "vote-control.abc123";
+/// The keyset's.
+pub const SECRET: u64 = 42;
 pub const BOTH: [Variant; 2] = [Variant::Documented, Variant::Hardened];
 
 const BROKER: NodeId = NodeId(0);
@@ -130,7 +132,7 @@ impl Bench {
             worker,
             kv: KvReplica::new(KV, &[], KvOptions::of(limits, 1)),
             objects: AppContext::new(2),
-            audit: AuditDb::new(3),
+            audit: AuditDb::new(Verifier::new(SECRET), 3),
             published: Vec::new(),
             notes: Vec::new(),
             // The last ones are entitled so that tests can see what even such tokens do not open.
@@ -140,7 +142,7 @@ impl Bench {
                 .host("other_host")
                 .host("user_456")
                 .auditor("user_456"),
-            verifier: Verifier::new(42),
+            verifier: Verifier::new(SECRET),
             answers: Vec::new(),
             queue: VecDeque::new(),
             tags: 0,
