@@ -22,6 +22,7 @@ use headcount_engine::scheduler::{Job, Scheduler, SchedulerConfig};
 use headcount_sim as sim;
 use headcount_sim::{CounterHash, LinkModel, Place, Sampler, StationSpec, Stream, WorldBuilder};
 
+use crate::auditor::{AUDITOR_ID, Auditor, AuditorConfig};
 use crate::crowd::plan::{self, Plan};
 use crate::crowd::{Crowd, CrowdConfig};
 use crate::friends;
@@ -307,6 +308,7 @@ impl NodeBuilder<'_> {
                 handler_time: self.limits.handler_time(),
             })),
             NodeKind::Host => Box::new(Host::new(self.host())),
+            NodeKind::Auditor => Box::new(Auditor::new(self.auditor())),
             NodeKind::Crowd | NodeKind::People => unreachable!("users are no node of the platform"),
         }
     }
@@ -375,7 +377,25 @@ impl NodeBuilder<'_> {
         let mut shard_counts = vec![vote.shards];
         shard_counts.extend(vote.add_shards.map(|add| add.shards));
         let private = self.scenario.variant == Variant::Hardened;
-        VotingGrants::new(&vote.session_id, &shard_counts, vote.token_ttl_minutes, private).host(HOST_ID)
+        VotingGrants::new(&vote.session_id, &shard_counts, vote.token_ttl_minutes, private)
+            .host(HOST_ID)
+            .auditor(AUDITOR_ID)
+    }
+
+    /// Asks from the opening until half the time to converge after the reveal, so that its last question can be answered.
+    fn auditor(&self) -> AuditorConfig {
+        let Scenario { vote, bounds, end, .. } = self.scenario;
+        let spare = bounds.converge / 2;
+        AuditorConfig {
+            auth: self.addresses.one(NodeKind::Auth, None),
+            audit: self.addresses.one(NodeKind::Audit, None),
+            session_id: vote.session_id.clone(),
+            users: self.scenario.crowd.users,
+            from: vote.open,
+            until: (vote.reveal + spare).min(end.saturating_sub(spare)),
+            habits: self.scenario.auditor.expect("an auditor has habits"),
+            dice: CounterHash::new(&mut Stream::new(self.seed, "auditor.dice", 0)),
+        }
     }
 
     fn host(&self) -> HostConfig {

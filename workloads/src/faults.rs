@@ -153,7 +153,7 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         SwarmKind::OneWay => Kind::one_way_partition(all(), most),
         SwarmKind::Degrade => Kind::degrade(all(), most),
         SwarmKind::Clock => Kind::clock(
-            nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People | NodeKind::Host)),
+            nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People | NodeKind::Host | NodeKind::Auditor)),
             most,
             CLOCK_OFFSET_MS_MAX,
         ),

@@ -41,6 +41,14 @@ pub fn counters(seen: &Seen<'_>, counters: &mut Counters) {
     add("session.participants", u64::from(seen.scenario.crowd.users));
     add("audit.rows", seen.ledger.log().len() as u64);
     add("audit.decisions", seen.ledger.decisions().len() as u64);
+    if let Some(auditor) = seen.auditor {
+        add("auditor.answers", auditor.answers.len() as u64);
+        add("auditor.pages", auditor.answers.iter().map(|answer| u64::from(answer.pages)).sum());
+        add("auditor.rows", auditor.answers.iter().map(|answer| answer.rows.len() as u64).sum());
+        add("auditor.retries", auditor.retries);
+        add("auditor.logins", auditor.logins);
+        add("auditor.token_refusals", auditor.refused);
+    }
 }
 
 /// What the platform's nodes counted, whatever runs on them.
@@ -103,6 +111,8 @@ pub fn platform_counters(ended: &Ended) -> Counters {
         add("audit.repeated_casts", counts.repeated);
         add("audit.unique_violations", counts.unique_violations);
         add("audit.snapshots", counts.snapshots);
+        add("audit.queries", counts.queries);
+        add("audit.queries_refused", counts.queries_refused);
         add("audit.errors", counts.errors);
         add("audit.overloaded", counts.overloaded);
     }

@@ -9,6 +9,7 @@
 //! | [`crowd`] | a region's users: what they intend, do and see |
 //! | [`friends`] | people with friends: their crowd, their platform, their properties |
 //! | [`graph`] | who is whose friend |
+//! | [`auditor`] | who asks the audit log, with the right to and without |
 //! | [`cluster`] | the nodes of a run, put together |
 //! | [`faults`] | the scenario's faults and swarm as the world's fault plan |
 //! | [`wire`] | engine messages and nodes in the world |
@@ -17,6 +18,7 @@
 //! | [`outcome`] | what a run found, as plain data |
 
 pub mod arrivals;
+pub mod auditor;
 pub mod catalogue;
 mod client;
 pub mod cluster;

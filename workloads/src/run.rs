@@ -16,6 +16,7 @@ use headcount_engine::patterns::voting::shard;
 use headcount_engine::registry::Registry;
 use headcount_sim::Finished;
 
+use crate::auditor::Auditor;
 use crate::cluster::{self, Models};
 use crate::crowd::{Crowd, record};
 use crate::fault_names;
@@ -150,6 +151,8 @@ impl Ended {
         let host: &Host = self.one();
         let mut pending: Vec<String> = crowds.iter().flat_map(|crowd| crowd.pending()).collect();
         pending.extend(host.pending());
+        let auditor = self.all::<Auditor>().next().map(|(_, auditor)| auditor);
+        pending.extend(auditor.and_then(Auditor::pending));
         let audit: &AuditDb = self.one();
         let object = self.one::<AppContext>().channel(&shard::control_channel(&scenario.vote.session_id));
         let mut most_ops = [0; 5];
@@ -164,6 +167,7 @@ impl Ended {
             unreachable: crowds.iter().map(|crowd| crowd.unreachable()).collect(),
             crowds: crowds.iter().map(|crowd| crowd.record()).collect(),
             ledger: audit.ledger(),
+            auditor: auditor.map(Auditor::record),
             host: host.done(),
             object: object.and_then(|object| SessionObject::from_body(&object.body)),
             faults: &self.finished.faults,

@@ -56,8 +56,7 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
     promise: "NFR-4, NFR-5, FR-8, FR-9",
     says: "every accepted vote is in the audit log exactly once, with the same user, request and option",
     check: |seen, checks| {
-        let row = |(index, request): (usize, &Option<Request>)| request.map(|request| (request, index));
-        let rows = Index::new(seen.scenario.crowd.users, seen.row_requests().iter().enumerate().filter_map(row));
+        let rows = seen.rows_by_request();
         let mut checked = 0;
         let mut wrong = None;
         for (region, vote) in seen.votes().filter(|(_, vote)| accepted(vote)) {
@@ -66,7 +65,7 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
             let mut found = rows.get(Request { user, stamp: vote.stamp });
             let fault = match (found.next(), found.count()) {
                 (Some(index), 0) => {
-                    let row = &seen.ledger.log()[index];
+                    let row = &seen.ledger.log()[index as usize];
                     let option = seen.option_id(vote.option).unwrap_or_default();
                     let same = **seen.ledger.name(row.option) == *option;
                     if same && user_of(&row.user_id) == Some(user) {
@@ -97,7 +96,10 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
 
 /// The vote that was cast under a requestId. An impostor can hit upon the very millisecond, and so the requestId, of its
 /// victim's own vote: then that one is meant, for the request is its user's.
-fn cast_under<'v>(by_request: &Index<(usize, &'v Vote)>, request: Option<Request>) -> Option<(usize, &'v Vote)> {
+pub(super) fn cast_under<'v>(
+    by_request: &Index<(usize, &'v Vote)>,
+    request: Option<Request>,
+) -> Option<(usize, &'v Vote)> {
     let mut found = by_request.get(request?);
     let own = found.clone().find(|(_, vote)| vote.kind != VoteKind::Impostor);
     own.or_else(|| found.next())

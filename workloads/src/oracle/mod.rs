@@ -6,6 +6,7 @@
 //! scenario asks for that situation.
 
 mod agreement;
+mod audit_log;
 mod ballots;
 mod forgery;
 mod idempotency;
@@ -23,6 +24,7 @@ use headcount_engine::patterns::voting::audit::Ledger;
 use headcount_engine::patterns::voting::host::Done;
 use headcount_engine::patterns::voting::session::SessionObject;
 
+use crate::auditor;
 use crate::crowd::plan::{self, VoteKind};
 use crate::crowd::record::{Fate, Record, Vote};
 use crate::outcome::{PropertyKind, PropertyResult, Verdict};
@@ -39,6 +41,8 @@ pub struct Seen<'a> {
     pub unreachable: Vec<Vec<bool>>,
     /// The audit database's tables.
     pub ledger: &'a Ledger,
+    /// What the auditor was told, if there is one.
+    pub auditor: Option<&'a auditor::Record>,
     pub host: &'a [Done],
     /// The session's object in App Context at the end.
     pub object: Option<SessionObject>,
@@ -54,6 +58,7 @@ pub struct Seen<'a> {
 #[derive(Default)]
 pub struct Shared<'a> {
     row_requests: OnceCell<Vec<Option<Request>>>,
+    rows_by_request: OnceCell<Index<u32>>,
     by_request: OnceCell<Index<(usize, &'a Vote)>>,
 }
 
@@ -79,6 +84,8 @@ pub const CATALOGUE: &[Property] = &[
     agreement::EVERYTHING_AGREES,
     agreement::SHARDS_BY_THE_HASH,
     forgery::NOTHING_FORGED,
+    audit_log::TOLD_IS_STORED,
+    audit_log::AUDITORS_ONLY,
     latecomers::LATE_JOINERS_SEE_THE_STATE,
     liveness::EVERYBODY_IS_ANSWERED,
     liveness::THREE_CALLS,
@@ -182,12 +189,17 @@ impl<T: Copy> Index<T> {
 
     /// All things of this request.
     fn get(&self, request: Request) -> impl Iterator<Item = T> + Clone {
-        let user = request.user as usize;
-        let span = match self.starts.get(user..user + 2) {
-            Some(ends) => ends[0] as usize..ends[1] as usize,
-            None => 0..0,
-        };
-        self.things[span].iter().filter(move |(stamp, _)| *stamp == request.stamp).map(|(_, thing)| *thing)
+        let own = self.of_user(request.user).iter();
+        own.filter(move |(stamp, _)| *stamp == request.stamp).map(|(_, thing)| *thing)
+    }
+
+    /// All things of this user, each with its request's stamp.
+    fn of_user(&self, user: u32) -> &[(u64, T)] {
+        let user = user as usize;
+        match self.starts.get(user..user + 2) {
+            Some(ends) => &self.things[ends[0] as usize..ends[1] as usize],
+            None => &[],
+        }
     }
 }
 
@@ -202,13 +214,15 @@ impl<'a> Seen<'a> {
         plan::user_at(region as u32, vote.client, self.crowds.len() as u32)
     }
 
+    /// The user in whose name it was cast.
+    fn named(&self, region: usize, vote: &Vote) -> u32 {
+        let user = self.user(region, vote);
+        if vote.kind == VoteKind::Impostor { (user + 1) % self.scenario.crowd.users } else { user }
+    }
+
     /// The requestId it travelled under.
     fn request_id(&self, region: usize, vote: &Vote) -> String {
-        let user = self.user(region, vote);
-        let name = match vote.kind {
-            VoteKind::Impostor => plan::user_id((user + 1) % self.scenario.crowd.users),
-            _ => plan::user_id(user),
-        };
+        let name = plan::user_id(self.named(region, vote));
         format!("req_{name}_{}_{}", self.scenario.vote.session_id, vote.stamp)
     }
 
@@ -229,19 +243,23 @@ impl<'a> Seen<'a> {
             .get_or_init(|| self.ledger.log().iter().map(|row| self.request_of(&row.request_id)).collect())
     }
 
+    /// The rows of the audit log by their requests.
+    fn rows_by_request(&self) -> &Index<u32> {
+        let row = |(number, request): (usize, &Option<Request>)| request.map(|request| (request, number as u32));
+        let rows = || self.row_requests().iter().enumerate().filter_map(row);
+        self.shared.rows_by_request.get_or_init(|| Index::new(self.scenario.crowd.users, rows()))
+    }
+
     /// Every vote by its request, with its region.
     fn by_request(&self) -> &Index<(usize, &'a Vote)> {
         self.shared.by_request.get_or_init(|| self.index_votes())
     }
 
     fn index_votes(&self) -> Index<(usize, &'a Vote)> {
-        let users = self.scenario.crowd.users;
         let request = |(region, vote): (usize, &'a Vote)| {
-            let user = self.user(region, vote);
-            let named = if vote.kind == VoteKind::Impostor { (user + 1) % users } else { user };
-            (Request { user: named, stamp: vote.stamp }, (region, vote))
+            (Request { user: self.named(region, vote), stamp: vote.stamp }, (region, vote))
         };
-        Index::new(users, self.votes().map(request))
+        Index::new(self.scenario.crowd.users, self.votes().map(request))
     }
 
     /// The request of a requestId, if it is one of this crowd's.

@@ -34,6 +34,7 @@ pub(super) fn scenario() -> Scenario {
         },
         crowd: crowd(&vote),
         vote,
+        auditor: None,
         friends: super::friends::defaults(),
         stations: stations(),
         faults: Vec::new(),

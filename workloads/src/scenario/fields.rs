@@ -11,7 +11,7 @@ use crate::outcome::Verdict;
 use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
 use super::form::{Form, Words, one_of};
-use super::{AddShards, Fault, Scenario, Topology, Variant, Vote, defaults};
+use super::{AddShards, Fault, Scenario, Topology, Variant, Vote, auditor, defaults};
 
 impl Words for Variant {
     const WORDS: &'static [(&'static str, Self)] = &[("documented", Self::Documented), ("hardened", Self::Hardened)];
@@ -65,6 +65,13 @@ impl Scenario {
                 defaults::after_vote(self);
             }
             form.section("crowd", |form| self.crowd.fields(form, folder))?;
+            if form.has("auditor") {
+                self.auditor = Some(auditor::defaults());
+            }
+            match &mut self.auditor {
+                Some(auditor) => form.section("auditor", |form| auditor.fields(form))?,
+                None => form.absent("auditor"),
+            }
         } else {
             form.section("friends", |form| self.friends.fields(form))?;
         }

@@ -11,10 +11,12 @@
 //! | `fields` | every key with its range |
 //! | `defaults` | every value that a file may leave out, and why it is what it is |
 //! | `fault`, `stations` | the tables that come in kinds |
+//! | `auditor` | who asks the audit log |
 //! | `nodes` | what nodes a topology has, by name |
 //! | `check` | what no single key can say: orders of times, names of nodes |
 
 mod arrivals_csv;
+mod auditor;
 mod bad_input;
 mod check;
 mod crowd;
@@ -36,6 +38,7 @@ use headcount_engine::contract::Nanos;
 use crate::catalogue;
 use crate::outcome::Verdict;
 
+pub use auditor::Auditor;
 pub use bad_input::BadInput;
 pub use crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
 pub use fault::{Fault, FaultKind, Store, Swarm, SwarmKind, Target};
@@ -73,6 +76,8 @@ pub struct Scenario {
     pub topology: Topology,
     pub vote: Vote,
     pub crowd: Crowd,
+    /// Somebody who asks the audit log; `None`: nobody does.
+    pub auditor: Option<Auditor>,
     pub friends: Friends,
     pub stations: Stations,
     pub faults: Vec<Fault>,
@@ -92,7 +97,7 @@ pub struct Topology {
     pub workers_per_region: u32,
     /// Executions that one worker keeps going at once, 1 to 100,000.
     pub worker_concurrency: u32,
-    /// Where App Context, access manager, auth server, audit database, scheduler, history and the host live: one of
+    /// Where App Context, access manager, auth server, audit database, scheduler, history, host and auditor live: one of
     /// `regions`. Default: the first.
     pub home_region: String,
 }

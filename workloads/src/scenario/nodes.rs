@@ -24,6 +24,7 @@ pub enum NodeKind {
     Presence,
     Registry,
     People,
+    Auditor,
 }
 
 impl NodeKind {
@@ -45,6 +46,7 @@ impl NodeKind {
             Self::Presence => "presence",
             Self::Registry => "registry",
             Self::People => "people",
+            Self::Auditor => "auditor",
         }
     }
 }
@@ -95,6 +97,7 @@ impl Scenario {
             (NodeKind::History, true),
             (NodeKind::Scheduler, true),
             (NodeKind::Host, self.has_votes()),
+            (NodeKind::Auditor, self.auditor.is_some()),
             (NodeKind::Presence, self.has_friends()),
             (NodeKind::Registry, self.has_friends()),
         ];

@@ -25,6 +25,7 @@
 //! | 12.4 Function timeout | `chaos::a_slow_external_call_times_out_and_is_retried_without_duplicates` (`voting-function-timeout`) |
 //! | 12.4 Network partition | `chaos::half_of_the_packets_lost_is_no_vote_lost_and_none_doubled` (`voting-packet-loss`) |
 
+mod auditor;
 mod burst_and_ramp;
 mod chaos;
 mod determinism;
