@@ -1,5 +1,8 @@
 //! Many seeds of the small swarm, and the ones that once failed.
 
+use headcount_workloads::run::Prepared;
+use headcount_workloads::scenario::Scenario;
+
 use super::{prepared, violated};
 
 #[test]
@@ -10,8 +13,11 @@ fn the_hardened_variant_holds_under_sixty_swarms() {
     }
 }
 
+/// The seeds below failed before there was an auditor. Its node would move what the swarm draws, so it stays out.
 fn holds(seeds: &[u64]) {
-    let small = prepared("voting-small", &[]);
+    let mut scenario = Scenario::load("voting-small", &[]).unwrap_or_else(|bad| panic!("{bad}"));
+    scenario.auditor = None;
+    let small = Prepared::new(scenario);
     for seed in seeds {
         assert_eq!(violated(&small.check(*seed).properties), Vec::<String>::new(), "seed {seed}");
     }
