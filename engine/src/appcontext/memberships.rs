@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::roster::Record;
 use crate::chunks::Chunks;
 use crate::chunks::index::Index;
 use crate::contract::Nanos;
@@ -22,6 +23,13 @@ pub struct Membership {
     channel: u32,
     /// Where it stands in its channel's list.
     place: u32,
+}
+
+impl Membership {
+    /// What it says.
+    pub fn record(&self) -> Record {
+        Record { custom: self.custom.clone(), updated: self.updated }
+    }
 }
 
 #[derive(Debug)]
@@ -144,6 +152,12 @@ impl Memberships {
             (&self.users[record.user as usize].id, record)
         });
         (page.collect(), members.len())
+    }
+
+    /// Every membership's user and channel.
+    pub fn iter(&self) -> impl Iterator<Item = (&UserId, &Channel)> {
+        let names = |record: &Membership| (record.user as usize, record.channel as usize);
+        self.records.iter().map(names).map(|(user, room)| (&self.users[user].id, &self.rooms[room].name))
     }
 
     fn find(&self, user: &str, channel: &str) -> Option<u32> {

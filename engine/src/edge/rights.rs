@@ -21,7 +21,9 @@ pub fn check_objects(token: &Token, op: &ObjectsOp) -> Result<(), ApiError> {
     let own = |user: &Arc<str>| if **user == *token.grant.user { Ok(()) } else { Err(ApiError::forbidden::<&str>([])) };
     let on = |channel: &Channel, wanted| allow_all(token, std::slice::from_ref(channel), wanted);
     match op {
-        ObjectsOp::GetChannel { channel } | ObjectsOp::ListMembers { channel, .. } => on(channel, Permissions::GET),
+        ObjectsOp::GetChannel { channel }
+        | ObjectsOp::ListMembers { channel, .. }
+        | ObjectsOp::ListMemberColumns { channel, .. } => on(channel, Permissions::GET),
         ObjectsOp::SetChannel { channel, .. } => on(channel, Permissions::UPDATE),
         ObjectsOp::DeleteChannel { channel } => on(channel, Permissions::DELETE),
         // Not for clients: a listing shows everybody.

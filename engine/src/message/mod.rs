@@ -15,7 +15,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub use self::presence::{GroupsOk, GroupsOp, HereNow, Occupancy, PresenceCall, PresenceOk};
-pub use self::stores::{Filter, HttpRequest, KvError, KvOk, KvOp, Object, ObjectsOk, ObjectsOp};
+pub use self::stores::{Filter, HttpRequest, KvError, KvOk, KvOp, MemberColumns, Object, ObjectsOk, ObjectsOp};
 use crate::access::Token;
 use crate::contract::Nanos;
 use crate::error::ApiError;

@@ -107,6 +107,13 @@ pub enum ObjectsOp {
         page: Option<Arc<str>>,
         users: bool,
     },
+    /// A channel's members, likewise, each with the column of its user: it stands for [`ObjectsOp::ListMembers`] with
+    /// users, of which the client reads just that. 400 of a store that keeps no column.
+    ListMemberColumns {
+        channel: Channel,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
 }
 
 /// One term of a listing's filter: `custom.{field} == {value}`.
@@ -129,7 +136,26 @@ impl Filter {
 pub enum ObjectsOk {
     Object(Arc<Object>),
     Deleted,
-    Page { items: Vec<Arc<Object>>, next: Option<Arc<str>>, total: u32 },
+    Page {
+        items: Vec<Arc<Object>>,
+        next: Option<Arc<str>>,
+        total: u32,
+    },
+    /// A page of [`ObjectsOp::ListMemberColumns`].
+    Columns(Arc<MemberColumns>),
+}
+
+/// Members of a channel with the columns of their users: a number that the store makes of each user's object whenever it
+/// is written, 0 for users who have none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberColumns {
+    /// Provisioned users by number, in the list's order.
+    pub numbered: Vec<(u32, u64)>,
+    /// Other users, in the list's order.
+    pub named: Vec<(UserId, u64)>,
+    pub next: Option<Arc<str>>,
+    /// How many members the channel has.
+    pub total: u32,
 }
 
 /// One stored object as App Context returns it.

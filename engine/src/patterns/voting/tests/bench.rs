@@ -303,7 +303,7 @@ impl Bench {
     /// The user's membership of the session's channel.
     pub fn membership(&self, user: &str) -> Option<Value> {
         let custom = self.objects.membership(user, CONTROL_CHANNEL)?;
-        Some(serde_json::from_str(custom).expect("a membership is JSON"))
+        Some(serde_json::from_str(&custom).expect("a membership is JSON"))
     }
 
     /// The submit Function's KV entry for a request.
