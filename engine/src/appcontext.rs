@@ -15,6 +15,7 @@ mod objects;
 mod provision;
 #[cfg(test)]
 mod provision_tests;
+mod rank_set;
 mod roster;
 #[cfg(test)]
 mod tests;

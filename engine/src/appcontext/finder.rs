@@ -1,9 +1,9 @@
 //! Finds objects by values in their `custom`, for listings with a filter. A combination of fields is indexed from the first
 //! listing that names it: stores that are never asked keep no index.
 //!
-//! Listings are in the order of id texts. Provisioned objects stand in an index as numbers, 4 bytes each in a B-tree:
-//! their ranks in that order, which for ids with leading zeros are the objects' own numbers. Half a million of them take
-//! 5 to 8 MB an index, and 4 MB once for all indexes if ranks and numbers differ.
+//! Listings are in the order of id texts. Provisioned objects stand in an index as numbers: their ranks in that order,
+//! which for ids with leading zeros are the objects' own numbers. Half a million of them take at most 10 MB an index, and
+//! 4 MB once for all indexes if ranks and numbers differ.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use super::object::Parts;
 use super::provision::Base;
+use super::rank_set::RankSet;
 use crate::message::Filter;
 
 /// The values of some fields, as JSON, one behind the other; a field that is not there is `null`, as in a filter.
@@ -32,7 +33,7 @@ pub(super) enum Place {
 #[derive(Debug, Default)]
 struct Ids {
     /// Ranks of provisioned objects.
-    numbered: BTreeSet<u32>,
+    numbered: RankSet,
     /// Other objects, each behind the rank that it stands before.
     named: BTreeSet<(u32, Arc<str>)>,
 }
@@ -46,9 +47,9 @@ impl Ids {
     fn iter(&self) -> impl Iterator<Item = Result<u32, &Arc<str>>> {
         let (mut numbered, mut named) = (self.numbered.iter().peekable(), self.named.iter().peekable());
         std::iter::from_fn(move || match (numbered.peek(), named.peek()) {
-            (Some(rank), Some((before, _))) if before > rank => numbered.next().map(|rank| Ok(*rank)),
+            (Some(rank), Some((before, _))) if before > rank => numbered.next().map(Ok),
             (_, Some(_)) => named.next().map(|(_, id)| Err(id)),
-            (_, None) => numbered.next().map(|rank| Ok(*rank)),
+            (_, None) => numbered.next().map(Ok),
         })
     }
 }
@@ -146,7 +147,7 @@ impl Finder {
             if let Some(old) = old {
                 let ids = index.ids.get_mut(old).expect("every object is indexed");
                 let was_there = match &entry {
-                    Ok(rank) => ids.numbered.remove(rank),
+                    Ok(rank) => ids.numbered.remove(*rank),
                     Err(named) => ids.named.remove(named),
                 };
                 assert!(was_there, "every object is indexed");
