@@ -13,6 +13,8 @@
 
 #[path = "services/handlers.rs"]
 mod handlers;
+#[path = "services/people.rs"]
+mod people;
 #[path = "services/region_log.rs"]
 mod region_log;
 #[path = "services/voters.rs"]
@@ -362,6 +364,7 @@ fn main() {
     let voters = Voters::new();
     kvstore(&mut criterion, &voters);
     appcontext(&mut criterion, &voters);
+    people::friends(&mut criterion);
     access(&mut criterion, &voters);
     audit(&mut criterion, &voters);
     handlers::functions(&mut criterion, &voters);
