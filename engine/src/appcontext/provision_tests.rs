@@ -1,6 +1,7 @@
 //! A store over a provision answers as one that was told all of it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ struct Drawn {
     zeros: bool,
     members: Vec<Vec<u32>>,
     lists_of: Vec<Vec<u32>>,
+    /// How many texts of users were made.
+    texts: AtomicU32,
 }
 
 const USERS: u32 = 130;
@@ -32,7 +35,7 @@ impl Drawn {
             }
             members[list as usize].reverse();
         }
-        Self { zeros, members, lists_of }
+        Self { zeros, members, lists_of, texts: AtomicU32::new(0) }
     }
 
     fn name(&self, prefix: &str, number: u32) -> Arc<str> {
@@ -56,6 +59,7 @@ impl Provision for Drawn {
         self.number("u", id, USERS)
     }
     fn user_body(&self, user: u32) -> String {
+        self.texts.fetch_add(1, Ordering::Relaxed);
         json!({ "email": null, "custom": { "shard": user % 3, "gone": null }, "name": format!("N{user}") }).to_string()
     }
     fn lists(&self) -> u32 {
@@ -81,6 +85,9 @@ impl Provision for Drawn {
     }
     fn membership_custom(&self, list: u32, user: u32) -> String {
         json!({ "list": list, "user": user }).to_string()
+    }
+    fn user_field(&self, user: u32, field: &str) -> Value {
+        if field == "shard" { json!(user % 3) } else { Value::Null }
     }
     // What it says of every second user needs no text.
     fn user_column(&self, user: u32) -> Option<u64> {
@@ -370,4 +377,22 @@ fn a_store_without_a_column_refuses_to_list_it() {
     let op = ObjectsOp::ListMemberColumns { channel: "c000".into(), limit: 0, page: page.next.clone() };
     let Ok(ObjectsOk::Columns(page)) = store.apply(0, op) else { panic!("there is a column") };
     assert_eq!(page.numbered[20..=22], [(9, 0), (8, 1_050), (7, 1_001)]);
+}
+
+#[test]
+fn what_a_provision_says_of_itself_is_not_made_of_texts() {
+    let provision = Arc::new(Drawn::new(true));
+    let texts = || provision.texts.swap(0, Ordering::Relaxed);
+    let mut store = AppContext::provisioned(1, provision.clone());
+    assert_eq!(texts(), 0);
+    store = store.with_column(column);
+    assert_eq!(texts(), USERS / 2, "every second one has no column");
+    let filter = vec![Filter::new("shard", 1)];
+    let found = store.apply(0, ObjectsOp::ListUsers { filter, limit: 10, page: None });
+    let Ok(ObjectsOk::Page { items, total, .. }) = found else { panic!("it is a listing") };
+    // 1, 4, .. 127 are 43 users; the page shows ten, and only those are made.
+    assert_eq!((items.len(), total, texts()), (10, 43, 10));
+    let op = ObjectsOp::ListMemberColumns { channel: "c000".into(), limit: 0, page: None };
+    assert!(store.apply(0, op).is_ok());
+    assert_eq!((texts(), store.memberships_len() as u32 > USERS), (0, true));
 }
