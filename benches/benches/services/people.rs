@@ -177,6 +177,5 @@ pub fn friends(criterion: &mut Criterion) {
         |ops| ops.into_iter().map(|op| objects.apply(LATER, op)).filter(Result::is_ok).count(),
         |done| assert_eq!(done, BATCH),
     );
-    assert_eq!(objects.changed_users().count(), BATCH);
     group.finish();
 }
