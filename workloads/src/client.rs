@@ -1,6 +1,8 @@
 //! What every client does, whoever its user is: how long it waits, when it tries again, what it makes of its edge's word,
 //! and how long its last mile takes.
 
+use std::sync::Arc;
+
 use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, SECOND};
 use headcount_sim::Sampler;
 use headcount_sim::link::{cellular_latency, wifi_latency};
@@ -50,6 +52,20 @@ impl LastMiles {
     }
 }
 
+/// Round trips that polls of a crowd take, equally likely: as many are on wifi as say the parts in a million.
+pub fn round_trips(wifi_ppm: u32) -> Arc<[Nanos]> {
+    const MANY: u32 = 64;
+    let miles = LastMiles::new();
+    let wifi = (u64::from(wifi_ppm) * u64::from(MANY)).div_ceil(1_000_000) as u32;
+    // Both kinds evenly over their distributions: up at one place, down at another.
+    let trip = |n: u32| {
+        let (of, place) = if n < wifi { (wifi, n) } else { (MANY - wifi, n - wifi) };
+        let bits = |place: u32| ((u64::from(place) << 32 | 1 << 31) / u64::from(of)) << 32;
+        miles.draw(n < wifi, bits(place) | 1) + miles.draw(n < wifi, bits((place * 37 + 11) % of) | 1)
+    };
+    (0..MANY).map(trip).collect()
+}
+
 /// What clients know of an edge by its keepalives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EdgeLife {
@@ -93,6 +109,17 @@ mod tests {
             assert!((seconds * 990 * MS..seconds * SECOND + 50 * MS).contains(&most(failures)), "{failures}");
             assert_eq!(backoff(failures, 0), 50 * MS);
         }
+    }
+
+    /// Two ways of 12 ms on wifi and of 40 ms on cellular in the mean: 24 and 80 ms, and some take far longer.
+    #[test]
+    fn round_trips_are_two_last_miles() {
+        for (wifi_ppm, mean_ms) in [(1_000_000, 24), (0, 80), (500_000, 52)] {
+            let trips = round_trips(wifi_ppm);
+            let mean = trips.iter().sum::<u64>() / trips.len() as u64;
+            assert!((mean_ms * 9 / 10 * MS..=mean_ms * 11 / 10 * MS).contains(&mean), "{wifi_ppm}: {mean}");
+        }
+        assert!(round_trips(0).iter().max() > Some(&(200 * MS)));
     }
 
     #[test]

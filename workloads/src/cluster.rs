@@ -6,7 +6,7 @@ use headcount_engine::access::{AccessManager, AccessOptions, Grant, Role, Verifi
 use headcount_engine::appcontext::AppContext;
 use headcount_engine::auth::{AuthOptions, AuthServer, GrantRules};
 use headcount_engine::broker::{Binding, Broker, BrokerConfig, REPLICATION_FRAME};
-use headcount_engine::contract::{Node, NodeId, SECOND};
+use headcount_engine::contract::{Nanos, Node, NodeId, SECOND};
 use headcount_engine::edge::{Edge, EdgeConfig};
 use headcount_engine::functions::{Function, Worker, WorkerConfig};
 use headcount_engine::history::{History, Retention};
@@ -23,6 +23,7 @@ use headcount_sim as sim;
 use headcount_sim::{CounterHash, LinkModel, Place, Sampler, StationSpec, Stream, WorldBuilder};
 
 use crate::auditor::{AUDITOR_ID, Auditor, AuditorConfig};
+use crate::client::round_trips;
 use crate::crowd::plan::{self, Plan};
 use crate::crowd::{Crowd, CrowdConfig};
 use crate::friends;
@@ -42,13 +43,19 @@ const PREWARMED_ONE_IN: u32 = 4;
 #[derive(Debug)]
 pub struct Models {
     stations: Vec<(&'static str, StationSpec)>,
+    /// Of the clients' polls.
+    round_trips: Arc<[Nanos]>,
 }
 
 impl Models {
     /// The tables of a scenario.
     pub fn new(scenario: &Scenario) -> Self {
         let stations = scenario.stations.by_kind();
-        Self { stations: stations.iter().map(|(kind, station)| (*kind, station_spec(station))).collect() }
+        let wifi_ppm = if scenario.has_votes() { scenario.crowd.wifi_ppm } else { scenario.friends.wifi_ppm };
+        Self {
+            stations: stations.iter().map(|(kind, station)| (*kind, station_spec(station))).collect(),
+            round_trips: round_trips(wifi_ppm),
+        }
     }
 
     fn station(&self, kind: NodeKind) -> Option<StationSpec> {
@@ -171,6 +178,7 @@ pub fn build(scenario: &Scenario, models: &Models, drawn: Drawn, seed: u64, trac
         seeds: Stream::new(seed, "cluster.seeds", 0),
         secret: Stream::new(seed, "cluster.secret", 0).next_u64(),
         friends: drawn.friends,
+        round_trips: models.round_trips.clone(),
         seed,
     };
     builder.add_all(&mut world, &regions, models, drawn.votes, tracing);
@@ -186,6 +194,7 @@ struct NodeBuilder<'a> {
     seeds: Stream,
     secret: u64,
     friends: Option<Arc<Intentions>>,
+    round_trips: Arc<[Nanos]>,
     seed: u64,
 }
 
@@ -326,6 +335,7 @@ impl NodeBuilder<'_> {
             registry: at.any(NodeKind::Registry),
             presence: at.any(NodeKind::Presence).map(|presence| (presence, friends::build::PRESENCE_CHANNELS)),
             populations: self.clients_of(id, region),
+            round_trips: self.round_trips.clone(),
             verifier: Verifier::new(self.secret),
             limits: self.limits,
         });

@@ -62,6 +62,7 @@ pub fn platform_counters(ended: &Ended) -> Counters {
         add("edge.refused", counts.refused);
         add("edge.overloaded", counts.overloaded);
         add("edge.pushes", counts.pushes);
+        add("edge.discarded", counts.discarded);
     }
     for (_, broker) in ended.all::<Broker>() {
         let counts = broker.counts();

@@ -59,6 +59,10 @@ impl Wire {
             Msg::Deliver(delivery) => {
                 (10, delivery.cursor.0, delivery.envelope.timetoken.0, &delivery.envelope.payload)
             }
+            Msg::Polled { client, messages, cursor, .. } => {
+                let first = messages.first().map_or("", |envelope| &*envelope.payload);
+                (69, u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32, first)
+            }
             Msg::EdgeAlive { epoch } => (11, *epoch, 0, ""),
             Msg::Publish(publish) => (12, publish.tag, u64::from(publish.hops), &publish.payload),
             Msg::Published { tag, result } => match result {
@@ -164,6 +168,7 @@ impl sim::Payload for Wire {
             },
             Msg::Answer { .. } => "answer",
             Msg::Deliver(_) => "deliver",
+            Msg::Polled { .. } => "polled",
             Msg::EdgeAlive { .. } => "edge-alive",
             Msg::Publish(_) => "broker-publish",
             Msg::Published { .. } => "published",

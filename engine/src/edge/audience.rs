@@ -174,6 +174,24 @@ impl Audience {
         false
     }
 
+    /// Who of a population listens, in order.
+    pub fn names(&self, population: NodeId) -> Vec<Client> {
+        match self {
+            Self::Nobody => Vec::new(),
+            Self::One(known, client, _) => {
+                if *known == population {
+                    vec![*client]
+                } else {
+                    Vec::new()
+                }
+            }
+            Self::More(crowd) => {
+                let found = crowd.populations.binary_search_by_key(&population, |(known, _)| *known);
+                found.map_or_else(|_| Vec::new(), |place| crowd.populations[place].1.list())
+            }
+        }
+    }
+
     /// Whom a message is for, population by population. `connected` says how many clients a population has here: if all of
     /// them listen, and each for itself, nobody has to be named.
     pub fn heard(&self, connected: impl Fn(NodeId) -> u32) -> SmallVec<[(NodeId, Heard); 2]> {

@@ -140,6 +140,11 @@ impl Connections {
         if ends { Changed::Ends } else { Changed::Nothing }
     }
 
+    /// Who of a population listens to this channel, in order.
+    pub fn names(&self, channel: &str, population: NodeId) -> Vec<Client> {
+        self.audiences.get(channel).map_or_else(Vec::new, |audience| audience.names(population))
+    }
+
     /// Whom a message on this channel is for.
     pub fn heard(&self, channel: &str) -> SmallVec<[(NodeId, Heard); 2]> {
         let connected = |population| self.connected.get(&population).copied().unwrap_or(0);

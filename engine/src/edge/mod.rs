@@ -6,6 +6,7 @@
 
 mod audience;
 mod connections;
+mod polls;
 mod rights;
 
 use std::any::Any;
@@ -25,6 +26,7 @@ use crate::timetoken::Timetoken;
 
 use audience::Heard;
 use connections::{Changed, Connections, Subscription};
+use polls::Polls;
 use rights::{allow_all, check_groups, check_objects, check_presence};
 
 /// A call other than subscribe that is not answered for this long gets a 503 (platform.md 2.4: 10 to 15 s).
@@ -42,6 +44,8 @@ pub struct EdgeConfig {
     pub presence: Option<(NodeId, &'static str)>,
     /// The populations that connect here.
     pub populations: Vec<NodeId>,
+    /// How long after an answer the clients' next polls come, equally likely; none: at once.
+    pub round_trips: Arc<[Nanos]>,
     pub verifier: Verifier,
     pub limits: &'static Limits,
 }
@@ -54,6 +58,8 @@ pub struct EdgeCounts {
     pub refused: u64,
     pub overloaded: u64,
     pub pushes: u64,
+    /// Messages that fell out of connections' queues between two polls.
+    pub discarded: u64,
 }
 
 /// A call that waits for somebody behind the edge.
@@ -77,6 +83,7 @@ pub struct Edge {
     arrived: Vec<StreamItem>,
     /// Volatile but for the groups; so is all below.
     connections: Connections,
+    polls: Polls,
     revoked: Vec<u64>,
     pending: Slab<Pending>,
     broker_epoch: Option<u64>,
@@ -90,6 +97,10 @@ impl Edge {
         Self {
             from_registry: config.registry.map(Incoming::new),
             arrived: Vec::new(),
+            polls: Polls::new(
+                config.round_trips.clone(),
+                config.limits.queue_messages.value.map_or(usize::MAX, |max| max as usize),
+            ),
             config,
             counts: EdgeCounts::default(),
             epoch: 0,
@@ -104,7 +115,7 @@ impl Edge {
 
     /// What it did so far.
     pub fn counts(&self) -> EdgeCounts {
-        self.counts
+        EdgeCounts { discarded: self.polls.discarded(), ..self.counts }
     }
 
     /// A channel that is in a group from the beginning: for building a world.
@@ -116,6 +127,7 @@ impl Edge {
     fn new_epoch(&mut self, now: Nanos, out: &mut Outbox) {
         self.epoch += 1;
         self.connections.clear();
+        self.polls.clear();
         self.say_alive(now, out);
         out.send(self.config.broker, Msg::Detach { channels: ChannelList::new(), epoch: self.epoch });
     }
@@ -261,6 +273,7 @@ impl Edge {
         }
         let subscription = Subscription { channels, groups: groups.into_vec().into() };
         let channels = self.connections.channels_of(&subscription);
+        self.polls.forget(population, client);
         let silent = self.connections.connect(population, client, subscription);
         self.detach(silent, out);
         let tag = self.pending.insert(now, pending);
@@ -287,6 +300,7 @@ impl Edge {
             let call = PresenceCall::Leave { user: token.grant.user.clone(), channels };
             out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
         }
+        self.polls.forget(population, client);
         let silent = self.connections.disconnect(population, client);
         self.detach(silent, out);
     }
@@ -319,10 +333,14 @@ impl Edge {
         self.arrived = arrived;
     }
 
-    fn deliver(&mut self, envelope: Arc<crate::message::Envelope>, cursor: Timetoken, out: &mut Outbox) {
+    fn deliver(&mut self, now: Nanos, envelope: Arc<crate::message::Envelope>, cursor: Timetoken, out: &mut Outbox) {
         let heard = self.connections.heard(&envelope.channel);
         self.counts.pushes += u64::from(!heard.is_empty());
         for (population, heard) in heard {
+            let names = || self.connections.names(&envelope.channel, population);
+            let Some(heard) = self.polls.pass(now, population, heard, names, (&envelope, cursor), out) else {
+                continue;
+            };
             let to = match heard {
                 Heard::One(client) => Recipients::One(client),
                 Heard::Some(clients) => Recipients::These(clients.into()),
@@ -388,7 +406,7 @@ impl Node for Edge {
                 Msg::GroupsAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Groups), out),
                 Msg::Stream(frame) => self.registered(now, from, *frame, out),
                 Msg::HistoryPage { tag, messages } => self.answer(tag, Ok(ApiOk::History(messages)), out),
-                Msg::Push { envelope, cursor } => self.deliver(envelope, cursor, out),
+                Msg::Push { envelope, cursor } => self.deliver(now, envelope, cursor, out),
                 Msg::BrokerAlive { epoch } => self.broker_alive(now, epoch, out),
                 Msg::Revoked { signature } => self.revoked.push(signature),
                 _ => {}
@@ -397,6 +415,7 @@ impl Node for Edge {
         while let Some((_, Pending { population, client, tag, .. })) = self.pending.pop_expired(now) {
             out.send(population, Msg::Answer { client, tag, result: Err(ApiError::service_unavailable("Balancer")) });
         }
+        self.polls.answer(now, out);
         if let Some(stream) = &mut self.from_registry {
             stream.on_wake(now, out);
         }
@@ -407,11 +426,15 @@ impl Node for Edge {
 
     fn next_wake(&self) -> Option<Nanos> {
         let stream = self.from_registry.as_ref().and_then(Incoming::next_wake);
-        [self.pending.next_deadline(), stream, Some(self.next_alive)].into_iter().flatten().min()
+        [self.pending.next_deadline(), stream, self.polls.next_wake(), Some(self.next_alive)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn reboot(&mut self, _now: Nanos) {
         self.connections.clear();
+        self.polls.clear();
         if let Some(stream) = &mut self.from_registry {
             stream.reboot();
         }

@@ -18,6 +18,7 @@ fn edge(limits: &'static Limits) -> Edge {
         app_context: STORES,
         history: STORES,
         populations: vec![POPULATION],
+        round_trips: [].into(),
         registry: None,
         presence: None,
         verifier: Verifier::new(SECRET),

@@ -40,6 +40,10 @@ pub enum Msg {
     Answer { client: Client, tag: u64, result: Result<ApiOk, ApiError> },
     /// A message for subscribers behind the receiving population.
     Deliver(Delivery),
+    /// A poll of a client that hears so much that messages wait for its polls is answered: all that waited, oldest first,
+    /// and the cursor after the last of it. `missed` counts what fell out of the queue of 100: the platform does not tell
+    /// clients, the simulation does.
+    Polled { client: Client, messages: Vec<Arc<Envelope>>, cursor: Timetoken, missed: u32 },
     /// The edge lives: sent to every attached population each `edge_keepalive`; `epoch` changes when it restarted
     /// (or lost its broker), and every connection of an older epoch is gone.
     EdgeAlive { epoch: u64 },

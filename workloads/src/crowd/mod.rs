@@ -25,6 +25,7 @@ use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::{Variant, shard};
 use headcount_engine::timetoken::Timetoken;
 use headcount_sim::CounterHash;
+use rustc_hash::FxHashMap;
 
 use self::plan::{Action, Deed, Plan};
 use self::record::{NONE, Record};
@@ -148,6 +149,8 @@ pub struct Crowd {
     quiet_check: Nanos,
     /// The session's object as it was last read, and what it says: thousands read the same one.
     object: Option<(Arc<str>, Arc<SessionObject>)>,
+    /// Whose acknowledgements stood in the queues of many, by timetoken and region; [`NONE`]: anything else.
+    addressees: FxHashMap<(Timetoken, u8), u32>,
     record: Record,
     online: u32,
 }
@@ -187,6 +190,7 @@ impl Crowd {
             later: BinaryHeap::new(),
             quiet_check: QUIET,
             object: None,
+            addressees: FxHashMap::default(),
             record: Record::default(),
             online: 0,
             next_action: 0,
@@ -340,6 +344,24 @@ impl Crowd {
         }
     }
 
+    /// What waited for one user's poll.
+    fn polled(&mut self, now: Nanos, from: NodeId, msg: Msg, out: &mut Outbox) {
+        let Msg::Polled { client, messages, cursor, missed } = msg else { return };
+        let edge = self.config.edges.iter().position(|edge| *edge == from);
+        if edge.is_none_or(|edge| self.conn[client as usize] & AWAY != edge as u8) {
+            return;
+        }
+        self.record.missed_messages += u64::from(missed);
+        let user = &mut self.users[client as usize];
+        user.cursor = user.cursor.max(cursor);
+        self.count_deliveries(now, messages.len() as u64);
+        for envelope in messages {
+            if self.is_for(client, &envelope) {
+                self.show_one(now, client, &envelope, out);
+            }
+        }
+    }
+
     fn count_deliveries(&mut self, now: Nanos, count: u64) {
         self.record.deliveries += count;
         self.record.second(now).deliveries += count;
@@ -425,6 +447,7 @@ impl Node for Crowd {
         if let Input::Message { from, msg } = input {
             match msg {
                 Msg::Deliver(delivery) => self.deliver(now, from, delivery, out),
+                Msg::Polled { .. } => self.polled(now, from, msg, out),
                 Msg::Answer { client, tag, .. } | Msg::LoggedIn { client, tag, .. } => {
                     self.answer(now, client, tag, msg, out);
                 }

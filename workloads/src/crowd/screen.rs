@@ -11,7 +11,7 @@ use headcount_sim::Sampler;
 use headcount_sim::link::{cellular_latency, wifi_latency};
 
 use super::plan::user_of;
-use super::record::Broadcast;
+use super::record::{Broadcast, NONE};
 use super::{Crowd, plan};
 use crate::client::{AWAY, LEGS, RETRANSMIT, WIFI, last_mile};
 use crate::latency::Buckets;
@@ -84,6 +84,28 @@ impl Crowd {
                 self.advance(client, status);
             }
         }
+    }
+
+    /// Whether a message out of a user's queue is anything to it: what is said to all, or its own acknowledgement. In a flood
+    /// the same message stands in the queues of thousands, and is read once for all of them.
+    pub(super) fn is_for(&mut self, client: u32, envelope: &Arc<Envelope>) -> bool {
+        if *envelope.channel != *self.results {
+            return true;
+        }
+        let key = (envelope.timetoken, envelope.region);
+        let known = self.addressees.get(&key).copied();
+        let to = known.unwrap_or_else(|| {
+            let is_ack = kind_of(&envelope.payload).is_some_and(|kind| kind == "vote.ack");
+            let ack = is_ack.then(|| serde_json::from_str::<Ack<'_>>(&envelope.payload).ok()).flatten();
+            // Acknowledgements of other regions' users, and of nobody, are nobody's here.
+            let to = ack.map_or(NONE, |ack| self.addressee(&ack).unwrap_or(u32::MAX - 1));
+            if self.addressees.len() >= 4_096 {
+                self.addressees.clear();
+            }
+            self.addressees.insert(key, to);
+            to
+        });
+        to == NONE || to == client
     }
 
     /// The message's type, if the platform says that it comes from one who may send it.

@@ -341,6 +341,12 @@ impl Node for People {
         if let Input::Message { from, msg } = input {
             match msg {
                 Msg::Deliver(delivery) => self.deliver(now, from, &delivery),
+                Msg::Polled { client, messages, cursor, missed } => {
+                    self.record.missed_messages += u64::from(missed);
+                    for envelope in messages {
+                        self.deliver(now, from, &Delivery { to: Recipients::One(client), envelope, cursor });
+                    }
+                }
                 Msg::Answer { client, tag, .. } | Msg::LoggedIn { client, tag, .. } => {
                     self.answer(now, client, tag, msg, out);
                 }

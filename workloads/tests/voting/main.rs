@@ -29,6 +29,7 @@ mod auditor;
 mod burst_and_ramp;
 mod chaos;
 mod determinism;
+mod flood;
 mod integration;
 mod load;
 mod rows;

@@ -313,6 +313,10 @@ impl Node for Host {
                     self.cursor = cursor;
                     self.read(&envelope.payload);
                 }
+                Msg::Polled { messages, cursor, .. } => {
+                    self.cursor = cursor;
+                    messages.iter().for_each(|envelope| self.read(&envelope.payload));
+                }
                 _ => {}
             }
         }

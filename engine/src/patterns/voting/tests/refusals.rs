@@ -165,6 +165,7 @@ fn at_the_edge(role: Role, call: Call) -> (Result<ApiOk, (u16, String)>, usize) 
         app_context: NodeId(2),
         history: NodeId(3),
         populations: vec![population],
+        round_trips: [].into(),
         registry: None,
         presence: None,
         verifier,
