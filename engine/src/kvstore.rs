@@ -22,11 +22,11 @@ use crate::base64url;
 use crate::contract::{Input, MINUTE, MS, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::limits::{Limits, TokenBucket};
-use crate::message::{KvError, KvOk, KvOp, Misbehaviour, Msg, StreamFrame, StreamItem};
+use crate::message::{KvError, KvOk, KvOp, KvWrite, Misbehaviour, Msg, StreamFrame, StreamItem};
 use crate::stream::{Incoming, Outgoing, StreamOptions, earlier};
 
 use counters::Counters;
-use table::{Entry, Table};
+use table::Table;
 
 /// How a replica works.
 #[derive(Clone, Copy, Debug)]
@@ -284,23 +284,22 @@ impl KvReplica {
     fn write(&mut self, now: Nanos, key: Arc<str>, value: Option<Arc<str>>, expires: Nanos) {
         let written = now.max(self.last_written + 1);
         self.last_written = written;
+        let write = Arc::new(KvWrite { key, value, written, expires, writer: self.writer });
         for outgoing in &mut self.outgoing {
-            let (key, value) = (key.clone(), value.clone());
-            outgoing.push(StreamItem::KvPut { key, value, written, writer: self.writer, expires });
+            outgoing.push(StreamItem::KvPut(write.clone()));
         }
-        let writer = self.writer;
-        self.merge(Entry { key, value, written, expires, writer });
+        self.merge(write);
         self.flush_soon(now);
     }
 
     /// Takes a write over what is here if it is the later one.
-    fn merge(&mut self, new: Entry) -> bool {
+    fn merge(&mut self, new: Arc<KvWrite>) -> bool {
         let sweep_at = new.expires.max(self.swept_at + MINUTE);
         match self.table.get_mut(&new.key) {
             Some(old) if (old.written, old.writer) >= (new.written, new.writer) => return false,
             Some(old) => {
                 update(&mut self.listing, old.value.is_some(), new.value.is_some(), &old.key);
-                *old = Entry { key: old.key.clone(), ..new };
+                *old = new;
             }
             None => {
                 update(&mut self.listing, false, new.value.is_some(), &new.key);
@@ -345,8 +344,8 @@ impl KvReplica {
     fn receive(&mut self, item: StreamItem) {
         self.counts.replicated += 1;
         match item {
-            StreamItem::KvPut { key, value, written, writer, expires } => {
-                if !self.merge(Entry { key, value, written, expires, writer }) {
+            StreamItem::KvPut(write) => {
+                if !self.merge(write) {
                     self.counts.outdated += 1;
                 }
             }
@@ -369,6 +368,7 @@ impl KvReplica {
         self.table.retain(|entry| {
             if entry.expires <= now && entry.value.is_some() {
                 update(listing, true, false, &entry.key);
+                let entry = Arc::make_mut(entry);
                 entry.value = None;
                 entry.expires += keep_removed;
                 expired += 1;

@@ -1,65 +1,46 @@
-//! The keys and values of one replica: dense entries and a small index, about 77 bytes a key beside the texts.
+//! The keys and values of one replica: dense entries and a small index, about 29 bytes a key beside the writes themselves,
+//! which all replicas of one process share.
 
 use std::sync::Arc;
 
 use crate::chunks::Chunks;
 use crate::chunks::index::Index;
-use crate::contract::Nanos;
-
-/// One key's latest write, or what is left of it.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub key: Arc<str>,
-    /// `None`: removed or expired; the entry stays for a while to beat older writes that come late.
-    pub value: Option<Arc<str>>,
-    /// When it was written, by the writer's clock.
-    pub written: Nanos,
-    /// When a value expires, or when what is left of it is forgotten, by this replica's clock.
-    pub expires: Nanos,
-    pub writer: u32,
-}
-
-impl Entry {
-    /// The value, unless it has expired by `now`.
-    pub fn live(&self, now: Nanos) -> Option<&Arc<str>> {
-        self.value.as_ref().filter(|_| now < self.expires)
-    }
-}
+use crate::message::KvWrite;
 
 /// Entries by key.
 #[derive(Debug, Default)]
 pub struct Table {
-    entries: Chunks<Entry>,
+    entries: Chunks<Arc<KvWrite>>,
     /// Positions in `entries`.
     index: Index,
 }
 
 impl Table {
     /// All entries, in no order that means anything, though always the same one.
-    pub fn entries(&self) -> &Chunks<Entry> {
+    pub fn entries(&self) -> &Chunks<Arc<KvWrite>> {
         &self.entries
     }
 
     /// The entry of this key.
-    pub fn get(&self, key: &str) -> Option<&Entry> {
+    pub fn get(&self, key: &str) -> Option<&KvWrite> {
         let at = self.index.find(key, |at| &*self.entries[at].key == key)?;
         Some(&self.entries[at as usize])
     }
 
     /// The same, to change; its key must stay.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Entry> {
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Arc<KvWrite>> {
         let at = self.index.find(key, |at| &*self.entries[at].key == key)?;
         Some(&mut self.entries[at as usize])
     }
 
     /// Adds an entry whose key is not in the table.
-    pub fn insert_new(&mut self, entry: Entry) {
+    pub fn insert_new(&mut self, entry: Arc<KvWrite>) {
         self.index.insert(&*entry.key, self.entries.len());
         self.entries.push(entry);
     }
 
     /// Shows every entry to `keep`, which may change all but the key, and drops those it does not want.
-    pub fn retain(&mut self, keep: impl FnMut(&mut Entry) -> bool) {
+    pub fn retain(&mut self, keep: impl FnMut(&mut Arc<KvWrite>) -> bool) {
         let before = self.entries.len();
         self.entries.retain_mut(keep);
         if self.entries.len() == before {
@@ -77,15 +58,16 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn entry(n: u32) -> Entry {
-        Entry { key: format!("key-{n}").into(), value: None, written: u64::from(n), expires: 0, writer: 0 }
+    fn entry(n: u32) -> Arc<KvWrite> {
+        let key = format!("key-{n}").into();
+        Arc::new(KvWrite { key, value: None, written: u64::from(n), expires: 0, writer: 0 })
     }
 
     #[test]
-    fn an_entry_takes_56_bytes() {
-        // 16 + 16 for two shared texts, 8 + 8 for two times, 4 for the writer, padded to 8. With at most
-        // 9 * 16/7 = 20.6 bytes of index: 76.6 bytes a key.
-        assert_eq!(size_of::<Entry>(), 56);
+    fn a_write_takes_56_bytes() {
+        // 16 + 16 for two shared texts, 8 + 8 for two times, 4 for the writer, padded to 8. A replica has a pointer to it
+        // of 8, and at most 9 * 16/7 = 20.6 bytes of index: 28.6 bytes a key.
+        assert_eq!(size_of::<KvWrite>(), 56);
     }
 
     #[test]
@@ -97,7 +79,7 @@ mod tests {
         for n in 0..5_000 {
             assert_eq!(table.get(&format!("key-{n}")).is_some(), n % 3 == 0, "{n}");
         }
-        table.get_mut("key-3").unwrap().written = 77;
+        Arc::make_mut(table.get_mut("key-3").unwrap()).written = 77;
         assert_eq!(table.get("key-3").unwrap().written, 77);
     }
 }

@@ -283,8 +283,8 @@ fn another_region_learns_of_a_write_after_a_frame_and_the_link_and_shares_its_te
 fn a_removed_or_expired_key_does_not_come_back_with_an_older_write() {
     let mut kv = KvReplica::new(NodeId(0), &[NodeId(1)], KvOptions::of(&UNLIMITED, 1));
     let put = |seq, key: &str, written| {
-        let items =
-            vec![StreamItem::KvPut { key: key.into(), value: Some("old".into()), written, writer: 1, expires: DAY }];
+        let write = KvWrite { key: key.into(), value: Some("old".into()), written, writer: 1, expires: DAY };
+        let items = vec![StreamItem::KvPut(Arc::new(write))];
         Msg::Stream(Box::new(StreamFrame::Data { epoch: 0, base: 0, first_seq: seq, items }))
     };
     let mut out = Outbox::new(false);
@@ -304,14 +304,9 @@ fn a_removed_or_expired_key_does_not_come_back_with_an_older_write() {
 fn a_writer_with_a_slow_clock_loses_against_the_other_region() {
     // Last writer wins by the writers' clocks: the remote write is stamped 10 s ahead.
     let mut kv = KvReplica::new(NodeId(0), &[NodeId(1)], KvOptions::of(&UNLIMITED, 1));
-    let item = StreamItem::KvPut {
-        key: "a".into(),
-        value: Some("ahead".into()),
-        written: 10 * SECOND,
-        writer: 1,
-        expires: DAY,
-    };
-    let frame = StreamFrame::Data { epoch: 0, base: 0, first_seq: 0, items: vec![item] };
+    let write = KvWrite { key: "a".into(), value: Some("ahead".into()), written: 10 * SECOND, writer: 1, expires: DAY };
+    let items = vec![StreamItem::KvPut(Arc::new(write))];
+    let frame = StreamFrame::Data { epoch: 0, base: 0, first_seq: 0, items };
     let msg = Msg::Stream(Box::new(frame));
     kv.handle(0, Input::Message { from: NodeId(1), msg }, &mut Outbox::new(false));
     assert_eq!(ask(&mut kv, SECOND, set("a", "behind", None)), DONE);

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub use self::presence::{GroupsOk, GroupsOp, HereNow, Occupancy, PresenceCall, PresenceOk};
-pub use self::stores::{Filter, HttpRequest, KvError, KvOk, KvOp, MemberColumns, Object, ObjectsOk, ObjectsOp};
+pub use self::stores::{
+    Filter, HttpRequest, KvError, KvOk, KvOp, KvWrite, MemberColumns, Object, ObjectsOk, ObjectsOp,
+};
 use crate::access::Token;
 use crate::contract::Nanos;
 use crate::error::ApiError;
@@ -311,7 +313,7 @@ pub enum StreamItem {
     /// Broker to broker: a message published in the sender's region.
     Message(Arc<Envelope>),
     /// KV replica to KV replica: a value or its removal, last writer wins.
-    KvPut { key: Arc<str>, value: Option<Arc<str>>, written: Nanos, writer: u32, expires: Nanos },
+    KvPut(Arc<KvWrite>),
     /// Channel registry to edge: a channel is in a group from now on, or no longer.
     Group { group: Arc<str>, channel: Channel, present: bool },
     /// KV replica to KV replica: the increments that `writer` has made so far to this counter.

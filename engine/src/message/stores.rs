@@ -41,6 +41,26 @@ pub enum KvError {
     BadArgument,
 }
 
+/// One key's latest write, or what is left of it: all replicas that have heard of it hold the same one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KvWrite {
+    pub key: Arc<str>,
+    /// `None`: removed or expired; the entry stays for a while to beat older writes that come late.
+    pub value: Option<Arc<str>>,
+    /// When it was written, by the writer's clock.
+    pub written: Nanos,
+    /// When a value expires, or when what is left of it is forgotten, by each replica's clock.
+    pub expires: Nanos,
+    pub writer: u32,
+}
+
+impl KvWrite {
+    /// The value, unless it has expired by `now`.
+    pub fn live(&self, now: Nanos) -> Option<&Arc<str>> {
+        self.value.as_ref().filter(|_| now < self.expires)
+    }
+}
+
 /// App Context calls, for channel, user and membership metadata.
 #[derive(Clone, Debug)]
 pub enum ObjectsOp {

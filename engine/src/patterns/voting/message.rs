@@ -142,7 +142,10 @@ pub struct Header<'a> {
 
 /// As it travels.
 pub fn to_json<T: Serialize>(message: &T) -> String {
-    serde_json::to_string(message).expect("strings and numbers serialise")
+    // Room for any message but a session's: one that outgrew its room a few times over would be copied each time.
+    let mut text = Vec::with_capacity(SUBMIT_BYTES_MAX / 2);
+    serde_json::to_writer(&mut text, message).expect("strings and numbers serialise");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 #[cfg(test)]
