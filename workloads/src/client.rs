@@ -19,7 +19,7 @@ const BACKOFF_MAX: Nanos = 8 * SECOND;
 pub const AWAY: u8 = 0x7f;
 /// In a client's byte: the bit that says wifi, not cellular.
 pub const WIFI: u8 = 0x80;
-/// Equally likely latencies of a last mile: as many as a latency sampler has cells.
+/// Equally likely latencies of a last mile: two for each cell of a latency sampler.
 pub const LEGS: usize = 4_096;
 
 /// How long to wait before trying again after so many failures: up to twice as long after each, and anywhere in it, so

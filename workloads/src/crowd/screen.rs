@@ -7,13 +7,12 @@ use headcount_engine::contract::{Nanos, Outbox};
 use headcount_engine::message::Envelope;
 use headcount_engine::patterns::voting::message::{Ack, Announcement, Header};
 use headcount_engine::timetoken::{Timetoken, parse_iso8601};
-use headcount_sim::Sampler;
 use headcount_sim::link::{cellular_latency, wifi_latency};
 
 use super::plan::user_of;
 use super::record::{Broadcast, NONE};
 use super::{Crowd, plan};
-use crate::client::{AWAY, LEGS, RETRANSMIT, WIFI, last_mile};
+use crate::client::{AWAY, LEGS, RETRANSMIT, WIFI};
 use crate::latency::Buckets;
 
 /// Who publishes on channels that clients cannot write.
@@ -192,60 +191,67 @@ impl Crowd {
         let number = self.record.broadcasts[index].number;
         let on_the_way = now.saturating_sub(self.record.broadcasts[index].read_at);
         let salt = self.config.dice.hash(u64::MAX, number);
-        let mut legs = Legs::new(self.edges[edge as usize].connected);
-        for (client, conn) in self.conn.iter().enumerate() {
-            if conn & AWAY == edge {
-                legs.count(conn & WIFI != 0, mix(salt ^ client as u64));
+        let buckets = self.record.results_latency.second(now);
+        if self.edges[edge as usize].connected < MANY {
+            for (client, conn) in self.conn.iter().enumerate().filter(|(_, conn)| **conn & AWAY == edge) {
+                let down = self.last_miles.draw(conn & WIFI != 0, mix(salt ^ client as u64));
+                buckets.record((on_the_way + down) / 1_000);
             }
+            return;
         }
-        legs.record(on_the_way, self.record.results_latency.second(now));
+        let mut legs = Legs::new();
+        legs.walk(&self.conn, edge, salt);
+        legs.record(on_the_way, buckets);
     }
-}
-
-/// Last miles of one broadcast. For a large crowd it is cheaper to count how often each of 4,096 equally likely
-/// latencies was drawn than to look at each: the buckets they end in are known to 0.8 %, and so are these.
-enum Legs {
-    Few(Vec<(bool, u64)>),
-    Many(Box<[[u32; LEGS]; 2]>),
 }
 
 /// Below this many users each latency is looked at.
 const MANY: u32 = 20_000;
 
+/// Last miles of one broadcast. For a large crowd it is cheaper to count how often each of 4,096 equally likely
+/// latencies was drawn than to look at each: the buckets they end in are known to 0.8 %, and so are these.
+struct Legs {
+    /// Of users over cellular, over wifi, and of those who are not connected to this edge: to count these too is cheaper
+    /// than to ask. (No cell of a draw among 4,096 comes near 65,535: that would take a hundred million users.)
+    counts: Box<[[u16; LEGS]; 3]>,
+}
+
 impl Legs {
-    fn new(connected: u32) -> Self {
-        if connected < MANY {
-            Self::Few(Vec::with_capacity(connected as usize))
-        } else {
-            Self::Many(Box::new([[0; LEGS]; 2]))
-        }
+    fn new() -> Self {
+        Self { counts: Box::new([[0; LEGS]; 3]) }
     }
 
-    #[inline]
-    fn count(&mut self, wifi: bool, bits: u64) {
-        match self {
-            Self::Few(few) => few.push((wifi, bits)),
-            Self::Many(many) => many[usize::from(wifi)][(bits >> 52) as usize] += 1,
-        }
-    }
-
-    fn record(self, on_the_way: Nanos, buckets: &mut Buckets) {
-        static SAMPLERS: LazyLock<[Sampler; 2]> = LazyLock::new(|| [cellular_latency(), wifi_latency()]);
-        match self {
-            Self::Few(few) => {
-                for (wifi, bits) in few {
-                    buckets.record((on_the_way + last_mile(&SAMPLERS[usize::from(wifi)], bits)) / 1_000);
-                }
+    /// Counts a leg for each user whose byte says that it is connected to this edge. One draw's 64 bits are enough for four
+    /// users, 16 each, of which the upper 12 say which leg.
+    #[inline(never)]
+    fn walk(&mut self, conn: &[u8], edge: u8, salt: u64) {
+        for (four, conns) in conn.chunks(4).enumerate() {
+            let mut bits = mix(salt ^ four as u64);
+            for conn in conns {
+                let class = if conn & AWAY == edge { usize::from(conn & WIFI != 0) } else { 2 };
+                let leg = &mut self.counts[class][(bits >> 52) as usize];
+                *leg = leg.wrapping_add(1);
+                bits <<= 16;
             }
-            Self::Many(many) => {
-                for (sampler, counts) in SAMPLERS.iter().zip(many.iter()) {
-                    for (leg, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-                        // The middle of the cell; 1 in 1,024 takes a retransmission longer, spread over the cells.
-                        let down = sampler.sample((leg as u64) << 52 | 1 << 51);
-                        let late = (count + leg as u32 % 1_024) / 1_024;
-                        buckets.record_many((on_the_way + down) / 1_000, count - late);
-                        buckets.record_many((on_the_way + down + RETRANSMIT) / 1_000, late);
-                    }
+        }
+    }
+
+    fn record(&self, on_the_way: Nanos, buckets: &mut Buckets) {
+        /// The middle of each leg [ns], the shortest first.
+        static LEGS_NS: LazyLock<[Vec<Nanos>; 2]> = LazyLock::new(|| {
+            [cellular_latency(), wifi_latency()].map(|sampler| {
+                let middle = |leg: u64| sampler.sample(leg << 52 | 1 << 51);
+                (0..LEGS as u64).map(middle).collect()
+            })
+        });
+        for (legs_ns, counts) in LEGS_NS.iter().zip(self.counts.iter()) {
+            for (leg, (down, &count)) in legs_ns.iter().zip(counts).enumerate().filter(|(_, (_, count))| **count > 0) {
+                // 1 in 1,024 takes a retransmission longer, spread over the legs.
+                let count = u32::from(count);
+                let late = (count + leg as u32 % 1_024) / 1_024;
+                buckets.record_many((on_the_way + down) / 1_000, count - late);
+                if late > 0 {
+                    buckets.record_many((on_the_way + down + RETRANSMIT) / 1_000, late);
                 }
             }
         }
