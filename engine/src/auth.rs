@@ -282,7 +282,7 @@ mod tests {
 
     /// Carries messages between the server and an access manager until the users hear something.
     fn log_in(server: &mut AuthServer, now: Nanos, user: &str) -> Option<Result<Arc<Token>, u16>> {
-        let mut manager = AccessManager::new(Vec::new(), AccessOptions::of(42, 1));
+        let mut manager = AccessManager::new(&[], AccessOptions::of(42, 1));
         let mut out = Outbox::new(false);
         login(server, now, user, &mut out);
         loop {

@@ -356,7 +356,7 @@ impl KvReplica {
                 self.counters.put_sum(writer, key, sum);
             }
             // The brokers' and the channel registry's business.
-            StreamItem::Message(_) | StreamItem::Group { .. } => (),
+            StreamItem::Message(_) | StreamItem::Group { .. } | StreamItem::Revoked { .. } => (),
         }
     }
 

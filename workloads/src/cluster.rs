@@ -302,7 +302,7 @@ impl NodeBuilder<'_> {
                 Box::new(friends::build::registry(&at.of(NodeKind::Edge, None), self.intentions(), seed))
             }
             NodeKind::Access => {
-                Box::new(AccessManager::new(at.of(NodeKind::Edge, None), AccessOptions::of(self.secret, seed)))
+                Box::new(AccessManager::new(&at.of(NodeKind::Edge, None), AccessOptions::of(self.secret, seed)))
             }
             NodeKind::Auth => Box::new(AuthServer::new(
                 at.one(NodeKind::Access, None),
@@ -330,6 +330,7 @@ impl NodeBuilder<'_> {
         let at = &self.addresses;
         let mut edge = Edge::new(EdgeConfig {
             broker: at.one(NodeKind::Broker, Some(region)),
+            access: at.one(NodeKind::Access, None),
             app_context: at.one(NodeKind::AppContext, None),
             history: at.one(NodeKind::History, None),
             registry: at.any(NodeKind::Registry),

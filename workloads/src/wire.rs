@@ -121,7 +121,6 @@ impl Wire {
             Msg::Grant { tag, grant } => (43, *tag, 0, &grant.user),
             Msg::Granted { tag, result } => (44, *tag, result.as_ref().map_or(0, |token| token.signature), ""),
             Msg::Revoke { tag, signature } => (45, *tag, *signature, ""),
-            Msg::Revoked { signature } => (46, *signature, 0, ""),
             Msg::Login { client, tag, user, .. } => (47, *tag, u64::from(*client), user),
             Msg::LoggedIn { client, tag, result } => {
                 (48, *tag ^ u64::from(*client), result.as_ref().map_or(0, |token| token.signature), "")
@@ -199,7 +198,6 @@ impl sim::Payload for Wire {
             Msg::Grant { .. } => "grant",
             Msg::Granted { .. } => "granted",
             Msg::Revoke { .. } => "revoke",
-            Msg::Revoked { .. } => "revoked",
             Msg::Login { .. } => "login",
             Msg::LoggedIn { .. } => "logged-in",
             Msg::Stream(_) => "stream",

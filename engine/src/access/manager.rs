@@ -1,4 +1,5 @@
-//! The access manager: grants tokens, and spreads revocations to the edges a while after they were asked for.
+//! The access manager: grants tokens, and spreads revocations to the edges a while after they were asked for, each over a
+//! reliable stream: an edge that is down or cut off hears of them when it is back, and keeps them.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -8,8 +9,8 @@ use super::{Grant, Permissions, Verifier};
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
-use crate::message::Misbehaviour;
-use crate::message::Msg;
+use crate::message::{Misbehaviour, Msg, StreamFrame, StreamItem};
+use crate::stream::{Outgoing, StreamOptions, earlier};
 
 /// How the access manager works.
 #[derive(Clone, Copy, Debug)]
@@ -45,22 +46,26 @@ pub struct AccessCounts {
 pub struct AccessManager {
     verifier: Verifier,
     options: AccessOptions,
-    edges: Vec<NodeId>,
     mischief: Mischief,
     counts: AccessCounts,
     // Durable.
     /// Revocations that have not spread yet: when they do, and the token's signature. The delay is the same for all,
     /// so they are in order.
     spreading: VecDeque<(Nanos, u64)>,
+    /// One stream for each edge.
+    outgoing: Vec<Outgoing>,
+    /// When this process began.
+    rebooted: Nanos,
 }
 
 impl AccessManager {
     /// An access manager that tells these edges of revocations.
-    pub fn new(edges: Vec<NodeId>, options: AccessOptions) -> Self {
+    pub fn new(edges: &[NodeId], options: AccessOptions) -> Self {
         Self {
             verifier: Verifier::new(options.secret),
             options,
-            edges,
+            outgoing: edges.iter().map(|edge| Outgoing::new(*edge, 0, StreamOptions::wide_area())).collect(),
+            rebooted: 0,
             mischief: Mischief::new(options.seed),
             counts: AccessCounts::default(),
             spreading: VecDeque::new(),
@@ -119,6 +124,13 @@ impl Node for AccessManager {
                 self.counts.revoked += 1;
                 self.spreading.push_back((now + self.options.revoke_delay, signature));
             }
+            Input::Message { from, msg: Msg::Stream(frame) } => {
+                if let StreamFrame::Ack { epoch, next_seq } = *frame
+                    && let Some(outgoing) = self.outgoing.iter_mut().find(|outgoing| outgoing.peer() == from)
+                {
+                    outgoing.on_ack(now, epoch, next_seq);
+                }
+            }
             Input::Message { msg: Msg::Misbehave(orders), .. } => self.mischief.set(orders),
             Input::Overload { from, msg: Msg::Grant { tag, .. } } => {
                 self.counts.failed += 1;
@@ -128,7 +140,11 @@ impl Node for AccessManager {
             Input::Wake => {
                 while let Some(&(_, signature)) = self.spreading.front().filter(|(at, _)| *at <= now) {
                     self.spreading.pop_front();
-                    self.edges.iter().for_each(|edge| out.send(*edge, Msg::Revoked { signature }));
+                    self.outgoing.iter_mut().for_each(|outgoing| outgoing.push(StreamItem::Revoked { signature }));
+                }
+                for outgoing in &mut self.outgoing {
+                    outgoing.flush(now, out);
+                    outgoing.on_wake(now, out);
                 }
             }
             Input::Message { .. } | Input::Overload { .. } | Input::Start => (),
@@ -136,11 +152,16 @@ impl Node for AccessManager {
     }
 
     fn next_wake(&self) -> Option<Nanos> {
-        self.spreading.front().map(|(at, _)| *at)
+        // What counts as unsent since a crash goes with the next wake, which is at once.
+        let unsent = self.outgoing.iter().any(|outgoing| outgoing.unsent() > 0).then_some(self.rebooted);
+        let spreading = self.spreading.front().map(|(at, _)| *at);
+        self.outgoing.iter().fold(earlier(spreading, unsent), |wake, outgoing| earlier(wake, outgoing.next_wake()))
     }
 
     /// Revocations under way are durable, and there is nothing else.
-    fn reboot(&mut self, _now: Nanos) {
+    fn reboot(&mut self, now: Nanos) {
+        self.outgoing.iter_mut().for_each(Outgoing::reboot);
+        self.rebooted = now;
         // A new process behaves.
         self.mischief.set(Misbehaviour::default());
     }
@@ -161,7 +182,7 @@ mod tests {
     use crate::message::Misbehaviour;
 
     fn manager() -> AccessManager {
-        AccessManager::new(vec![NodeId(5), NodeId(6)], AccessOptions::of(42, 1))
+        AccessManager::new(&[NodeId(5), NodeId(6)], AccessOptions::of(42, 1))
     }
 
     fn ask(manager: &mut AccessManager, grant: Grant) -> Option<Result<Arc<crate::access::Token>, ApiError>> {
@@ -206,10 +227,33 @@ mod tests {
         assert_eq!(out.drain_sends().count(), 0);
         assert_eq!(manager.next_wake(), Some(11 * SECOND));
         manager.handle(11 * SECOND, Input::Wake, &mut out);
-        let told: Vec<_> =
-            out.drain_sends().map(|send| (send.to, matches!(send.msg, Msg::Revoked { signature: 77 }))).collect();
-        assert_eq!(told, [(NodeId(5), true), (NodeId(6), true)]);
+        assert_eq!(told(&mut out), [(NodeId(5), 77), (NodeId(6), 77)]);
+        // One edge has it; the other one was down, and is told again (after 1 s), over another crash of the manager's too.
+        let ack = |from| {
+            let frame = StreamFrame::Ack { epoch: 0, next_seq: 1 };
+            Input::Message { from: NodeId(from), msg: Msg::Stream(Box::new(frame)) }
+        };
+        manager.handle(11 * SECOND + 1, ack(5), &mut out);
+        assert_eq!(manager.next_wake(), Some(12 * SECOND));
+        manager.handle(12 * SECOND, Input::Wake, &mut out);
+        assert_eq!(told(&mut out), [(NodeId(6), 77)]);
+        manager.reboot(13 * SECOND);
+        assert_eq!(manager.next_wake(), Some(13 * SECOND));
+        manager.handle(13 * SECOND, Input::Wake, &mut out);
+        assert_eq!(told(&mut out), [(NodeId(6), 77)]);
+        manager.handle(14 * SECOND, ack(6), &mut out);
         assert_eq!(manager.next_wake(), None);
+    }
+
+    /// To whom which revocation was sent.
+    fn told(out: &mut Outbox) -> Vec<(NodeId, u64)> {
+        let revoked = |msg| {
+            let Msg::Stream(frame) = msg else { panic!("{msg:?}") };
+            let StreamFrame::Data { items, .. } = *frame else { panic!("{frame:?}") };
+            let [StreamItem::Revoked { signature }] = items.as_slice() else { panic!("{items:?}") };
+            *signature
+        };
+        out.drain_sends().map(|send| (send.to, revoked(send.msg))).collect()
     }
 
     #[test]

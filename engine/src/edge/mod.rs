@@ -21,7 +21,7 @@ use crate::message::{
     StreamFrame, StreamItem, SubscribeWith,
 };
 use crate::slab::Slab;
-use crate::stream::Incoming;
+use crate::stream::{Incoming, earlier};
 use crate::timetoken::Timetoken;
 
 use audience::Heard;
@@ -36,6 +36,8 @@ const CALL_TIMEOUT: Nanos = 15 * SECOND;
 #[derive(Clone, Debug)]
 pub struct EdgeConfig {
     pub broker: NodeId,
+    /// Who says which tokens are revoked.
+    pub access: NodeId,
     pub app_context: NodeId,
     pub history: NodeId,
     /// The channel registry, where the keyset has channel groups.
@@ -77,14 +79,15 @@ struct Pending {
 pub struct Edge {
     config: EdgeConfig,
     counts: EdgeCounts,
-    /// Durable: how often this edge has started anew, and what the registry has told it.
+    /// Durable: how often this edge has started anew, and what registry and access manager have told it.
     epoch: u64,
     from_registry: Option<Incoming>,
+    from_access: Incoming,
+    revoked: Vec<u64>,
     arrived: Vec<StreamItem>,
     /// Volatile but for the groups; so is all below.
     connections: Connections,
     polls: Polls,
-    revoked: Vec<u64>,
     pending: Slab<Pending>,
     broker_epoch: Option<u64>,
     broker_heard: Nanos,
@@ -96,6 +99,7 @@ impl Edge {
     pub fn new(config: EdgeConfig) -> Self {
         Self {
             from_registry: config.registry.map(Incoming::new),
+            from_access: Incoming::new(config.access),
             arrived: Vec::new(),
             polls: Polls::new(
                 config.round_trips.clone(),
@@ -311,6 +315,18 @@ impl Edge {
         }
     }
 
+    /// What the access manager says of tokens; or the registry, of its groups.
+    fn streamed(&mut self, now: Nanos, from: NodeId, frame: StreamFrame, out: &mut Outbox) {
+        if from != self.config.access {
+            return self.registered(now, from, frame, out);
+        }
+        let StreamFrame::Data { epoch, base, first_seq, items } = frame else { return };
+        let mut arrived = Vec::new();
+        self.from_access.on_data(now, epoch, base, first_seq, items, &mut arrived);
+        let signature = |item| if let StreamItem::Revoked { signature } = item { Some(signature) } else { None };
+        self.revoked.extend(arrived.into_iter().filter_map(signature));
+    }
+
     /// What the registry says of its groups.
     fn registered(&mut self, now: Nanos, from: NodeId, frame: StreamFrame, out: &mut Outbox) {
         let StreamFrame::Data { epoch, base, first_seq, items } = frame else { return };
@@ -404,11 +420,10 @@ impl Node for Edge {
                 Msg::ObjectsAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Objects), out),
                 Msg::PresenceAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Presence), out),
                 Msg::GroupsAnswer { tag, result } => self.answer(tag, result.map(ApiOk::Groups), out),
-                Msg::Stream(frame) => self.registered(now, from, *frame, out),
+                Msg::Stream(frame) => self.streamed(now, from, *frame, out),
                 Msg::HistoryPage { tag, messages } => self.answer(tag, Ok(ApiOk::History(messages)), out),
                 Msg::Push { envelope, cursor } => self.deliver(now, envelope, cursor, out),
                 Msg::BrokerAlive { epoch } => self.broker_alive(now, epoch, out),
-                Msg::Revoked { signature } => self.revoked.push(signature),
                 _ => {}
             },
         }
@@ -419,6 +434,7 @@ impl Node for Edge {
         if let Some(stream) = &mut self.from_registry {
             stream.on_wake(now, out);
         }
+        self.from_access.on_wake(now, out);
         if now >= self.next_alive {
             self.say_alive(now, out);
         }
@@ -426,7 +442,8 @@ impl Node for Edge {
 
     fn next_wake(&self) -> Option<Nanos> {
         let stream = self.from_registry.as_ref().and_then(Incoming::next_wake);
-        [self.pending.next_deadline(), stream, self.polls.next_wake(), Some(self.next_alive)]
+        let streams = earlier(stream, self.from_access.next_wake());
+        [self.pending.next_deadline(), streams, self.polls.next_wake(), Some(self.next_alive)]
             .into_iter()
             .flatten()
             .min()
@@ -438,7 +455,7 @@ impl Node for Edge {
         if let Some(stream) = &mut self.from_registry {
             stream.reboot();
         }
-        self.revoked.clear();
+        self.from_access.reboot();
         self.pending.clear();
         self.broker_epoch = None;
         self.next_alive = 0;

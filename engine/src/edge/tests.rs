@@ -7,6 +7,7 @@ use crate::message::Envelope;
 
 const BROKER: NodeId = NodeId(1);
 const STORES: NodeId = NodeId(2);
+const ACCESS: NodeId = NodeId(3);
 const EDGE: NodeId = NodeId(8);
 const POPULATION: NodeId = NodeId(9);
 const SECRET: u64 = 42;
@@ -15,6 +16,7 @@ const SECRET: u64 = 42;
 fn edge(limits: &'static Limits) -> Edge {
     let mut edge = Edge::new(EdgeConfig {
         broker: BROKER,
+        access: ACCESS,
         app_context: STORES,
         history: STORES,
         populations: vec![POPULATION],
@@ -127,10 +129,20 @@ fn an_expired_token_is_refused_with_403() {
 fn a_revoked_token_is_refused_with_403_and_others_are_not() {
     let (mut edge, revoked, other) = (edge(&DOCUMENTS_2026_01), token_of("u"), token_of("v"));
     assert!(passed(&ask(&mut edge, 1, 0, &revoked, publish("out.a", "1"))));
-    step(&mut edge, 2, Input::Message { from: STORES, msg: Msg::Revoked { signature: revoked.signature } });
+    let items = vec![StreamItem::Revoked { signature: revoked.signature }];
+    let frame = StreamFrame::Data { epoch: 0, base: 0, first_seq: 0, items };
+    // Only the access manager revokes.
+    step(&mut edge, 2, Input::Message { from: STORES, msg: Msg::Stream(Box::new(frame.clone())) });
+    assert!(passed(&ask(&mut edge, 2, 0, &revoked, publish("out.a", "1"))));
+    step(&mut edge, 2, Input::Message { from: ACCESS, msg: Msg::Stream(Box::new(frame)) });
     let refused = refusal(ask(&mut edge, 3, 0, &revoked, publish("out.a", "1")));
     assert_eq!((refused.status, refused), (403, ApiError::token_revoked()));
     assert!(passed(&ask(&mut edge, 4, 1, &other, publish("out.a", "1"))));
+    // It keeps what it was told: it will not be told again.
+    edge.reboot(5);
+    step(&mut edge, 5, Input::Start);
+    assert_eq!(refusal(ask(&mut edge, 6, 0, &revoked, publish("out.a", "1"))), ApiError::token_revoked());
+    assert!(passed(&ask(&mut edge, 6, 1, &other, publish("out.a", "1"))));
 }
 
 /// The refusal names the channels that the token does not open, and only those; a right to read is none to write.

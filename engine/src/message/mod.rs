@@ -114,8 +114,6 @@ pub enum Msg {
     Granted { tag: u64, result: Result<Arc<Token>, ApiError> },
     /// Revoke a token by its signature.
     Revoke { tag: u64, signature: u64 },
-    /// A revocation spreads to the edges.
-    Revoked { signature: u64 },
     /// A user asks the customer's auth server for a token.
     Login { client: Client, tag: u64, user: UserId, role: crate::access::Role, session: Arc<str> },
     /// Its answer; the status is the auth server's own (403 unknown, 429 too many refreshes, 503 access manager away).
@@ -314,6 +312,8 @@ pub enum StreamItem {
     Message(Arc<Envelope>),
     /// KV replica to KV replica: a value or its removal, last writer wins.
     KvPut(Arc<KvWrite>),
+    /// Access manager to edge: the token with this signature is revoked.
+    Revoked { signature: u64 },
     /// Channel registry to edge: a channel is in a group from now on, or no longer.
     Group { group: Arc<str>, channel: Channel, present: bool },
     /// KV replica to KV replica: the increments that `writer` has made so far to this counter.

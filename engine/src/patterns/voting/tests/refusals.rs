@@ -161,6 +161,7 @@ fn at_the_edge(role: Role, call: Call) -> (Result<ApiOk, (u16, String)>, usize) 
     let verifier = Verifier::new(42);
     let (population, broker) = (NodeId(9), NodeId(1));
     let mut edge = Edge::new(EdgeConfig {
+        access: NodeId(90),
         broker,
         app_context: NodeId(2),
         history: NodeId(3),
