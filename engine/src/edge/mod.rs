@@ -235,6 +235,10 @@ impl Edge {
 
     fn check_publish(&self, now: Nanos, token: &Token, channel: &Channel, payload: &str) -> Result<(), ApiError> {
         self.check_name(now, channel)?;
+        // Wildcards reach two dots deep (platform.md 2.6): nobody could hear what is published below.
+        if channel.matches('.').count() > 2 {
+            return Err(ApiError::wildcard_too_deep(Timetoken::at(now)));
+        }
         allow_all(token, std::slice::from_ref(channel), Permissions::WRITE)?;
         if self.config.limits.message_bytes.value.is_some_and(|max| payload.len() + channel.len() > max as usize) {
             return Err(ApiError::message_too_large(Timetoken::at(now)));

@@ -145,6 +145,19 @@ fn a_revoked_token_is_refused_with_403_and_others_are_not() {
     assert!(passed(&ask(&mut edge, 6, 1, &other, publish("out.a", "1"))));
 }
 
+/// `a.*` and `a.b.*` are the deepest wildcards there are: a channel of two dots is the deepest to publish on. The refusal
+/// is the name's, before the token's, and concerns no subscriber.
+#[test]
+fn a_publish_more_than_two_dots_deep_is_refused_with_400() {
+    let (mut edge, token) = (edge(&UNLIMITED), token_of("u"));
+    let refused = refusal(ask(&mut edge, 1, 0, &token, publish("out.a.b.c", "1")));
+    assert_eq!((refused.status, refused), (400, ApiError::wildcard_too_deep(Timetoken::at(1))));
+    let refused = refusal(ask(&mut edge, 1, 0, &token, publish("out.a.b", "1")));
+    assert_eq!(refused, ApiError::forbidden(["out.a.b"]), "two dots are a name like any other");
+    let refused = refusal(ask(&mut edge, 1, 0, &token, subscribe(&["out.a.b.c"], Timetoken::ZERO)));
+    assert_eq!(refused, ApiError::forbidden(["out.a.b.c"]));
+}
+
 /// The refusal names the channels that the token does not open, and only those; a right to read is none to write.
 #[test]
 fn a_token_that_lacks_a_channel_is_refused_with_403_and_the_channels_it_lacks() {
