@@ -62,12 +62,22 @@ pub struct Grant {
     pub channels: SmallVec<[(Channel, Permissions); 4]>,
     /// Patterns, `name.*`.
     pub patterns: Arc<[(Arc<str>, Permissions)]>,
-    /// Channel groups, by exact name.
-    pub groups: Arc<[(Arc<str>, Permissions)]>,
+    /// Names that end in the user's own id.
+    pub own: Arc<OwnNames>,
     /// `meta.role`.
     pub role: Role,
     /// `meta.sessionId`.
     pub session: Arc<str>,
+}
+
+/// Names that end in the user's own id, by what comes before it: `status.` stands for `status.{user}`. As good as a list of
+/// exact names, and every user's token can share it: half a million tokens of 17 names each are 400 MB.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnNames {
+    pub channels: Vec<(Arc<str>, Permissions)>,
+    /// Channel groups: the plain name, and its parts `{prefix}{user}-{number}`, as the pattern `^{prefix}{user}(-[0-9]+)?$` of
+    /// a real grant has it.
+    pub groups: Vec<(Arc<str>, Permissions)>,
 }
 
 /// A signed grant.
@@ -91,13 +101,23 @@ impl Token {
         if let Some((_, permissions)) = self.grant.channels.iter().find(|(name, _)| &**name == channel) {
             return *permissions;
         }
+        let own = |name: &str| channel.strip_prefix(name).is_some_and(|rest| *rest == *self.grant.user);
+        if let Some((_, permissions)) = self.grant.own.channels.iter().find(|(name, _)| own(name)) {
+            return *permissions;
+        }
         let matching = self.grant.patterns.iter().filter(|(pattern, _)| matches(pattern, channel));
         matching.fold(Permissions::default(), |all, (_, permissions)| all.and(*permissions))
     }
 
     /// Whether the token allows all of `wanted` on a channel group.
     pub fn allows_group(&self, group: &str, wanted: Permissions) -> bool {
-        self.grant.groups.iter().any(|(name, permissions)| **name == *group && permissions.contains(wanted))
+        let own = |name: &str| {
+            let rest = group.strip_prefix(name).and_then(|rest| rest.strip_prefix(&*self.grant.user));
+            let part =
+                |rest: &str| rest.strip_prefix('-').is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+            rest.is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && part(rest)))
+        };
+        self.grant.own.groups.iter().any(|(name, permissions)| permissions.contains(wanted) && own(name))
     }
 
     /// Whether the token allows all of `wanted` on a channel.
@@ -132,7 +152,7 @@ pub(crate) mod tests {
             .into_iter()
             .collect(),
             patterns: [("vote-control.*".into(), read), ("vote-results.*".into(), read)].into(),
-            groups: [].into(),
+            own: Arc::default(),
             role: Role::Host,
             session: "abc123".into(),
         }

@@ -109,8 +109,8 @@ fn check(grant: &Grant) -> Result<(), ApiError> {
     }
     let exact = grant.channels.iter().map(|(_, permissions)| *permissions);
     let patterns = grant.patterns.iter().map(|(_, permissions)| *permissions);
-    let groups = grant.groups.iter().map(|(_, permissions)| *permissions);
-    if exact.chain(patterns).chain(groups).all(|permissions| permissions == Permissions::default()) {
+    let own = grant.own.channels.iter().chain(&grant.own.groups).map(|(_, permissions)| *permissions);
+    if exact.chain(patterns).chain(own).all(|permissions| permissions == Permissions::default()) {
         return Err(ApiError::grant_empty());
     }
     Ok(())

@@ -3,7 +3,7 @@
 use siphasher::sip::SipHasher13;
 use smallvec::SmallVec;
 
-use super::{Grant, Token};
+use super::{Grant, OwnNames, Token};
 use crate::contract::Nanos;
 use crate::dice::draw;
 use crate::error::ApiError;
@@ -52,7 +52,8 @@ impl Verifier {
         fields.push(grant.role as u8);
         push_text(&mut fields, &grant.user);
         push_text(&mut fields, &grant.session);
-        for names in [&grant.channels[..], &grant.patterns[..], &grant.groups[..]] {
+        let OwnNames { channels, groups } = &*grant.own;
+        for names in [&grant.channels[..], &grant.patterns[..], &channels[..], &groups[..]] {
             fields.extend_from_slice(&(names.len() as u64).to_le_bytes());
             for (name, permissions) in names {
                 push_text(&mut fields, name);

@@ -53,7 +53,7 @@ fn token_of(user: &str) -> Arc<Token> {
         user: user.into(),
         channels: channels.into_iter().collect(),
         patterns: [].into(),
-        groups: [].into(),
+        own: Arc::default(),
         role: Role::Participant,
         session: "s".into(),
     };

@@ -7,10 +7,8 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::names;
-use crate::access::{Grant, Permissions, Role};
+use crate::access::{Grant, OwnNames, Permissions, Role};
 use crate::auth::GrantRules;
 use crate::message::UserId;
 use crate::patterns::Variant;
@@ -28,12 +26,23 @@ pub struct FriendsGrants {
     global: Arc<str>,
     anywhere: Arc<[(Arc<str>, Permissions)]>,
     nothing: Arc<[(Arc<str>, Permissions)]>,
+    own: Arc<OwnNames>,
+    /// By shard.
+    presence: Vec<Arc<str>>,
 }
 
 impl FriendsGrants {
     /// Rules for this many shards; `ttl_minutes` is what tokens get, 1 to 43,200.
     pub fn new(variant: Variant, shards: u32, ttl_minutes: u32) -> Self {
-        let write = Permissions::WRITE;
+        let (read, write) = (Permissions::READ, Permissions::WRITE);
+        // What a name is before the user's id.
+        let prefix = |name: fn(&str) -> String| Arc::<str>::from(name(""));
+        let mut channels = vec![(prefix(names::status_channel), read), (prefix(names::list_channel), Permissions::GET)];
+        if variant == Variant::Hardened {
+            channels.push((prefix(names::news_channel), read));
+            channels.push((prefix(names::requests_channel), write));
+            channels.push((prefix(names::management_channel), write));
+        }
         Self {
             variant,
             shards,
@@ -42,6 +51,8 @@ impl FriendsGrants {
             global: names::GLOBAL.into(),
             anywhere: [("friend-requests.*".into(), write), ("friend-management.*".into(), write)].into(),
             nothing: Arc::new([]),
+            own: Arc::new(OwnNames { channels, groups: vec![(prefix(names::group), read)] }),
+            presence: (0..shards).map(|shard| names::presence_channel(shard).into()).collect(),
         }
     }
 }
@@ -51,33 +62,18 @@ impl GrantRules for FriendsGrants {
         if *session != self.session || role != Role::User {
             return None;
         }
-        let (read, write) = (Permissions::READ, Permissions::WRITE);
-        let shard = names::shard_of(user, self.shards);
-        let mut channels: SmallVec<_> = [
-            (names::presence_channel(shard).into(), read),
-            (self.global.clone(), read),
-            (names::status_channel(user).into(), read),
-            (names::list_channel(user).into(), Permissions::GET),
-        ]
-        .into_iter()
-        .collect();
+        let (read, shard) = (Permissions::READ, names::shard_of(user, self.shards));
+        let shard = self.presence[shard as usize].clone();
         let patterns = match self.variant {
-            Variant::Documented => self.anywhere.clone(),
-            Variant::Hardened => {
-                channels.push((names::news_channel(user).into(), read));
-                channels.push((names::requests_channel(user).into(), write));
-                channels.push((names::management_channel(user).into(), write));
-                self.nothing.clone()
-            }
+            Variant::Documented => &self.anywhere,
+            Variant::Hardened => &self.nothing,
         };
-        let groups: Vec<(Arc<str>, Permissions)> =
-            (0..names::GROUPS_MAX).map(|part| (names::group_part(user, part).into(), read)).collect();
         Some(Grant {
             ttl_minutes: self.ttl_minutes,
             user: user.clone(),
-            channels,
-            patterns,
-            groups: groups.into(),
+            channels: [(shard, read), (self.global.clone(), read)].into_iter().collect(),
+            patterns: patterns.clone(),
+            own: self.own.clone(),
             role,
             session: self.session.clone(),
         })
@@ -103,7 +99,10 @@ mod tests {
             );
             assert!(token.allows_group(&names::group(USER), read));
             assert!(!token.allows_group(&names::group(USER), Permissions::MANAGE));
-            assert!(!token.allows_group(&names::group("user_000002"), read));
+            assert!(token.allows_group(&names::group_part(USER, 9), read));
+            for foreign in ["user_000002", "user_0000011", "user_000001x", "user_000001-", "user_000001-x", ""] {
+                assert!(!token.allows_group(&names::group(foreign), read), "{foreign}");
+            }
             let other_shard = (names::shard_of(USER, 10) + 1) % 10;
             assert!(!token.allows(&names::presence_channel(other_shard), read));
             // In another's name only where nobody looks.

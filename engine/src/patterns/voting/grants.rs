@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use super::shard;
-use crate::access::{Grant, Permissions, Role};
+use crate::access::{Grant, OwnNames, Permissions, Role};
 use crate::auth::GrantRules;
 use crate::message::{Channel, UserId};
 
@@ -30,6 +30,7 @@ pub struct VotingGrants {
     auditors: Vec<UserId>,
     host_patterns: Arc<[(Arc<str>, Permissions)]>,
     no_patterns: Arc<[(Arc<str>, Permissions)]>,
+    nothing_own: Arc<OwnNames>,
 }
 
 impl VotingGrants {
@@ -56,6 +57,7 @@ impl VotingGrants {
             ]
             .into(),
             no_patterns: Arc::new([]),
+            nothing_own: Arc::default(),
             hosts: Vec::new(),
             auditors: Vec::new(),
         }
@@ -114,7 +116,7 @@ impl GrantRules for VotingGrants {
             user: user.clone(),
             channels,
             patterns,
-            groups: self.no_patterns.clone(),
+            own: self.nothing_own.clone(),
             role,
             session: self.session.clone(),
         })
