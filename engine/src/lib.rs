@@ -11,6 +11,7 @@ pub mod dice;
 pub mod edge;
 pub mod error;
 pub mod functions;
+pub mod groups;
 pub mod history;
 pub mod kvstore;
 pub mod limits;

@@ -1,6 +1,6 @@
 //! The channel registry: which channels are in which channel groups (platform.md 2.1 and 2.6).
 //!
-//! One node holds the truth and takes the calls; each edge holds a [`Replica`] and learns every change, in order, over
+//! One node holds the truth and takes the calls; each edge holds a [`crate::groups::Replica`] and learns every change, in order, over
 //! a reliable stream. So groups are eventually consistent (friends-online.md 10.5): an edge that is cut off serves
 //! the groups it knows, and gets what it missed when it is back.
 //!
@@ -8,21 +8,15 @@
 //!   channel or a group, is refused whole and changes nothing.
 //! - **Durable**: groups, and what edges have not acknowledged. Volatile: the rate limit's bucket.
 
-mod groups;
-mod names;
-mod replica;
-
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use self::groups::{Change, Groups, Provision};
-pub use self::replica::Replica;
-
-use self::names::{BadName, check};
 use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
+use crate::groups::names::{BadName, check};
+use crate::groups::{Groups, Provision};
 use crate::limits::TokenBucket;
 use crate::message::{Channel, GroupsOk, GroupsOp, Misbehaviour, Msg, StreamFrame, StreamItem};
 use crate::stream::{Outgoing, StreamOptions, earlier};

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::groups::tests::{Naive, Ring, naive, some_names};
+use crate::groups::tests::{Naive, Ring, naive, some_names};
 use super::*;
 use crate::contract::SECOND;
 use crate::dice::{below, draw};

@@ -7,12 +7,13 @@ use headcount_engine::appcontext::AppContext;
 use headcount_engine::contract::{NodeId, SECOND};
 use headcount_engine::edge::Edge;
 use headcount_engine::functions::Function;
-use headcount_engine::message::{Channel, ObjectsOp};
+use headcount_engine::message::{Channel, Client, ObjectsOp};
 use headcount_engine::patterns::friends::grants::FriendsGrants;
 use headcount_engine::patterns::friends::profile::{Friend, Profile};
 use headcount_engine::patterns::friends::{COUNT_JOB, documented, hardened, names};
 use headcount_engine::presence::{Presence, PresenceOptions};
-use headcount_engine::registry::{Provision, Registry, RegistryOptions};
+use headcount_engine::groups::Provision;
+use headcount_engine::registry::{Registry, RegistryOptions};
 use headcount_engine::scheduler::Job;
 use headcount_engine::timetoken::iso8601;
 use headcount_sim::{CounterHash, Stream};
@@ -102,6 +103,19 @@ impl Provision for FriendGroups {
 
     fn contains(&self, group: u32, channel: u32) -> bool {
         self.0.graph.contains(group, channel)
+    }
+
+    /// Friendship is mutual.
+    fn groups_of(&self, channel: u32) -> &[u32] {
+        self.0.graph.row(channel)
+    }
+
+    fn owner(&self, group: u32) -> Option<(u32, Client)> {
+        Some(place_of(group, self.0.graph.regions()))
+    }
+
+    fn wildcard(&self) -> Channel {
+        "status.*".into()
     }
 }
 

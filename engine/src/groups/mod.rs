@@ -4,13 +4,17 @@
 //! [`Provision`], data from elsewhere whose names follow a formula, and [`Groups`] holds only what has changed since. A
 //! group that nobody has touched takes no memory here.
 
+pub(crate) mod names;
+mod replica;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::names::Names;
-use crate::message::Channel;
+use self::names::Names;
+pub use self::replica::Replica;
+use crate::message::{Channel, Client};
 
 /// Groups that were there before the run began. Channels and groups are numbered from 0, and their names follow from
 /// their numbers.
@@ -31,6 +35,12 @@ pub trait Provision: Debug + Send + Sync {
     fn channels_of(&self, group: u32) -> &[u32];
     /// Whether a channel is in a group.
     fn contains(&self, group: u32, channel: u32) -> bool;
+    /// The groups that a channel is in, in any order, each once.
+    fn groups_of(&self, channel: u32) -> &[u32];
+    /// Whose group it is, if there is one user for it: the user's region, and the user's number among its clients.
+    fn owner(&self, group: u32) -> Option<(u32, Client)>;
+    /// A wildcard that all the provision's channels match, and few others.
+    fn wildcard(&self) -> Channel;
     /// How many channels are in a group.
     fn len(&self, group: u32) -> u32 {
         self.channels_of(group).len() as u32
@@ -187,6 +197,31 @@ impl Groups {
         self.len(group) == 0
     }
 
+    /// The groups that a channel is in, by number: those of the provision first.
+    pub fn groups_of(&self, channel: u32) -> impl Iterator<Item = u32> + '_ {
+        let (added, removed) = both(&self.by_channel, channel);
+        let provisioned = match &self.provision {
+            Some(provision) if channel < provision.channels() => provision.groups_of(channel),
+            _ => &[],
+        };
+        provisioned.iter().filter(|group| removed.binary_search(group).is_err()).chain(added).copied()
+    }
+
+    /// What was there before the run began.
+    pub fn provision(&self) -> Option<&Arc<dyn Provision>> {
+        self.provision.as_ref()
+    }
+
+    /// Whether a channel, by number, is one of the provision's.
+    pub fn is_known_channel(&self, channel: u32) -> bool {
+        self.provision.as_ref().is_some_and(|provision| channel < provision.channels())
+    }
+
+    /// Whether a group, by number, is one of the provision's.
+    pub fn is_known_group(&self, group: u32) -> bool {
+        self.provision.as_ref().is_some_and(|provision| group < provision.groups())
+    }
+
     /// The groups that a channel is in beyond those of the provision, in the order of numbers: what a fan-out over the
     /// provision must add. For a channel that the provision does not know, all its groups.
     pub fn added_to(&self, channel: u32) -> &[u32] {
@@ -245,5 +280,4 @@ fn differ(overlay: &mut Overlay, of: u32, what: u32, provisioned: bool, present:
 }
 
 #[cfg(test)]
-#[path = "groups_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

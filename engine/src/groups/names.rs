@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 /// Names given numbers in the order they were first heard of. A number is never given again, for others may hold it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// The number of `texts[0]`.
     first: u32,
     texts: Vec<Arc<str>>,
@@ -41,7 +41,7 @@ impl Names {
 
 /// What is wrong with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadName {
+pub(crate) enum BadName {
     /// Empty or too long.
     Length,
     /// One of `, : / \`, a space or a control character.
@@ -51,7 +51,7 @@ pub(super) enum BadName {
 }
 
 /// The rules of platform.md 2.6 for channels and groups.
-pub(super) fn check(name: &str, chars_max: u32) -> Result<(), BadName> {
+pub(crate) fn check(name: &str, chars_max: u32) -> Result<(), BadName> {
     let forbidden = |c: char| matches!(c, ',' | ':' | '/' | '\\' | ' ') || c.is_control();
     if name.is_empty() || name.chars().count() > chars_max as usize {
         Err(BadName::Length)

@@ -7,11 +7,15 @@ use crate::dice::{below, draw};
 #[derive(Debug)]
 pub(crate) struct Ring {
     rows: Vec<[u32; 3]>,
+    /// Who knows each.
+    known_by: Vec<[u32; 3]>,
 }
 
 impl Ring {
     pub(crate) fn new() -> Self {
-        Self { rows: (0..8).map(|n| [1, 2, 5].map(|step| (n + step) % 8)).collect() }
+        let rows = (0..8).map(|n| [1, 2, 5].map(|step| (n + step) % 8)).collect();
+        // 8 - step is the way back.
+        Self { rows, known_by: (0..8).map(|n| [7, 6, 3].map(|back| (n + back) % 8)).collect() }
     }
 }
 
@@ -43,6 +47,16 @@ impl Provision for Ring {
     }
     fn contains(&self, group: u32, channel: u32) -> bool {
         self.rows[group as usize].contains(&channel)
+    }
+    fn groups_of(&self, channel: u32) -> &[u32] {
+        &self.known_by[channel as usize]
+    }
+    /// Two regions.
+    fn owner(&self, group: u32) -> Option<(u32, Client)> {
+        Some((group % 2, group / 2))
+    }
+    fn wildcard(&self) -> Channel {
+        "status.*".into()
     }
 }
 
@@ -158,4 +172,20 @@ fn names_that_change_nothing_get_no_number() {
     assert_eq!((groups.group_number("g"), groups.channel_number("c")), (Some(change.group), Some(change.channel)));
     assert_eq!(groups.delete(change.group), [change.channel]);
     assert!(groups.is_empty(change.group) && groups.delete(change.group).is_empty());
+}
+
+#[test]
+fn both_directions_agree_whatever_is_changed() {
+    let mut groups = Groups::new(Some(Arc::new(Ring::new())));
+    for step in 0..3_000u64 {
+        let (group, channel) = (below(8, draw(7, 3 * step)) as u32, below(8, draw(7, 3 * step + 1)) as u32);
+        if below(2, draw(7, 3 * step + 2)) == 0 {
+            groups.add(group, channel);
+        } else {
+            groups.remove(group, channel);
+        }
+        let through: BTreeSet<u32> = groups.groups_of(channel).collect();
+        let naive: BTreeSet<u32> = (0..8).filter(|group| groups.contains(*group, channel)).collect();
+        assert_eq!(through, naive);
+    }
 }

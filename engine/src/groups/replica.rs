@@ -1,8 +1,8 @@
-//! What an edge holds of the registry: all groups, as far as it has heard.
+//! What an edge holds of the channel registry: all groups, as far as it has heard.
 
 use std::sync::Arc;
 
-use super::groups::{Change, Groups, Provision};
+use super::{Change, Groups, Provision};
 use crate::contract::{Nanos, NodeId, Outbox};
 use crate::message::{Channel, StreamFrame, StreamItem};
 use crate::stream::Incoming;
