@@ -130,6 +130,11 @@ impl AppContext {
         page.into_iter().map(|(user, record)| (user, record.custom)).collect()
     }
 
+    /// How many members a channel has.
+    pub fn members_len(&self, channel: &str) -> usize {
+        self.roster.of_channel(channel, 0, 0).1
+    }
+
     /// How many memberships there are.
     pub fn memberships_len(&self) -> usize {
         self.roster.len()

@@ -3,15 +3,19 @@
 //! time is up.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::message::{Invoke, Msg, Publish, Trigger};
+
+/// Of a tag: which job. There are fewer than 65,536.
+const JOB_BITS: u32 = 16;
 
 /// A Function to run again and again.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The name that the Function is bound to.
-    pub name: &'static str,
+    pub name: Arc<str>,
     pub interval: Nanos,
 }
 
@@ -51,7 +55,7 @@ impl Scheduler {
         let worker = self.config.workers[self.runs as usize % self.config.workers.len()];
         let publish = Publish {
             tag: 0,
-            channel: self.config.jobs[job].name.into(),
+            channel: self.config.jobs[job].name.clone(),
             payload: "null".into(),
             publisher: "scheduler".into(),
             store: false,
@@ -60,7 +64,7 @@ impl Scheduler {
             token: None,
         };
         // The tag says which job and which of its runs.
-        let tag = self.runs << 8 | job as u64;
+        let tag = self.runs << JOB_BITS | job as u64;
         out.send(worker, Msg::Invoke(Box::new(Invoke { tag, trigger: Trigger::OnInterval, publish, answer: true })));
         self.due[job] = (now + self.config.handler_time + SECOND, Some(self.runs));
     }
@@ -71,7 +75,7 @@ impl Node for Scheduler {
         match input {
             Input::Start => self.due = self.config.jobs.iter().map(|job| (now + job.interval, None)).collect(),
             Input::Message { msg: Msg::Invoked { tag, .. }, .. } => {
-                let (run, job) = (tag >> 8, (tag & 0xff) as usize);
+                let (run, job) = (tag >> JOB_BITS, (tag & ((1 << JOB_BITS) - 1)) as usize);
                 if self.due.get(job).is_some_and(|&(_, under_way)| under_way == Some(run)) {
                     self.due[job] = (now + self.config.jobs[job].interval, None);
                 }

@@ -74,6 +74,11 @@ pub struct EdgeLife {
 }
 
 impl EdgeLife {
+    /// An edge known from the beginning.
+    pub fn known(epoch: u64) -> Self {
+        Self { epoch: Some(epoch), heard: 0 }
+    }
+
     /// The edge says that it lives; whether the connections to it are lost: it has a new epoch, or was silent for too long.
     pub fn hear(&mut self, now: Nanos, epoch: u64) -> bool {
         let lost = self.epoch.is_some_and(|known| known != epoch) || self.is_silent(now);

@@ -222,7 +222,7 @@ impl NodeBuilder<'_> {
                     spec.region as u32,
                     self.addresses.of(NodeKind::Edge, Some(spec.region)),
                     self.addresses.one(NodeKind::Auth, None),
-                    self.seed,
+                    (self.seed, Verifier::new(self.secret)),
                 )),
                 kind => self.platform(kind, NodeId(index as u32), spec.region, node_seed),
             };
@@ -255,16 +255,7 @@ impl NodeBuilder<'_> {
         let (at, here) = (&self.addresses, Some(region));
         match kind {
             NodeKind::Edge => Box::new(self.edge(id, region)),
-            NodeKind::Broker => Box::new(Broker::new(BrokerConfig {
-                region: region as u8,
-                edges: at.of(NodeKind::Edge, here),
-                workers: at.of(NodeKind::Worker, here),
-                peers: at.of(NodeKind::Broker, None).into_iter().filter(|peer| *peer != id).collect(),
-                history: at.one(NodeKind::History, None),
-                bindings: self.bindings(),
-                limits: self.limits,
-                replication_frame: REPLICATION_FRAME,
-            })),
+            NodeKind::Broker => Box::new(self.broker(id, region)),
             NodeKind::Worker => {
                 let concurrency = self.scenario.topology.worker_concurrency;
                 Box::new(Worker::new(WorkerConfig {
@@ -288,15 +279,12 @@ impl NodeBuilder<'_> {
                 Box::new(KvReplica::new(id, &peers, KvOptions::of(self.limits, seed)))
             }
             NodeKind::AppContext => {
-                let mut store = AppContext::new(seed);
-                if let Some(intentions) = &self.friends {
-                    friends::build::provision_objects(&mut store, self.scenario, intentions);
-                }
-                Box::new(store)
+                let with_friends = |world| friends::build::objects(self.scenario, world, seed);
+                Box::new(self.friends.as_ref().map_or_else(|| AppContext::new(seed), with_friends))
             }
             NodeKind::Presence => {
                 let broker = at.one(NodeKind::Broker, here);
-                Box::new(friends::build::presence(self.scenario, broker, seed))
+                Box::new(friends::build::presence(self.scenario, self.intentions(), broker, seed))
             }
             NodeKind::Registry => {
                 Box::new(friends::build::registry(&at.of(NodeKind::Edge, None), self.intentions(), seed))
@@ -326,22 +314,45 @@ impl NodeBuilder<'_> {
         self.friends.as_ref().expect("people with friends have intentions")
     }
 
+    fn broker(&self, id: NodeId, region: usize) -> Broker {
+        let (at, here) = (&self.addresses, Some(region));
+        let mut broker = Broker::new(BrokerConfig {
+            region: region as u8,
+            edges: at.of(NodeKind::Edge, here),
+            workers: at.of(NodeKind::Worker, here),
+            peers: at.of(NodeKind::Broker, None).into_iter().filter(|peer| *peer != id).collect(),
+            history: at.one(NodeKind::History, None),
+            bindings: self.bindings(),
+            limits: self.limits,
+            replication_frame: REPLICATION_FRAME,
+        });
+        if let Some(world) = &self.friends {
+            let edges = at.of(NodeKind::Edge, here);
+            friends::build::connect_broker(&mut broker, self.scenario, world, region as u32, &edges);
+        }
+        broker
+    }
+
     fn edge(&self, id: NodeId, region: usize) -> Edge {
         let at = &self.addresses;
+        let people = at.of(NodeKind::People, Some(region)).first().map(|people| (region as u32, *people));
+        let groups = |registry| friends::build::groups(registry, self.intentions(), people);
         let mut edge = Edge::new(EdgeConfig {
             broker: at.one(NodeKind::Broker, Some(region)),
             access: at.one(NodeKind::Access, None),
             app_context: at.one(NodeKind::AppContext, None),
             history: at.one(NodeKind::History, None),
-            registry: at.any(NodeKind::Registry),
+            registry: at.any(NodeKind::Registry).map(groups),
             presence: at.any(NodeKind::Presence).map(|presence| (presence, friends::build::PRESENCE_CHANNELS)),
             populations: self.clients_of(id, region),
             round_trips: self.round_trips.clone(),
             verifier: Verifier::new(self.secret),
             limits: self.limits,
         });
-        if let Some(intentions) = &self.friends {
-            friends::build::provision_edge(&mut edge, intentions);
+        if let (Some(world), Some(people)) = (&self.friends, people) {
+            let edges = at.of(NodeKind::Edge, Some(region));
+            let number = edges.iter().position(|edge| *edge == id).expect("it is one of them");
+            friends::build::connect_edge(&mut edge, self.scenario, world, people, (number, edges.len()));
         }
         edge
     }
@@ -349,7 +360,7 @@ impl NodeBuilder<'_> {
     fn jobs(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
         if self.scenario.has_votes() {
-            jobs.push(Job { name: voting::TALLY_JOB, interval: self.scenario.vote.tally_interval });
+            jobs.push(Job { name: voting::TALLY_JOB.into(), interval: self.scenario.vote.tally_interval });
         }
         if self.scenario.has_friends() {
             jobs.extend(friends::build::jobs(self.scenario));

@@ -178,14 +178,13 @@ impl Ended {
 
     /// What the oracles of people with friends may look at.
     pub fn friends_seen<'a>(&'a self, scenario: &'a Scenario) -> friends::oracle::Seen<'a> {
-        friends::oracle::Seen {
+        friends::oracle::Seen::new(
             scenario,
-            intentions: self.intentions.as_ref().expect("people with friends have intentions"),
-            people: self.all::<People>().map(|(_, people)| people).collect(),
-            objects: self.one::<AppContext>(),
-            registry: self.one::<Registry>(),
-            faults: &self.finished.faults,
-        }
+            self.intentions.as_ref().expect("people with friends have intentions"),
+            self.all::<People>().map(|(_, people)| people).collect(),
+            (self.one::<AppContext>(), self.one::<Registry>()),
+            &self.finished.faults,
+        )
     }
 
     /// Every property of the patterns that run.

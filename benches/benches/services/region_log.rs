@@ -30,7 +30,7 @@ fn append(log: &mut RegionLog, envelopes: &[Arc<Envelope>]) -> u32 {
 
 /// What a connection with these channels has not seen since `cursor`.
 fn catch_up(log: &mut RegionLog, channels: &[Channel], cursor: Timetoken) -> CatchUp {
-    log.catch_up(channels, cursor, Timetoken::at(LATER))
+    log.catch_up(channels, &[], cursor, Timetoken::at(LATER))
 }
 
 /// Acknowledgements, each on its voter's own channel; then tallies among them.

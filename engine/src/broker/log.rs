@@ -47,6 +47,8 @@ pub struct CatchUp {
 #[derive(Debug)]
 pub struct RegionLog {
     channels: FxHashMap<Channel, ChannelState>,
+    /// Who wants whatever begins thus: `a.` for the wildcard `a.*`. A handful.
+    wildcards: Vec<(Channel, EdgeSet)>,
     entries: Entries,
     /// Whether every channel is followed, listened to or not.
     follows_all: bool,
@@ -60,6 +62,7 @@ impl RegionLog {
     pub fn new(queue_messages: usize, retention: Nanos) -> Self {
         Self {
             channels: FxHashMap::default(),
+            wildcards: Vec::new(),
             entries: Entries::default(),
             follows_all: false,
             last_key: Timetoken::ZERO,
@@ -78,16 +81,28 @@ impl RegionLog {
         } else {
             self.channels.get_mut(&envelope.channel)
         };
-        let (previous, edges) = match state {
+        let (previous, mut edges) = match state {
             Some(state) => (std::mem::replace(&mut state.newest, newest), state.edges),
             None => (UNKNOWN, 0),
         };
+        for (prefix, wanted) in &self.wildcards {
+            if covers(prefix, &envelope.channel) {
+                edges |= wanted;
+            }
+        }
         self.entries.push(Entry { key, previous, envelope: envelope.clone() });
         (key, edges)
     }
 
-    /// From now on these edges get what is published on `channel`.
+    /// From now on these edges get what is published on `channel`, or on all channels that a wildcard `a.*` covers.
     pub fn listen(&mut self, channel: &Channel, edges: EdgeSet) {
+        if let Some(prefix) = channel.strip_suffix('*') {
+            match self.wildcards.iter_mut().find(|(known, _)| **known == *prefix) {
+                Some((_, wanted)) => *wanted |= edges,
+                None => self.wildcards.push((prefix.into(), edges)),
+            }
+            return;
+        }
         let since = if self.follows_all { 0 } else { self.entries.next() };
         let new = || ChannelState { newest: 0, since, edges: 0 };
         self.channels.entry(channel.clone()).or_insert_with(new).edges |= edges;
@@ -95,6 +110,12 @@ impl RegionLog {
 
     /// These edges no longer want `channel`.
     pub fn unlisten(&mut self, channel: &Channel, edges: EdgeSet) {
+        if let Some(prefix) = channel.strip_suffix('*') {
+            let wanted = self.wildcards.iter_mut().filter(|(known, _)| **known == *prefix);
+            wanted.for_each(|(_, wanted)| *wanted &= !edges);
+            self.wildcards.retain(|(_, wanted)| *wanted != 0);
+            return;
+        }
         if let Some(state) = self.channels.get_mut(channel) {
             state.edges &= !edges;
             if state.edges == 0 && state.newest <= self.entries.first() {
@@ -106,22 +127,33 @@ impl RegionLog {
     /// These edges no longer want anything.
     pub fn forget_edges(&mut self, edges: EdgeSet) {
         let first = self.entries.first();
+        self.wildcards.iter_mut().for_each(|(_, wanted)| *wanted &= !edges);
+        self.wildcards.retain(|(_, wanted)| *wanted != 0);
         self.channels.retain(|_, state| {
             state.edges &= !edges;
             state.edges != 0 || state.newest > first
         });
     }
 
-    /// What these channels hold beyond `cursor`. Cursor 0 is a handshake: no messages, just where the log ends.
-    pub fn catch_up(&mut self, channels: &[Channel], cursor: Timetoken, now: Timetoken) -> CatchUp {
+    /// What these channels, and `also` these, hold beyond `cursor`. Cursor 0 is a handshake: no messages, just where the log
+    /// ends.
+    pub fn catch_up(&mut self, channels: &[Channel], also: &[Channel], cursor: Timetoken, now: Timetoken) -> CatchUp {
         if cursor == Timetoken::ZERO {
             return CatchUp { cursor: self.last_key.max(now), messages: Vec::new(), missed: 0 };
         }
-        if !self.follows_all && channels.iter().any(|channel| self.was_not_followed(channel, cursor)) {
+        let mut all = channels.iter().chain(also);
+        if !self.follows_all && all.any(|channel| self.was_not_followed(channel, cursor)) {
             self.follow_all();
         }
         let mut unseen: Vec<&Entry> = Vec::new();
-        for channel in channels {
+        for channel in channels.iter().chain(also) {
+            if let Some(prefix) = channel.strip_suffix('*') {
+                let newest_first = (self.entries.first()..self.entries.next()).rev();
+                let entries = newest_first.filter_map(|number| self.entries.get(number));
+                let beyond = entries.take_while(|entry| entry.key > cursor);
+                unseen.extend(beyond.filter(|entry| covers(prefix, &entry.envelope.channel)));
+                continue;
+            }
             let mut number = self.channels.get(channel).map_or(0, |state| state.newest);
             while number > self.entries.first() {
                 let entry = self.entries.get(number - 1).expect("what is not forgotten is there");
@@ -141,8 +173,11 @@ impl RegionLog {
         }
     }
 
-    /// Whether there may be a message of this channel beyond `cursor` that nobody linked.
+    /// Whether there may be a message of this channel (no wildcard) beyond `cursor` that nobody linked.
     fn was_not_followed(&self, channel: &Channel, cursor: Timetoken) -> bool {
+        if channel.ends_with('*') {
+            return false;
+        }
         let since = self.channels.get(channel).map_or(self.entries.next(), |state| state.since);
         // The newest message from before the channel was followed.
         since > 0 && self.entries.get(since - 1).is_some_and(|entry| entry.key > cursor)
@@ -181,9 +216,15 @@ impl RegionLog {
     /// Loses every message and listener; the end of the log stays, so that no key is given twice.
     pub fn lose(&mut self) {
         self.channels.clear();
+        self.wildcards.clear();
         self.entries.clear();
         self.follows_all = false;
     }
+}
+
+/// Whether the wildcard `{prefix}*` stands for this channel: something must follow the dot.
+fn covers(prefix: &str, channel: &str) -> bool {
+    channel.len() > prefix.len() && channel.starts_with(prefix)
 }
 
 #[cfg(test)]
@@ -208,7 +249,7 @@ mod tests {
         let (b, _) = log.append(&message("c", 200));
         let (a, _) = log.append(&message("c", 100));
         assert_eq!((b.0, a.0), (200, 201));
-        let next = log.catch_up(&["c".into()], b, Timetoken(300));
+        let next = log.catch_up(&["c".into()], &[], b, Timetoken(300));
         assert_eq!(next.messages.len(), 1);
         assert_eq!(next.messages[0].timetoken.0, 100, "older p.t than the cursor, and delivered all the same");
         assert_eq!(next.cursor.0, 201);
@@ -218,7 +259,7 @@ mod tests {
     fn a_handshake_returns_no_messages() {
         let mut log = RegionLog::new(100, 1_000_000);
         log.append(&message("c", 200));
-        let answer = log.catch_up(&["c".into()], Timetoken::ZERO, Timetoken(150));
+        let answer = log.catch_up(&["c".into()], &[], Timetoken::ZERO, Timetoken(150));
         assert_eq!(answer, CatchUp { cursor: Timetoken(200), messages: vec![], missed: 0 });
     }
 
@@ -229,7 +270,7 @@ mod tests {
             log.append(&message("a", 1_000 + 2 * tt));
             log.append(&message("b", 1_001 + 2 * tt));
         }
-        let answer = log.catch_up(&["a".into(), "b".into()], Timetoken(1), Timetoken(9_999));
+        let answer = log.catch_up(&["a".into(), "b".into()], &[], Timetoken(1), Timetoken(9_999));
         // 120 messages for a queue of 100: the 20 oldest, ten of each channel, are gone.
         assert_eq!((answer.messages.len(), answer.missed), (100, 20));
         assert_eq!(answer.messages[0].timetoken.0, 1_020);
@@ -242,11 +283,11 @@ mod tests {
         log.append(&message("c", 1_000));
         log.append(&message("c", 1_500));
         log.sweep(Timetoken(10_999));
-        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(10_999)).messages.len(), 2);
+        assert_eq!(log.catch_up(&["c".into()], &[], Timetoken(1), Timetoken(10_999)).messages.len(), 2);
         log.sweep(Timetoken(11_000));
-        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(11_000)).messages.len(), 1);
+        assert_eq!(log.catch_up(&["c".into()], &[], Timetoken(1), Timetoken(11_000)).messages.len(), 1);
         log.sweep(Timetoken(11_500));
-        assert_eq!(log.catch_up(&["c".into()], Timetoken(1), Timetoken(11_500)).messages.len(), 0);
+        assert_eq!(log.catch_up(&["c".into()], &[], Timetoken(1), Timetoken(11_500)).messages.len(), 0);
         assert!(log.channels.is_empty(), "nobody listens and nothing is left");
     }
 
@@ -261,11 +302,11 @@ mod tests {
         assert!(log.channels.is_empty(), "nobody listens, and nothing is followed");
         log.listen(&own, 1);
         log.append(&message("own", 12));
-        let answer = log.catch_up(std::slice::from_ref(&own), Timetoken(5), Timetoken(99));
+        let answer = log.catch_up(std::slice::from_ref(&own), &[], Timetoken(5), Timetoken(99));
         assert_eq!(answer.messages.iter().map(|m| m.timetoken.0).collect::<Vec<_>>(), [6, 8, 10, 12]);
         // From then on every channel is followed.
         log.append(&message("other", 13));
-        let answer = log.catch_up(std::slice::from_ref(&other), Timetoken(7), Timetoken(99));
+        let answer = log.catch_up(std::slice::from_ref(&other), &[], Timetoken(7), Timetoken(99));
         assert_eq!(answer.messages.iter().map(|m| m.timetoken.0).collect::<Vec<_>>(), [9, 13]);
     }
 
@@ -276,7 +317,7 @@ mod tests {
         (1..=10).for_each(|tt| _ = log.append(&message("other", tt)));
         log.listen(&own, 1);
         (11..=20).for_each(|tt| _ = log.append(&message(if tt % 2 == 0 { "own" } else { "other" }, tt)));
-        let answer = log.catch_up(std::slice::from_ref(&own), Timetoken(10), Timetoken(99));
+        let answer = log.catch_up(std::slice::from_ref(&own), &[], Timetoken(10), Timetoken(99));
         assert_eq!(answer.messages.len(), 5);
         assert_eq!(log.channels.len(), 1, "the other channel is still not followed");
     }
@@ -292,5 +333,27 @@ mod tests {
         assert_eq!(log.append(&message("c", 2)).1, 0b10);
         log.forget_edges(0b10);
         assert_eq!(log.append(&message("c", 3)).1, 0);
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_what_follows_its_dot() {
+        let mut log = RegionLog::new(100, 1_000);
+        log.listen(&"s.*".into(), 2);
+        log.listen(&"s.a".into(), 1);
+        let edges = |log: &mut RegionLog, channel: &str, at: u64| log.append(&message(channel, at)).1;
+        assert_eq!(
+            [("s.a", 10), ("s.b", 11), ("s.", 12), ("t.a", 13)].map(|(c, at)| edges(&mut log, c, at)),
+            [3, 2, 0, 0]
+        );
+        let caught = log.catch_up(&["s.*".into()], &[], Timetoken(10), Timetoken(14));
+        assert_eq!(caught.messages.iter().map(|m| m.timetoken.0).collect::<Vec<_>>(), [11]);
+        // The cursor of a channel that came through a wildcard.
+        let caught = log.catch_up(&[], &["s.b".into()], Timetoken(1), Timetoken(14));
+        assert_eq!(caught.messages.len(), 1);
+        log.unlisten(&"s.*".into(), 2);
+        assert_eq!(edges(&mut log, "s.b", 20), 0);
+        log.listen(&"s.*".into(), 3);
+        log.forget_edges(1);
+        assert_eq!(edges(&mut log, "s.b", 21), 2);
     }
 }

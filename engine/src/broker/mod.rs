@@ -132,6 +132,12 @@ impl Broker {
         broker
     }
 
+    /// An edge, in its first epoch, has wanted this channel since before the run began: for building a world.
+    pub fn provision(&mut self, edge: NodeId, channel: &Channel) {
+        let place = self.current(edge, 1);
+        self.log.listen(channel, place.expect("the broker knows its edges"));
+    }
+
     /// What it did so far.
     pub fn counts(&self) -> BrokerCounts {
         self.counts
@@ -296,7 +302,7 @@ impl Broker {
             self.log.listen(channel, place);
         }
         let CatchUp { cursor, messages, missed } =
-            self.log.catch_up(&attach.channels, attach.cursor, Timetoken::at(now));
+            self.log.catch_up(&attach.channels, &attach.also, attach.cursor, Timetoken::at(now));
         self.counts.missed += u64::from(missed);
         out.send(edge, Msg::Attached { tag: attach.tag, cursor, messages, missed });
     }

@@ -76,7 +76,7 @@ fn attach(
     cursor: Timetoken,
 ) -> Vec<Send> {
     let channels = channels.iter().map(|&channel| channel.into()).collect();
-    step(broker, now, edge, Msg::Attach(Box::new(Attach { tag: 3, epoch, channels, cursor })))
+    step(broker, now, edge, Msg::Attach(Box::new(Attach { tag: 3, epoch, channels, cursor, also: Box::default() })))
 }
 
 /// What the publisher was told, if it was.
@@ -293,7 +293,13 @@ fn an_overloaded_broker_refuses_publishes_with_429_and_still_answers_subscribers
     let sends = input(&mut broker, 1, Input::Overload { from: PUBLISHER, msg });
     assert_eq!(told(&sends), Some(Err(ApiError::too_many_requests("Publish"))));
     assert_eq!(broker.counts().published, 0);
-    let attach = Attach { tag: 3, epoch: 1, channels: ["a".into()].into_iter().collect(), cursor: Timetoken::ZERO };
+    let attach = Attach {
+        tag: 3,
+        epoch: 1,
+        channels: ["a".into()].into_iter().collect(),
+        cursor: Timetoken::ZERO,
+        also: Box::default(),
+    };
     let sends = input(&mut broker, 2, Input::Overload { from: EDGES[0], msg: Msg::Attach(Box::new(attach)) });
     assert!(matches!(sends[..], [Send { msg: Msg::Attached { .. }, .. }]));
 }

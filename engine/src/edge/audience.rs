@@ -100,17 +100,13 @@ pub enum Heard {
 pub enum Audience {
     #[default]
     Nobody,
-    /// And whether it listens through a channel group.
-    One(NodeId, Client, bool),
+    One(NodeId, Client),
     More(Box<Crowd>),
 }
 
 /// Populations in order, each with its clients.
 #[derive(Debug, Default)]
 pub struct Crowd {
-    /// Whether somebody came through a channel group: such an audience is always named, for who is connected and in no
-    /// such group must not hear what is said there.
-    grouped: bool,
     populations: SmallVec<[(NodeId, Clients); 2]>,
 }
 
@@ -128,21 +124,18 @@ impl Crowd {
 }
 
 impl Audience {
-    /// A client listens; `grouped`: through a channel group.
-    pub fn insert(&mut self, population: NodeId, client: Client, grouped: bool) {
+    /// A client listens.
+    pub fn insert(&mut self, population: NodeId, client: Client) {
         match self {
-            Self::Nobody => *self = Self::One(population, client, grouped),
-            Self::One(known, one, by_group) if (*known, *one) == (population, client) => *by_group |= grouped,
-            Self::One(known, one, by_group) => {
-                let mut crowd = Crowd { grouped: grouped || *by_group, ..Crowd::default() };
+            Self::Nobody => *self = Self::One(population, client),
+            Self::One(known, one) if (*known, *one) == (population, client) => {}
+            Self::One(known, one) => {
+                let mut crowd = Crowd::default();
                 crowd.insert(*known, *one);
                 crowd.insert(population, client);
                 *self = Self::More(Box::new(crowd));
             }
-            Self::More(crowd) => {
-                crowd.grouped |= grouped;
-                crowd.insert(population, client);
-            }
+            Self::More(crowd) => crowd.insert(population, client),
         }
     }
 
@@ -150,7 +143,7 @@ impl Audience {
     pub fn remove(&mut self, population: NodeId, client: Client) -> bool {
         match self {
             Self::Nobody => return true,
-            Self::One(known, one, _) => {
+            Self::One(known, one) => {
                 if (*known, *one) == (population, client) {
                     *self = Self::Nobody;
                     return true;
@@ -178,7 +171,7 @@ impl Audience {
     pub fn names(&self, population: NodeId) -> Vec<Client> {
         match self {
             Self::Nobody => Vec::new(),
-            Self::One(known, client, _) => {
+            Self::One(known, client) => {
                 if *known == population {
                     vec![*client]
                 } else {
@@ -197,12 +190,12 @@ impl Audience {
     pub fn heard(&self, connected: impl Fn(NodeId) -> u32) -> SmallVec<[(NodeId, Heard); 2]> {
         match self {
             Self::Nobody => SmallVec::new(),
-            Self::One(population, client, _) => std::iter::once((*population, Heard::One(*client))).collect(),
+            Self::One(population, client) => std::iter::once((*population, Heard::One(*client))).collect(),
             Self::More(crowd) => {
                 let heard = |(population, clients): &(NodeId, Clients)| {
                     let heard = match clients {
                         Clients::Few(few) if few.len() == 1 => Heard::One(few[0]),
-                        clients if !crowd.grouped && clients.len() == connected(*population) => Heard::All,
+                        clients if clients.len() == connected(*population) => Heard::All,
                         clients => Heard::Some(clients.list()),
                     };
                     (*population, heard)
@@ -249,17 +242,13 @@ mod tests {
     fn one_is_named_some_are_listed_and_all_are_counted() {
         let mut audience = Audience::default();
         let heard = |audience: &Audience, connected| audience.heard(move |_| connected).into_vec();
-        audience.insert(HERE, 7, false);
+        audience.insert(HERE, 7);
         assert_eq!(heard(&audience, 1), [(HERE, Heard::One(7))]);
-        audience.insert(HERE, 5, false);
-        audience.insert(NodeId(1), 9, false);
+        audience.insert(HERE, 5);
+        audience.insert(NodeId(1), 9);
         assert_eq!(heard(&audience, 2), [(NodeId(1), Heard::One(9)), (HERE, Heard::All)]);
         assert_eq!(heard(&audience, 3)[1], (HERE, Heard::Some(vec![5, 7])));
         assert!(!audience.remove(HERE, 5) && !audience.remove(HERE, 7));
         assert!(audience.remove(NodeId(1), 9), "nobody is left");
-        // Who came through a group is always named.
-        audience.insert(HERE, 5, true);
-        audience.insert(HERE, 7, false);
-        assert_eq!(heard(&audience, 2), [(HERE, Heard::Some(vec![5, 7]))]);
     }
 }

@@ -5,17 +5,19 @@
 //! (a push may have been missed), starts a new epoch, and its clients must subscribe again from their cursor.
 
 mod audience;
+mod config;
 mod connections;
+mod grouped;
 mod polls;
 mod rights;
+mod standing;
 
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::access::{Permissions, Token, Verifier};
+use crate::access::{Permissions, Token};
 use crate::contract::{Input, KEEPALIVE, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
-use crate::limits::Limits;
 use crate::message::{
     ApiOk, Attach, Call, Channel, ChannelList, Client, Delivery, Msg, PresenceCall, Publish, Recipients, Request,
     StreamFrame, StreamItem, SubscribeWith,
@@ -25,44 +27,15 @@ use crate::stream::{Incoming, earlier};
 use crate::timetoken::Timetoken;
 
 use audience::Heard;
-use connections::{Changed, Connections, Subscription};
+pub use config::{EdgeConfig, EdgeCounts, GroupsConfig};
+use connections::Connections;
+use grouped::Grouped;
 use polls::Polls;
 use rights::{allow_all, check_groups, check_objects, check_presence};
+use standing::Standing;
 
 /// A call other than subscribe that is not answered for this long gets a 503 (platform.md 2.4: 10 to 15 s).
 const CALL_TIMEOUT: Nanos = 15 * SECOND;
-
-/// Whom an edge talks to, and what it checks.
-#[derive(Clone, Debug)]
-pub struct EdgeConfig {
-    pub broker: NodeId,
-    /// Who says which tokens are revoked.
-    pub access: NodeId,
-    pub app_context: NodeId,
-    pub history: NodeId,
-    /// The channel registry, where the keyset has channel groups.
-    pub registry: Option<NodeId>,
-    /// Presence, where the keyset has it, and the channels that have presence: an exact name or `prefix*`.
-    pub presence: Option<(NodeId, &'static str)>,
-    /// The populations that connect here.
-    pub populations: Vec<NodeId>,
-    /// How long after an answer the clients' next polls come, equally likely; none: at once.
-    pub round_trips: Arc<[Nanos]>,
-    pub verifier: Verifier,
-    pub limits: &'static Limits,
-}
-
-/// What an edge did, by outcome -- output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EdgeCounts {
-    pub requests: u64,
-    pub forbidden: u64,
-    pub refused: u64,
-    pub overloaded: u64,
-    pub pushes: u64,
-    /// Messages that fell out of connections' queues between two polls.
-    pub discarded: u64,
-}
 
 /// A call that waits for somebody behind the edge.
 #[derive(Debug)]
@@ -81,13 +54,15 @@ pub struct Edge {
     counts: EdgeCounts,
     /// Durable: how often this edge has started anew, and what registry and access manager have told it.
     epoch: u64,
-    from_registry: Option<Incoming>,
+    /// Whether there are connections from before the run.
+    provisioned: bool,
+    grouped: Option<Grouped>,
     from_access: Incoming,
     revoked: Vec<u64>,
-    arrived: Vec<StreamItem>,
-    /// Volatile but for the groups; so is all below.
+    /// Volatile; so is all below.
     connections: Connections,
     polls: Polls,
+    standing: Standing,
     pending: Slab<Pending>,
     broker_epoch: Option<u64>,
     broker_heard: Nanos,
@@ -97,17 +72,19 @@ pub struct Edge {
 impl Edge {
     /// An edge that has not started yet.
     pub fn new(config: EdgeConfig) -> Self {
+        let groups = |groups: &GroupsConfig| Grouped::new(groups.registry, groups.provision.clone(), groups.owners);
         Self {
-            from_registry: config.registry.map(Incoming::new),
             from_access: Incoming::new(config.access),
-            arrived: Vec::new(),
             polls: Polls::new(
                 config.round_trips.clone(),
                 config.limits.queue_messages.value.map_or(usize::MAX, |max| max as usize),
             ),
+            grouped: config.registry.as_ref().map(groups),
+            standing: Standing::default(),
             config,
             counts: EdgeCounts::default(),
             epoch: 0,
+            provisioned: false,
             connections: Connections::default(),
             revoked: Vec::new(),
             pending: Slab::new(CALL_TIMEOUT),
@@ -122,9 +99,29 @@ impl Edge {
         EdgeCounts { discarded: self.polls.discarded(), ..self.counts }
     }
 
-    /// A channel that is in a group from the beginning: for building a world.
-    pub fn provision(&mut self, group: &Arc<str>, channel: &Channel) {
-        self.connections.group_changed(group, channel, true);
+    /// A client that has been connected since before the run began, in the edge's first epoch: for building a world. The
+    /// broker must know of the channels ([`crate::broker::Broker::provision`]).
+    pub fn provision(&mut self, population: NodeId, client: Client, channels: ChannelList, groups: &[Arc<str>]) {
+        self.provisioned = true;
+        self.epoch = 1;
+        self.connections.connect(population, client, channels);
+        if let Some(grouped) = &mut self.grouped {
+            grouped.connect((population, client), groups);
+        }
+    }
+
+    /// What must come here for the connections that were provisioned.
+    pub fn wildcard(&self) -> Option<Channel> {
+        self.grouped.as_ref().and_then(Grouped::wildcard)
+    }
+
+    /// The edge runs for the first time, perhaps with connections already.
+    fn start(&mut self, now: Nanos, out: &mut Outbox) {
+        if std::mem::take(&mut self.provisioned) {
+            self.say_alive(now, out);
+        } else {
+            self.new_epoch(now, out);
+        }
     }
 
     /// Every connection is gone; clients learn it from the next epoch.
@@ -134,6 +131,13 @@ impl Edge {
         self.polls.clear();
         self.say_alive(now, out);
         out.send(self.config.broker, Msg::Detach { channels: ChannelList::new(), epoch: self.epoch });
+        self.standing.clear();
+        if let Some(grouped) = &mut self.grouped {
+            grouped.clear();
+            let wildcard: ChannelList = grouped.wildcard().into_iter().collect();
+            self.standing.want(now, wildcard);
+        }
+        self.standing.on_wake(now, self.epoch, self.config.broker, out);
     }
 
     fn say_alive(&mut self, now: Nanos, out: &mut Outbox) {
@@ -203,7 +207,7 @@ impl Edge {
             }
             Call::Groups(op) => {
                 check_groups(&token, &op)?;
-                let registry = self.config.registry.ok_or_else(ApiError::groups_not_enabled)?;
+                let registry = self.config.registry.as_ref().ok_or_else(ApiError::groups_not_enabled)?.registry;
                 let tag = self.pending.insert(now, pending);
                 out.send(registry, Msg::Groups { tag, op });
             }
@@ -269,8 +273,12 @@ impl Edge {
         if !refused.is_empty() {
             return Err(ApiError::forbidden_groups(refused));
         }
-        if channels.is_empty() && self.connections.all_empty(&groups) {
+        if channels.is_empty() && self.grouped.as_ref().is_none_or(|grouped| grouped.all_empty(&groups)) {
             return Err(ApiError::empty_subscription());
+        }
+        if !groups.is_empty() && !self.standing.is_served() {
+            // What is said in the groups does not come here yet.
+            return Err(ApiError::service_unavailable("Balancer"));
         }
         if let (Some(presence), channels) = self.with_presence(&channels)
             && timeout_s > 0
@@ -279,13 +287,20 @@ impl Edge {
             let call = PresenceCall::Subscribed { user: token.grant.user.clone(), channels, timeout_s };
             out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
         }
-        let subscription = Subscription { channels, groups: groups.into_vec().into() };
-        let channels = self.connections.channels_of(&subscription);
         self.polls.forget(population, client);
-        let silent = self.connections.connect(population, client, subscription);
+        let mut silent = self.connections.connect(population, client, channels.clone());
+        let (mut channels, mut also) = (channels, Vec::new());
+        if let Some(grouped) = &mut self.grouped {
+            let (begin, end) = grouped.connect((population, client), &groups);
+            channels.extend(begin);
+            silent.extend(end);
+            if cursor != Timetoken::ZERO {
+                also = grouped.covered(&groups);
+            }
+        }
         self.detach(silent, out);
         let tag = self.pending.insert(now, pending);
-        let attach = Attach { tag, epoch: self.epoch, channels, cursor };
+        let attach = Attach { tag, epoch: self.epoch, channels, cursor, also: also.into() };
         out.send(self.config.broker, Msg::Attach(Box::new(attach)));
         Ok(())
     }
@@ -301,7 +316,7 @@ impl Edge {
     }
 
     fn disconnect(&mut self, population: NodeId, client: Client, token: &Token, out: &mut Outbox) {
-        let own = self.connections.subscription(population, client).map(|subscription| subscription.channels.clone());
+        let own = self.connections.subscription(population, client).cloned();
         if let (Some(presence), channels) = self.with_presence(&own.unwrap_or_default())
             && !channels.is_empty()
         {
@@ -309,11 +324,18 @@ impl Edge {
             out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
         }
         self.polls.forget(population, client);
-        let silent = self.connections.disconnect(population, client);
+        let mut silent = self.connections.disconnect(population, client);
+        silent.extend(self.grouped.iter_mut().flat_map(|grouped| grouped.disconnect((population, client))));
         self.detach(silent, out);
     }
 
-    fn detach(&self, channels: ChannelList, out: &mut Outbox) {
+    /// Of these channels, those that nobody listens to need not come here any longer.
+    fn detach(&self, mut channels: ChannelList, out: &mut Outbox) {
+        if channels.is_empty() {
+            return;
+        }
+        let grouped = |channel: &str| self.grouped.as_ref().is_some_and(|grouped| grouped.wants(channel));
+        channels.retain(|channel| !self.connections.wants(channel) && !grouped(channel));
         if !channels.is_empty() {
             out.send(self.config.broker, Msg::Detach { channels, epoch: self.epoch });
         }
@@ -333,30 +355,17 @@ impl Edge {
 
     /// What the registry says of its groups.
     fn registered(&mut self, now: Nanos, from: NodeId, frame: StreamFrame, out: &mut Outbox) {
-        let StreamFrame::Data { epoch, base, first_seq, items } = frame else { return };
-        let Some(stream) = self.from_registry.as_mut().filter(|_| self.config.registry == Some(from)) else { return };
-        let mut arrived = std::mem::take(&mut self.arrived);
-        stream.on_data(now, epoch, base, first_seq, items, &mut arrived);
-        for item in arrived.drain(..) {
-            let StreamItem::Group { group, channel, present } = item else { continue };
-            match self.connections.group_changed(&group, &channel, present) {
-                Changed::Begins => {
-                    let channels = std::iter::once(channel).collect();
-                    // Nobody waits for the answer: what comes from now on is enough.
-                    let attach = Attach { tag: u64::MAX, epoch: self.epoch, channels, cursor: Timetoken::ZERO };
-                    out.send(self.config.broker, Msg::Attach(Box::new(attach)));
-                }
-                Changed::Ends => self.detach(std::iter::once(channel).collect(), out),
-                Changed::Nothing => {}
-            }
-        }
-        self.arrived = arrived;
+        let Some(grouped) = &mut self.grouped else { return };
+        let (begin, silent) = grouped.registered(now, from, frame);
+        self.standing.want(now, begin);
+        self.standing.on_wake(now, self.epoch, self.config.broker, out);
+        self.detach(silent, out);
     }
 
     fn deliver(&mut self, now: Nanos, envelope: Arc<crate::message::Envelope>, cursor: Timetoken, out: &mut Outbox) {
-        let heard = self.connections.heard(&envelope.channel);
-        self.counts.pushes += u64::from(!heard.is_empty());
-        for (population, heard) in heard {
+        let mut pushed = false;
+        for (population, heard) in self.connections.heard(&envelope.channel) {
+            pushed = true;
             let names = || self.connections.names(&envelope.channel, population);
             let Some(heard) = self.polls.pass(now, population, heard, names, (&envelope, cursor), out) else {
                 continue;
@@ -368,6 +377,15 @@ impl Edge {
             };
             out.send(population, Msg::Deliver(Delivery { to, envelope: envelope.clone(), cursor }));
         }
+        // What comes through groups is passed on at once: see `polls`.
+        let connected = |population| self.connections.connected(population);
+        let through_groups =
+            self.grouped.iter().flat_map(|grouped| grouped.heard(&envelope.channel, self.epoch, connected));
+        for (population, to) in through_groups {
+            pushed = true;
+            out.send(population, Msg::Deliver(Delivery { to, envelope: envelope.clone(), cursor }));
+        }
+        self.counts.pushes += u64::from(pushed);
     }
 
     fn answer(&mut self, tag: u64, result: Result<ApiOk, ApiError>, out: &mut Outbox) {
@@ -403,7 +421,7 @@ struct Subscribe {
 impl Node for Edge {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Outbox) {
         match input {
-            Input::Start => self.new_epoch(now, out),
+            Input::Start => self.start(now, out),
             Input::Wake => {}
             Input::Overload { from, msg } => match msg {
                 Msg::Request(request) => {
@@ -417,6 +435,7 @@ impl Node for Edge {
             Input::Message { from, msg } => match msg {
                 Msg::Request(request) => self.request(now, from, *request, out),
                 Msg::Published { tag, result } => self.answer(tag, result.map(ApiOk::Sent), out),
+                Msg::Attached { tag, .. } if Standing::is_own(tag) => self.standing.served(tag),
                 Msg::Attached { tag, cursor, messages, missed } => {
                     let epoch = self.epoch;
                     self.answer(tag, Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), out);
@@ -435,29 +454,37 @@ impl Node for Edge {
             out.send(population, Msg::Answer { client, tag, result: Err(ApiError::service_unavailable("Balancer")) });
         }
         self.polls.answer(now, out);
-        if let Some(stream) = &mut self.from_registry {
-            stream.on_wake(now, out);
+        if let Some(grouped) = &mut self.grouped {
+            grouped.on_wake(now, out);
         }
         self.from_access.on_wake(now, out);
+        self.standing.on_wake(now, self.epoch, self.config.broker, out);
         if now >= self.next_alive {
             self.say_alive(now, out);
         }
     }
 
     fn next_wake(&self) -> Option<Nanos> {
-        let stream = self.from_registry.as_ref().and_then(Incoming::next_wake);
+        let stream = self.grouped.as_ref().and_then(Grouped::next_wake);
         let streams = earlier(stream, self.from_access.next_wake());
-        [self.pending.next_deadline(), streams, self.polls.next_wake(), Some(self.next_alive)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.pending.next_deadline(),
+            streams,
+            self.standing.next_wake(),
+            self.polls.next_wake(),
+            Some(self.next_alive),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn reboot(&mut self, _now: Nanos) {
         self.connections.clear();
         self.polls.clear();
-        if let Some(stream) = &mut self.from_registry {
-            stream.reboot();
+        self.standing.clear();
+        if let Some(grouped) = &mut self.grouped {
+            grouped.reboot();
         }
         self.from_access.reboot();
         self.pending.clear();

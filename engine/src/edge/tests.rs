@@ -1,7 +1,8 @@
 use super::*;
-use crate::access::{Grant, Role};
+use crate::access::{Grant, Role, Verifier};
 use crate::broker::{Broker, BrokerConfig};
 use crate::contract::{MINUTE, Send};
+use crate::limits::Limits;
 use crate::limits::{DOCUMENTS_2026_01, UNLIMITED};
 use crate::message::Envelope;
 

@@ -234,6 +234,11 @@ impl Groups {
         both(&self.by_channel, channel).1
     }
 
+    /// The groups that differ from the provision, by number, in any order.
+    pub fn changed(&self) -> impl Iterator<Item = u32> + '_ {
+        self.by_group.keys().copied()
+    }
+
     /// How many groups differ from the provision.
     pub fn groups_changed(&self) -> usize {
         self.by_group.len()

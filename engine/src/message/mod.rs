@@ -238,6 +238,22 @@ pub enum Recipients {
     These(Arc<[Client]>),
     /// Every client of the population that is connected to the sending edge and subscribed to the channel.
     Subscribers,
+    /// Every client of the population that is connected to the sending edge and has the channel in its own group.
+    Members(Box<Members>),
+}
+
+/// Who has a channel in its own channel group: those of the groups' provision ([`crate::groups::Provision`]), which edges and
+/// populations both hold, and what has changed since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// The channel's number in the provision.
+    pub channel: u32,
+    /// The edge's epoch: connections of another one do not hear it.
+    pub epoch: u64,
+    /// Clients, in order, who have it in their groups now and had not at the beginning; one who has it twice stands twice.
+    pub plus: Vec<Client>,
+    /// Those, in order, who had it and have it no more.
+    pub minus: Vec<Client>,
 }
 
 /// A publish on its way to the broker.
@@ -262,8 +278,11 @@ pub struct Attach {
     pub tag: u64,
     /// The edge's epoch: what it asked for in an older one is over, however late it arrives.
     pub epoch: u64,
+    /// Names, or wildcards `a.*`: what is published there goes to the edge from now on.
     pub channels: ChannelList,
     pub cursor: Timetoken,
+    /// Channels that the edge gets anyway, and in which the cursor is to be looked up besides.
+    pub also: Box<[Channel]>,
 }
 
 /// A handler's call.

@@ -36,6 +36,19 @@ impl Presence {
         }
     }
 
+    /// The user is here, and everybody knows.
+    pub(super) fn arrive_untold(&mut self, row: u32) {
+        self.rows.enter(row);
+        let entry = self.rows.row_mut(row);
+        entry.flags |= ANNOUNCED;
+        let room = entry.channel;
+        let announce_max = self.options.announce_max;
+        let room = self.rows.room_mut(room);
+        if room.occupancy > announce_max && room.interval_since.is_none() {
+            room.interval_since = Some(0);
+        }
+    }
+
     /// The user, who was here, left by its own word.
     pub(super) fn leave(&mut self, now: Nanos, row: u32, out: &mut Outbox) {
         self.counts.leaves += 1;

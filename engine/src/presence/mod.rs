@@ -114,6 +114,16 @@ impl Presence {
         }
     }
 
+    /// A user who has been on a channel since before the run began, until `deadline` if no heartbeat comes: for building a
+    /// world. Nobody is told.
+    pub fn provision(&mut self, user: &UserId, channel: &Channel, deadline: Nanos) {
+        let row = self.rows.find_or_add(Who::of(user), channel);
+        self.arrive_untold(row);
+        self.rows.row_mut(row).deadline = deadline;
+        self.deadlines.set(0, &mut self.rows.rows, row);
+        self.wake = self.deadlines.next();
+    }
+
     /// What has been told and asked since the run began.
     pub fn counts(&self) -> PresenceCounts {
         self.counts

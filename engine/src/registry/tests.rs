@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
-use crate::groups::tests::{Naive, Ring, naive, some_names};
 use super::*;
 use crate::contract::SECOND;
 use crate::dice::{below, draw};
+use crate::groups::tests::{Naive, Ring, naive, some_names};
+use crate::groups::{Change, Replica};
 
 const REGISTRY: NodeId = NodeId(1);
 const CALLER: NodeId = NodeId(9);

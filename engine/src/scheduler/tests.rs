@@ -9,7 +9,7 @@ const PATIENCE: Nanos = 11 * SECOND;
 
 fn scheduler(jobs: &[(&'static str, Nanos)]) -> Scheduler {
     Scheduler::new(SchedulerConfig {
-        jobs: jobs.iter().map(|&(name, interval)| Job { name, interval }).collect(),
+        jobs: jobs.iter().map(|&(name, interval)| Job { name: name.into(), interval }).collect(),
         workers: WORKERS.into(),
         handler_time: 10 * SECOND,
     })

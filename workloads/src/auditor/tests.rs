@@ -112,8 +112,8 @@ impl Desk {
         match msg {
             Msg::Login { client, tag, user, role, session } => {
                 let channels = [("vote-control.abc123".into(), Permissions::READ)].into_iter().collect();
-                let (patterns, groups) = ([].into(), [].into());
-                let grant = Grant { ttl_minutes: self.ttl_minutes, user, channels, patterns, groups, role, session };
+                let (patterns, own) = ([].into(), Arc::default());
+                let grant = Grant { ttl_minutes: self.ttl_minutes, user, channels, patterns, own, role, session };
                 Some(Msg::LoggedIn { client, tag, result: Ok(Arc::new(self.verifier.sign(grant, self.now))) })
             }
             Msg::Http { .. } if self.silent > 0 => {

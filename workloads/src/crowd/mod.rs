@@ -337,6 +337,8 @@ impl Crowd {
                     self.deliver(now, from, Delivery { to, envelope: envelope.clone(), cursor }, out);
                 }
             }
+            // Voters are in no channel group.
+            Recipients::Members(_) => {}
             Recipients::Subscribers => {
                 self.edges[edge].news = now;
                 self.show_all(now, edge, &envelope, cursor, out);

@@ -1,27 +1,32 @@
 //! The platform's side of people with friends: what is deployed, what is there from the beginning, who may do what.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headcount_engine::appcontext::AppContext;
+use headcount_engine::access::{Role, Verifier};
+use headcount_engine::appcontext::{self, AppContext};
+use headcount_engine::auth::GrantRules;
+use headcount_engine::broker::Broker;
 use headcount_engine::contract::{NodeId, SECOND};
-use headcount_engine::edge::Edge;
+use headcount_engine::edge::{Edge, GroupsConfig};
 use headcount_engine::functions::Function;
-use headcount_engine::message::{Channel, Client, ObjectsOp};
-use headcount_engine::patterns::friends::grants::FriendsGrants;
-use headcount_engine::patterns::friends::profile::{Friend, Profile};
+use headcount_engine::groups::Provision;
+use headcount_engine::message::{Channel, ChannelList, Client, UserId};
+use headcount_engine::patterns as engine;
+use headcount_engine::patterns::friends::grants::{FriendsGrants, SESSION};
+use headcount_engine::patterns::friends::profile::{Friend, Profile, column};
 use headcount_engine::patterns::friends::{COUNT_JOB, documented, hardened, names};
 use headcount_engine::presence::{Presence, PresenceOptions};
-use headcount_engine::groups::Provision;
 use headcount_engine::registry::{Registry, RegistryOptions};
 use headcount_engine::scheduler::Job;
 use headcount_engine::timetoken::iso8601;
 use headcount_sim::{CounterHash, Stream};
-use serde_json::json;
+use serde_json::{Value, json};
+use smallvec::SmallVec;
 
+use super::connect::first_deadline;
 use super::plan::Intentions;
 use super::{People, PeopleConfig};
-use crate::crowd::plan::{place_of, user_at, user_id, user_of};
+use crate::crowd::plan::{place_of, user_id, user_of};
 use crate::scenario::{Scenario, Variant};
 
 /// The channels that have presence.
@@ -37,10 +42,11 @@ pub fn functions(scenario: &Scenario) -> Vec<Function> {
 
 /// The jobs to schedule: NFR-2 counts every 10 s.
 pub fn jobs(scenario: &Scenario) -> Vec<Job> {
-    let mut jobs = vec![Job { name: COUNT_JOB, interval: 10 * SECOND }];
+    let mut jobs = vec![Job { name: COUNT_JOB.into(), interval: 10 * SECOND }];
     if scenario.variant == Variant::Hardened {
-        jobs.push(Job { name: hardened::SWEEP_JOB, interval: SECOND });
-        jobs.push(Job { name: hardened::RECONCILE_JOB, interval: 10 * SECOND });
+        let sweepers = hardened::sweep_jobs(scenario.friends.shards);
+        jobs.extend(sweepers.map(|name| Job { name: name.into(), interval: SECOND }));
+        jobs.push(Job { name: hardened::RECONCILE_JOB.into(), interval: 10 * SECOND });
     }
     jobs
 }
@@ -51,7 +57,7 @@ pub fn grants(scenario: &Scenario) -> FriendsGrants {
 }
 
 /// The presence node.
-pub fn presence(scenario: &Scenario, broker: NodeId, seed: u64) -> Presence {
+pub fn presence(scenario: &Scenario, world: &Intentions, broker: NodeId, seed: u64) -> Presence {
     let friends = &scenario.friends;
     let options = PresenceOptions {
         announce_max: friends.announce_max,
@@ -60,7 +66,16 @@ pub fn presence(scenario: &Scenario, broker: NodeId, seed: u64) -> Presence {
         debounce_s: friends.presence_debounce_s,
         ..PresenceOptions::of(seed)
     };
-    Presence::new(broker, options)
+    let mut presence = Presence::new(broker, options);
+    if world.online {
+        let deployment = Deployment::new(friends.shards);
+        for user in 0..world.graph.users() {
+            let id: UserId = user_id(user).into();
+            let channel = deployment.presence_channel(&id);
+            presence.provision(&id, &channel, first_deadline(user, friends.presence_timeout_s));
+        }
+    }
+    presence
 }
 
 /// The channel registry, with everybody's groups in it.
@@ -119,52 +134,228 @@ impl Provision for FriendGroups {
     }
 }
 
-/// Tells an edge the groups of the first friendships.
-pub fn provision_edge(edge: &mut Edge, world: &Intentions) {
-    for user in 0..world.graph.users() {
-        let group: Arc<str> = names::group(&user_id(user)).into();
-        for friend in world.graph.row(user) {
-            edge.provision(&group, &names::status_channel(&user_id(*friend)).into());
+/// What an edge knows of channel groups; `owners`: the region whose users connect there, and who they are.
+pub fn groups(registry: NodeId, world: &Arc<Intentions>, owners: Option<(u32, NodeId)>) -> GroupsConfig {
+    GroupsConfig { registry, provision: Some(Arc::new(FriendGroups(world.clone()))), owners }
+}
+
+/// What clients subscribe to, with the texts that all of them share.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// By shard.
+    presence: Vec<Channel>,
+    global: Channel,
+}
+
+impl Deployment {
+    /// Of a scenario with so many shards.
+    pub fn new(shards: u32) -> Self {
+        let presence = (0..shards).map(|shard| names::presence_channel(shard).into()).collect();
+        Self { presence, global: names::GLOBAL.into() }
+    }
+
+    /// The user's presence shard.
+    pub fn presence_channel(&self, user: &str) -> Channel {
+        self.presence[names::shard_of(user, self.presence.len() as u32) as usize].clone()
+    }
+
+    /// Channels and groups of a user with so many friends.
+    pub fn subscription(&self, variant: engine::Variant, user: &str, friends: usize) -> (ChannelList, Groups) {
+        let mut channels: ChannelList = [self.presence_channel(user), self.global.clone()].into_iter().collect();
+        if variant == engine::Variant::Hardened {
+            channels.push(names::news_channel(user).into());
         }
+        let groups = (0..names::groups_for(friends + 1)).map(|part| names::group_part(user, part).into()).collect();
+        (channels, groups)
     }
 }
 
-/// Registers everybody and their first friendships.
-pub fn provision_objects(store: &mut AppContext, scenario: &Scenario, world: &Intentions) {
-    let created = iso8601(0);
-    let write = |store: &mut AppContext, op| _ = store.apply(0, op).expect("what is provisioned is well formed");
-    for user in 0..world.graph.users() {
+/// Channel groups of one connection.
+type Groups = SmallVec<[Arc<str>; 1]>;
+
+/// Everybody's profile and friend list as they are at the beginning.
+#[derive(Debug)]
+struct Lists {
+    world: Arc<Intentions>,
+    shards: u32,
+    created: String,
+}
+
+impl Lists {
+    fn profile(&self, user: u32) -> Profile {
         let id = user_id(user);
         let mut profile =
-            Profile::new(format!("Name of {id}"), names::shard_of(&id, scenario.friends.shards), created.clone());
-        profile.custom.friend_count = world.graph.row(user).len() as u64;
-        let op = ObjectsOp::SetUser { user: (&*id).into(), patch: profile.to_patch().into(), if_match: None };
-        write(store, op);
-        let list: Channel = names::list_channel(&id).into();
-        let patch = json!({ "name": format!("Friends of {id}"), "custom": { "type": "friend_list", "ownerId": id } });
-        write(store, ObjectsOp::SetChannel { channel: list.clone(), patch: patch.to_string().into(), if_match: None });
-        for friend in world.graph.row(user) {
-            let custom = Friend::new(&created, &user_id(*friend)).to_json().into();
-            write(store, ObjectsOp::SetMembership { user: user_id(*friend).into(), channel: list.clone(), custom });
+            Profile::new(format!("Name of {id}"), names::shard_of(&id, self.shards), self.created.clone());
+        profile.custom.friend_count = u64::from(self.world.graph.degree(user));
+        if self.world.online {
+            // Online for a while, and friends know.
+            profile.custom.online = true;
+            profile.custom.last_seen = Some(self.created.clone());
+            profile.custom.status_change = FIRST_CHANGE;
+            profile.custom.status_told = Some(FIRST_CHANGE);
+            profile.custom.status_pending = Some(false);
         }
+        profile
     }
 }
 
-/// The people of a region.
-pub fn people(
+/// The number of the change that made everybody online who is so from the beginning.
+const FIRST_CHANGE: u64 = 1;
+
+impl appcontext::Provision for Lists {
+    fn users(&self) -> u32 {
+        self.world.graph.users()
+    }
+
+    fn user_id(&self, user: u32) -> Arc<str> {
+        user_id(user).into()
+    }
+
+    fn user_number(&self, id: &str) -> Option<u32> {
+        user_of(id).filter(|user| *user < self.world.graph.users())
+    }
+
+    fn user_body(&self, user: u32) -> String {
+        self.profile(user).to_patch()
+    }
+
+    fn lists(&self) -> u32 {
+        self.world.graph.users()
+    }
+
+    fn list_channel(&self, list: u32) -> Channel {
+        names::list_channel(&user_id(list)).into()
+    }
+
+    fn list_number(&self, channel: &str) -> Option<u32> {
+        self.user_number(names::parse_list_channel(channel)?)
+    }
+
+    fn list_body(&self, list: u32) -> String {
+        let id = user_id(list);
+        json!({ "name": format!("Friends of {id}"), "custom": { "type": "friend_list", "ownerId": id } }).to_string()
+    }
+
+    fn members(&self, list: u32) -> &[u32] {
+        self.world.graph.row(list)
+    }
+
+    fn is_member(&self, list: u32, user: u32) -> bool {
+        self.world.graph.contains(list, user)
+    }
+
+    /// Friendship is mutual.
+    fn lists_of(&self, user: u32) -> &[u32] {
+        self.world.graph.row(user)
+    }
+
+    fn membership_custom(&self, _list: u32, user: u32) -> String {
+        Friend::new(&self.created, &user_id(user)).to_json()
+    }
+
+    fn user_field(&self, user: u32, field: &str) -> Value {
+        let online = self.world.online;
+        match field {
+            "shardId" => names::shard_of(&user_id(user), self.shards).into(),
+            "online" => online.into(),
+            "statusPending" => {
+                if online {
+                    false.into()
+                } else {
+                    Value::Null
+                }
+            }
+            _ => {
+                let profile = serde_json::to_value(self.profile(user)).expect("strings and numbers serialise");
+                profile["custom"][field].clone()
+            }
+        }
+    }
+
+    fn list_field(&self, list: u32, field: &str) -> Value {
+        match field {
+            "type" => "friend_list".into(),
+            "ownerId" => user_id(list).into(),
+            _ => Value::Null,
+        }
+    }
+
+    fn user_column(&self, _user: u32) -> Option<u64> {
+        Some(if self.world.online { FIRST_CHANGE << 1 | 1 } else { 0 })
+    }
+}
+
+/// App Context with everybody and their first friendships.
+pub fn objects(scenario: &Scenario, world: &Arc<Intentions>, seed: u64) -> AppContext {
+    let lists = Lists { world: world.clone(), shards: scenario.friends.shards, created: iso8601(0) };
+    AppContext::provisioned(seed, Arc::new(lists)).with_column(column)
+}
+
+/// Those of one region who are online from the beginning, with the edge that each is connected to.
+fn online_at(world: &Intentions, region: u32, edges: usize) -> impl Iterator<Item = (u32, u32, usize)> {
+    let (users, regions) = (world.graph.users(), world.graph.regions());
+    let here = (0..users).filter(move |user| place_of(*user, regions).0 == region);
+    let online = world.online;
+    here.enumerate().filter(move |_| online).map(move |(client, user)| (user, client as u32, client % edges))
+}
+
+/// Connects those who are online from the beginning to an edge, the `number`-th of `edges` in its region.
+pub fn connect_edge(
+    edge: &mut Edge,
     scenario: &Scenario,
     world: &Intentions,
+    people: (u32, NodeId),
+    (number, edges): (usize, usize),
+) {
+    let (deployment, variant) = (Deployment::new(scenario.friends.shards), scenario.variant.in_engine());
+    for (user, client, _) in online_at(world, people.0, edges).filter(|(_, _, at)| *at == number) {
+        let friends = world.graph.degree(user) as usize;
+        let (channels, groups) = deployment.subscription(variant, &user_id(user), friends);
+        edge.provision(people.1, client, channels, &groups);
+    }
+}
+
+/// Tells a broker what its edges want for those who are online from the beginning.
+pub fn connect_broker(
+    broker: &mut Broker,
+    scenario: &Scenario,
+    world: &Arc<Intentions>,
+    region: u32,
+    edges: &[NodeId],
+) {
+    let (deployment, variant) = (Deployment::new(scenario.friends.shards), scenario.variant.in_engine());
+    for (user, _, edge) in online_at(world, region, edges.len()) {
+        let (channels, _) = deployment.subscription(variant, &user_id(user), 0);
+        channels.iter().for_each(|channel| broker.provision(edges[edge], channel));
+    }
+    if world.online {
+        let wildcard = FriendGroups(world.clone()).wildcard();
+        edges.iter().for_each(|edge| broker.provision(*edge, &wildcard));
+    }
+}
+
+/// The people of a region; those who are online from the beginning have tokens of this verifier.
+pub fn people(
+    scenario: &Scenario,
+    world: &Arc<Intentions>,
     region: u32,
     edges: Vec<NodeId>,
     auth: NodeId,
-    seed: u64,
+    (seed, verifier): (u64, Verifier),
 ) -> People {
     let regions = scenario.topology.regions.len() as u32;
+    let rules = grants(scenario);
+    let mint = |(user, ..): (u32, u32, usize)| {
+        let id = user_id(user).into();
+        let grant = rules.grant(&id, Role::User, &SESSION.into()).expect("a user may have a token");
+        Arc::new(verifier.sign(grant, 0))
+    };
+    let tokens = online_at(world, region, edges.len()).map(mint).collect();
     let config = PeopleConfig {
         variant: scenario.variant.in_engine(),
         region,
         regions,
-        shards: scenario.friends.shards,
+        deployment: Deployment::new(scenario.friends.shards),
         edges,
         auth,
         presence_timeout_s: scenario.friends.presence_timeout_s,
@@ -172,17 +363,5 @@ pub fn people(
         settled: scenario.end.saturating_sub(scenario.bounds.converge / 2),
         dice: CounterHash::new(&mut Stream::new(seed, "friends.dice", u64::from(region))),
     };
-    let plan = world.plans[region as usize].clone();
-    let own = |client: usize| user_at(region, client as u32, regions);
-    let friends = (0..plan.wifi.len()).map(|client| world.friends_of(own(client))).collect();
-    let mut ended: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); plan.wifi.len()];
-    for &(a, b) in &world.ended {
-        for (one, other) in [(a, b), (b, a)] {
-            let (of, client) = place_of(one, regions);
-            if of == region {
-                ended[client as usize].insert(other);
-            }
-        }
-    }
-    People::new(config, plan, friends, ended)
+    People::new(config, world.plans[region as usize].clone(), world.clone(), tokens)
 }

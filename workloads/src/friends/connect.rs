@@ -3,12 +3,10 @@
 use headcount_engine::access::Role;
 use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND};
 use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, SubscribeWith};
-use headcount_engine::patterns::Variant;
 use headcount_engine::patterns::friends::grants::SESSION;
-use headcount_engine::patterns::friends::names;
 use headcount_engine::timetoken::Timetoken;
 
-use super::{Connection, Later, People, tag};
+use super::{Connection, Later, People, conn, tag};
 use crate::client::{CALL_PATIENCE, backoff};
 
 impl People {
@@ -35,15 +33,9 @@ impl People {
         user.connection = Connection::Subscribing;
         // Another edge after each failure.
         user.edge = ((client + u32::from(user.failures)) % edges) as u8;
-        let id = self.id(client);
-        let mut channels = self.presence_channels(client);
-        channels.push(names::GLOBAL.into());
-        if self.config.variant == Variant::Hardened {
-            channels.push(names::news_channel(&id).into());
-        }
         // A user cannot know how many groups it has: it asks for as many as its friends on the screen may need.
-        let friends = self.users[client as usize].screen.len();
-        let groups = (0..names::groups_for(friends + 1)).map(|part| names::group_part(&id, part).into()).collect();
+        let friends = self.screens.len(client);
+        let (channels, groups) = self.config.deployment.subscription(self.config.variant, &self.id(client), friends);
         let with = Some(Box::new(SubscribeWith { groups, timeout_s: self.config.presence_timeout_s }));
         // The list is loaded anew: what was said meanwhile need not be caught up with.
         let call = Call::Subscribe { channels, cursor: Timetoken::ZERO, with };
@@ -51,8 +43,27 @@ impl People {
     }
 
     fn presence_channels(&self, client: u32) -> ChannelList {
-        let shard = names::shard_of(&self.id(client), self.config.shards);
-        std::iter::once(names::presence_channel(shard).into()).collect()
+        std::iter::once(self.config.deployment.presence_channel(&self.id(client))).collect()
+    }
+
+    /// Everybody has been connected since some time ago; heartbeats come at any moment of their interval.
+    pub(super) fn begin_online(&mut self) {
+        for client in 0..self.users.len() as u32 {
+            let at = first_heartbeat(self.number(client), self.config.presence_timeout_s);
+            self.after(at, Later::Heartbeat { client, generation: 0 });
+            let at = self.throw(client) % self.config.reload;
+            self.after(at, Later::Reload { client, generation: 0 });
+        }
+    }
+
+    /// The connection is there.
+    fn join(&mut self, now: Nanos, client: u32) {
+        let user = &mut self.users[client as usize];
+        user.connection = Connection::Connected;
+        user.failures = 0;
+        self.connected[usize::from(user.edge)] += 1;
+        self.conn[client as usize] = conn(Some(user.edge), self.plan.wifi[client as usize]);
+        self.record.moves.push((now, client, true));
     }
 
     pub(super) fn logged_in(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {
@@ -88,18 +99,14 @@ impl People {
             // A connection of an epoch that is over: it is gone before it came.
             _ => return self.back_off(now, client),
         }
-        user.connection = Connection::Connected;
-        user.failures = 0;
-        self.record.online[client as usize].push((now, true));
+        self.join(now, client);
         self.load(now, client, out);
         self.schedule_heartbeat(now, client);
     }
 
     fn schedule_heartbeat(&mut self, now: Nanos, client: u32) {
         let generation = self.users[client as usize].generation;
-        // timeout / 2 - 1, as every client library has it (platform.md 2.5).
-        let interval = Nanos::from(self.config.presence_timeout_s / 2 - 1) * SECOND;
-        self.after(now + interval, Later::Heartbeat { client, generation });
+        self.after(now + heartbeat_interval(self.config.presence_timeout_s), Later::Heartbeat { client, generation });
     }
 
     pub(super) fn heartbeat(&mut self, now: Nanos, client: u32, generation: u32, out: &mut Outbox) {
@@ -145,7 +152,9 @@ impl People {
     pub(super) fn disconnect(&mut self, now: Nanos, client: u32) {
         let user = &mut self.users[client as usize];
         if user.connection == Connection::Connected {
-            self.record.online[client as usize].push((now, false));
+            self.connected[usize::from(user.edge)] -= 1;
+            self.conn[client as usize] = conn(None, self.plan.wifi[client as usize]);
+            self.record.moves.push((now, client, false));
         }
         user.connection = Connection::Absent;
         user.generation += 1;
@@ -179,4 +188,21 @@ impl People {
             }
         }
     }
+}
+
+/// `timeout / 2 - 1`, as every client library has it (platform.md 2.5).
+fn heartbeat_interval(timeout_s: u32) -> Nanos {
+    Nanos::from(timeout_s / 2 - 1) * SECOND
+}
+
+/// When a user who is online from the beginning sends its first heartbeat: the users are spread evenly over the interval.
+pub(super) fn first_heartbeat(user: u32, timeout_s: u32) -> Nanos {
+    // The golden ratio's multiples are spread as evenly as can be.
+    let turn = u64::from(user.wrapping_mul(0x9E37_79B9));
+    ((u128::from(heartbeat_interval(timeout_s)) * u128::from(turn)) >> 32) as Nanos
+}
+
+/// When the presence of such a user ends if it sends none.
+pub(super) fn first_deadline(user: u32, timeout_s: u32) -> Nanos {
+    first_heartbeat(user, timeout_s) + Nanos::from(timeout_s) * SECOND - heartbeat_interval(timeout_s)
 }

@@ -44,11 +44,11 @@ impl People {
                 self.connect(now, client, out);
             }
             Deed::Ask(about) | Deed::Accept(about) | Deed::Remove(about) => {
-                self.users[client as usize].wishes.insert(about, deed);
+                self.wishes.insert((client, about), deed);
                 self.nudge(now, client, about, out);
             }
             Deed::Write(number) => {
-                self.users[client as usize].writing = Some(number);
+                self.writing.insert(client, number);
                 self.record.written.entry(client).or_default().push((number, false));
                 self.write(now, client, out);
             }
@@ -81,8 +81,7 @@ impl People {
 
     /// Says a wish, now and until the list shows it.
     pub(super) fn nudge(&mut self, now: Nanos, client: u32, about: u32, out: &mut Outbox) {
-        let user = &self.users[client as usize];
-        let Some(&deed) = user.wishes.get(&about) else { return };
+        let Some(&deed) = self.wishes.get(&(client, about)) else { return };
         let wait = NUDGE + self.throw(client) % NUDGE;
         self.after(now + wait, Later::Nudge { client, about });
         if self.users[client as usize].connection != Connection::Connected {
@@ -103,7 +102,7 @@ impl People {
 
     /// Writes the status message, now and until the store says yes.
     pub(super) fn write(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
-        let Some(number) = self.users[client as usize].writing else { return };
+        let Some(&number) = self.writing.get(&client) else { return };
         let wait = NUDGE + self.throw(client) % NUDGE;
         self.after(now + wait, Later::Write { client });
         if self.users[client as usize].connection != Connection::Connected {
@@ -128,7 +127,7 @@ impl People {
     /// The own record was read: now it is written.
     pub(super) fn read(&mut self, client: u32, number: u32, msg: &Msg, out: &mut Outbox) {
         let Msg::Answer { result: Ok(ApiOk::Objects(ObjectsOk::Object(object))), .. } = msg else { return };
-        if self.users[client as usize].writing == Some(number) {
+        if self.writing.get(&client) == Some(&number) {
             self.put(client, number, Some(object.etag.clone()), out);
         }
     }
@@ -143,9 +142,8 @@ impl People {
         for (written, acknowledged) in self.record.written.entry(client).or_default() {
             *acknowledged |= *written == number;
         }
-        let user = &mut self.users[client as usize];
-        if user.writing == Some(number) {
-            user.writing = None;
+        if self.writing.get(&client) == Some(&number) {
+            self.writing.remove(&client);
         }
     }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use headcount_engine::contract::Nanos;
+use headcount_engine::dice::{below, draw};
 use headcount_engine::presence::Presence;
 use headcount_engine::registry::Registry;
 
 use super::oracle::Seen;
 use super::record::{Record, Second};
+use crate::client::LastMiles;
 use crate::crowd::plan::place_of;
 use crate::latency::Recorder;
 use crate::outcome::Series;
@@ -25,7 +27,7 @@ pub fn counters(ended: &Ended, seen: &Seen<'_>, counters: &mut Counters) {
         add("clients.wishes_said", record.nudges);
         add("clients.deliveries", record.deliveries);
         add("clients.missed_messages", record.missed_messages);
-        add("status.told", record.told.len() as u64);
+        add("status.told", record.statuses);
         for ((what, status), count) in &record.forged {
             add(&format!("forged.{what}.answered_{status}"), *count);
         }
@@ -47,22 +49,53 @@ pub fn counters(ended: &Ended, seen: &Seen<'_>, counters: &mut Counters) {
     }
 }
 
-/// When a user last became what a friend was told, by the user's own account.
-fn since(record: &Record, client: u32, online: bool, shown: Nanos) -> Option<Nanos> {
-    let moves = &record.online[client as usize];
-    let (at, now) = moves.iter().rev().find(|(at, _)| *at <= shown)?;
-    (*now == online).then_some(*at)
+/// When users of one region came and went, by client.
+struct Moves {
+    /// By client, then in order of time.
+    moves: Vec<(u32, Nanos, bool)>,
+    online_from_0: bool,
 }
+
+impl Moves {
+    fn of(record: &Record, online_from_0: bool) -> Self {
+        let mut moves: Vec<(u32, Nanos, bool)> =
+            record.moves.iter().map(|(at, client, on)| (*client, *at, *on)).collect();
+        // Stable: what happened at the same time stays in order.
+        moves.sort_by_key(|(client, at, _)| (*client, *at));
+        Self { moves, online_from_0 }
+    }
+
+    /// Since when a user has been what a friend was told at `at`, by the user's own account.
+    fn since(&self, client: u32, online: bool, at: Nanos) -> Option<Nanos> {
+        let next = self.moves.partition_point(|(who, when, _)| (*who, *when) <= (client, at));
+        let last = next.checked_sub(1).map(|last| self.moves[last]).filter(|(who, ..)| *who == client);
+        let (_, since, now) = last.unwrap_or((client, 0, self.online_from_0));
+        (now == online).then_some(since)
+    }
+}
+
+/// Last miles that are drawn for the friends whom a status reached at one edge: for each, up to so many; then each stands for
+/// several.
+const DRAWS_MAX: u32 = 32;
 
 /// How long after a change it was on a friend's screen: those who came, and those who went.
 pub fn truth_gaps(seen: &Seen<'_>) -> [Recorder; 2] {
     let regions = seen.people.len() as u32;
+    let moves: Vec<Moves> =
+        seen.people.iter().map(|people| Moves::of(people.record(), seen.intentions.online)).collect();
+    let last_miles = LastMiles::new();
+    let wifi_ppm = u64::from(seen.scenario.friends.wifi_ppm);
     let mut gaps = [Recorder::default(), Recorder::default()];
-    for told in seen.people.iter().flat_map(|people| &people.record().told).filter(|told| told.news) {
-        let (region, client) = place_of(told.of, regions);
-        let record = seen.people[region as usize].record();
-        if let Some(at) = since(record, client, told.online, told.shown) {
-            gaps[usize::from(!told.online)].record(told.shown, (told.shown - at) / 1_000);
+    for arrival in seen.people.iter().flat_map(|people| &people.record().arrivals) {
+        let (region, client) = place_of(arrival.of, regions);
+        let Some(since) = moves[region as usize].since(client, arrival.online, arrival.at) else { continue };
+        let draws = arrival.news.min(DRAWS_MAX);
+        let salt = arrival.at ^ u64::from(arrival.of) << 40;
+        for n in 0..draws {
+            let bits = draw(salt, u64::from(n));
+            let shown = arrival.at + last_miles.draw(below(1_000_000, bits) < wifi_ppm, draw(bits, 1));
+            let stands_for = arrival.news / draws + u32::from(n < arrival.news % draws);
+            gaps[usize::from(!arrival.online)].second(shown).record_many((shown - since) / 1_000, stands_for);
         }
     }
     gaps
@@ -101,11 +134,12 @@ pub fn series(seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
     // Who is online, by themselves and by the last count.
     let mut moves: BTreeMap<usize, i64> = BTreeMap::new();
     for people in &seen.people {
-        for (at, online) in people.record().online.iter().flatten() {
+        for (at, _, online) in &people.record().moves {
             *moves.entry((*at / 1_000_000_000) as usize).or_default() += if *online { 1 } else { -1 };
         }
     }
-    let (mut online, mut truth) = (0i64, vec![0.0; seconds]);
+    let first = if seen.intentions.online { seen.online.len() as i64 } else { 0 };
+    let (mut online, mut truth) = (first, vec![0.0; seconds]);
     for (second, value) in truth.iter_mut().enumerate() {
         online += moves.get(&second).copied().unwrap_or(0);
         *value = online as f64;

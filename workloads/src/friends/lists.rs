@@ -1,41 +1,18 @@
-//! What is on the screens: the friend list, loaded page by page, and the statuses that come.
+//! The friend list, loaded page by page, and what comes for users.
 
-use std::collections::BTreeMap;
-
-use headcount_engine::contract::{Nanos, Outbox, SECOND};
-use headcount_engine::message::{ApiOk, Call, Envelope, Msg, Object, ObjectsOk, ObjectsOp};
+use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND};
+use headcount_engine::message::{ApiOk, Call, Delivery, Envelope, Members, Msg, ObjectsOk, ObjectsOp, Recipients};
 use headcount_engine::patterns::Variant;
 use headcount_engine::patterns::friends::message::kind;
 use headcount_engine::patterns::friends::names;
 use serde::Deserialize;
 
 use super::plan::Deed;
-use super::record::{Counted, Shown, Told};
+use super::record::{Arrival, Counted, Publish, Shown, Told};
+use super::screens::Listing;
 use super::{Later, Load, People, tag};
-use crate::client::CALL_PATIENCE;
-use crate::crowd::plan::user_of;
-
-/// A member of the list, as far as the screen shows it.
-#[derive(Deserialize)]
-struct Member<'a> {
-    #[serde(borrow)]
-    uuid: User<'a>,
-}
-
-#[derive(Deserialize)]
-struct User<'a> {
-    uuid: &'a str,
-    #[serde(default)]
-    custom: Custom,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Custom {
-    online: bool,
-    status_change: u64,
-    last_seen: Option<String>,
-}
+use crate::client::{AWAY, CALL_PATIENCE, WIFI};
+use crate::crowd::plan::{place_of, user_of};
 
 /// The frame of a message, and what the screen needs of its payload.
 #[derive(Deserialize)]
@@ -57,13 +34,23 @@ struct Payload<'a> {
     shards_counted: u32,
 }
 
+/// What a message says.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    Status { of: u32, new: Shown },
+    Added { of: u32, online: bool },
+    Removed { of: u32 },
+    Count { online: u64, shards: u32 },
+    Other,
+}
+
 impl People {
     /// Loads the whole list, from its first page on.
     pub(super) fn load(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
         let user = &mut self.users[client as usize];
         user.loads += 1;
         let number = user.loads;
-        user.load = Some(Load { number, asked: now, page: None, seen: BTreeMap::new(), heard: BTreeMap::new() });
+        user.load = Some(Box::new(Load { number, asked: now, page: None, listing: Listing::default() }));
         self.next_page(now, client, out);
         // And again, whatever has been heard by then; not all at the same time.
         let generation = self.users[client as usize].generation;
@@ -73,12 +60,12 @@ impl People {
     }
 
     fn next_page(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
-        let channel = names::list_channel(&self.id(client)).into();
-        let load = self.users[client as usize].load.as_ref().expect("a load is under way");
+        let load = self.users[client as usize].load.as_ref().expect("it is under way");
         let (number, page) = (load.number, load.page.clone());
         self.record.pages += 1;
         self.after(now + CALL_PATIENCE, Later::LoadDeadline { client, load: number });
-        let op = ObjectsOp::ListMembers { channel, limit: 100, page, users: true };
+        let channel = names::list_channel(&self.id(client)).into();
+        let op = ObjectsOp::ListMemberColumns { channel, limit: 100, page };
         self.call(client, tag::LOAD | u64::from(number), Call::Objects(Box::new(op)), out);
     }
 
@@ -86,10 +73,9 @@ impl People {
         let user = &mut self.users[client as usize];
         let Some(load) = user.load.as_mut().filter(|load| load.number == number) else { return };
         let Msg::Answer { result, .. } = msg else { return };
-        let (items, next) = match result {
-            Ok(ApiOk::Objects(ObjectsOk::Page { items, next, .. })) => (items, next),
+        let columns = match result {
+            Ok(ApiOk::Objects(ObjectsOk::Columns(columns))) => columns,
             Err(error) if error.status == 403 => {
-                user.load = None;
                 user.token = None;
                 self.disconnect(now, client);
                 return self.connect(now, client, out);
@@ -97,66 +83,119 @@ impl People {
             // Asked again at the deadline.
             _ => return self.record.second(now).errors += 1,
         };
-        load.seen.extend(items.iter().filter_map(|item| member(item)));
-        load.page = next;
+        self.screens.page(client, &mut load.listing, &columns.numbered);
+        let named = columns.named.iter().filter_map(|(user, column)| Some((user_of(user)?, *column)));
+        let named: Vec<(u32, u64)> = named.collect();
+        self.screens.page(client, &mut load.listing, &named);
+        load.page = columns.next.clone();
         if load.page.is_some() {
             return self.next_page(now, client, out);
         }
         let load = user.load.take().expect("it was just there");
-        // What came by message while the list was loading may be newer than the list.
-        let mut screen = load.seen;
-        for (friend, shown) in &mut screen {
-            for known in [user.screen.get(friend), load.heard.get(friend)].into_iter().flatten() {
-                if known.stamp > shown.stamp {
-                    *shown = *known;
-                }
-            }
-        }
-        user.screen = screen;
+        self.screens.listed(client, load.listing);
         let down = self.last_mile(client);
         self.record.second(now).loads += 1;
         self.record.loads_us.push((load.asked, (now + down - load.asked) / 1_000));
         self.look_at_wishes(client);
     }
 
-    /// A message for this user.
-    pub(super) fn show(&mut self, now: Nanos, client: u32, envelope: &Envelope) {
-        self.record.deliveries += 1;
-        let Ok(message) = serde_json::from_str::<Message<'_>>(&envelope.payload) else { return };
+    /// A message from an edge.
+    pub(super) fn deliver(&mut self, now: Nanos, from: NodeId, delivery: &Delivery) {
+        let Some(edge) = self.config.edges.iter().position(|edge| *edge == from).map(|edge| edge as u8) else { return };
+        self.heard += 1;
+        let envelope = &*delivery.envelope;
+        let Some(news) = self.understand(envelope) else { return };
+        match &delivery.to {
+            Recipients::One(client) => self.show_here(now, edge, *client, news, envelope),
+            Recipients::These(clients) => {
+                clients.iter().for_each(|client| self.show_here(now, edge, *client, news, envelope));
+            }
+            Recipients::Subscribers => match news {
+                News::Count { online, shards } => {
+                    self.record.deliveries += u64::from(self.connected[usize::from(edge)]);
+                    self.counted(now, online, shards);
+                }
+                _ => (0..self.users.len() as u32).for_each(|client| self.show_here(now, edge, client, news, envelope)),
+            },
+            // Of another epoch: those connections are gone.
+            Recipients::Members(members) if self.edges[usize::from(edge)].epoch != Some(members.epoch) => {}
+            Recipients::Members(members) => {
+                match news {
+                    News::Status { of, new } => self.tell_members(now, edge, (of, new), members, envelope),
+                    _ => {
+                        let world = self.world.clone();
+                        for user in world.graph.slice(members.channel, self.config.region).1 {
+                            let (_, client) = place_of(*user, self.config.regions);
+                            if members.minus.binary_search(&client).is_err() {
+                                self.show_here(now, edge, client, news, envelope);
+                            }
+                        }
+                    }
+                }
+                members.plus.iter().for_each(|client| self.show_here(now, edge, *client, news, envelope));
+            }
+        }
+    }
+
+    /// What it says, if it is from whom it should be.
+    fn understand(&mut self, envelope: &Envelope) -> Option<News> {
+        let message = serde_json::from_str::<Message<'_>>(&envelope.payload).ok()?;
         if *envelope.publisher != *"functions" && !message.kind.starts_with("friend.request") {
             let what = || format!("{} published {} on {}", envelope.publisher, message.kind, envelope.channel);
             self.record.forgeries_seen.note(what);
-            return;
+            return None;
         }
         let about = message.payload.user_id.and_then(user_of);
-        match (message.kind, about) {
+        Some(match (message.kind, about) {
             (kind::ONLINE | kind::OFFLINE, Some(of)) => {
-                let online = message.kind == kind::ONLINE;
                 let stamp = message.event_id.rsplit('_').next().and_then(|stamp| stamp.parse().ok()).unwrap_or(0);
-                self.told(now, client, envelope, of, Shown { online, stamp });
+                let new = Shown { online: message.kind == kind::ONLINE, stamp };
+                let published = envelope.timetoken.nanos();
+                if self.last_published.get(of as usize).is_some_and(|last| *last != published) {
+                    self.last_published[of as usize] = published;
+                    self.record.publishes.push(Publish { of, online: new.online, stamp, published });
+                }
+                News::Status { of, new }
             }
-            (kind::ADDED, Some(of)) => {
+            (kind::ADDED, Some(of)) => News::Added { of, online: message.payload.online },
+            (kind::REMOVED, Some(of)) => News::Removed { of },
+            (kind::COUNT, _) => {
+                News::Count { online: message.payload.online_count, shards: message.payload.shards_counted }
+            }
+            _ => News::Other,
+        })
+    }
+
+    /// A message for this user, if it is connected to that edge.
+    fn show_here(&mut self, now: Nanos, edge: u8, client: u32, news: News, envelope: &Envelope) {
+        if self.conn[client as usize] & AWAY != edge {
+            return;
+        }
+        self.record.deliveries += 1;
+        match news {
+            News::Status { of, new } => self.told(now, client, envelope, of, new),
+            News::Added { of, online } => {
                 self.notice(client, of, &envelope.channel);
                 if self.config.variant == Variant::Hardened {
                     self.reload_soon(now, client);
                 } else {
-                    self.users[client as usize].screen.insert(of, Shown { online: message.payload.online, stamp: 0 });
+                    self.screens.add(client, of, online);
                 }
             }
-            (kind::REMOVED, Some(of)) => {
-                self.users[client as usize].screen.remove(&of);
+            News::Removed { of } => {
+                self.screens.remove(client, of);
                 if self.config.variant == Variant::Hardened {
                     self.reload_soon(now, client);
                 }
             }
-            (kind::COUNT, _) => {
-                let (online, shards) = (message.payload.online_count, message.payload.shards_counted);
-                let known = self.record.counts.last().is_some_and(|last| last.at == now);
-                if !known {
-                    self.record.counts.push(Counted { at: now, online, shards });
-                }
-            }
-            _ => {}
+            News::Count { online, shards } => self.counted(now, online, shards),
+            News::Other => {}
+        }
+    }
+
+    fn counted(&mut self, now: Nanos, online: u64, shards: u32) {
+        if self.record.counts.last().is_none_or(|last| last.at != now) {
+            self.record.counts.push(Counted { at: now, online, shards });
         }
     }
 
@@ -166,67 +205,97 @@ impl People {
         self.after(now + SECOND, Later::Reload { client, generation });
     }
 
+    /// Whether the two are friends when all is done, and whether they were at the beginning or later.
+    fn friendship(&self, client: u32, of: u32) -> (bool, bool) {
+        let me = self.number(client);
+        (self.world.friends(me, of), self.world.ended.contains(&(me.min(of), me.max(of))))
+    }
+
     /// A notice of a new friend: is it one?
     fn notice(&mut self, client: u32, of: u32, channel: &str) {
-        if !self.friends[client as usize].contains(&of) && !self.ended[client as usize].contains(&of) {
+        if self.friendship(client, of) == (false, false) {
             let who = self.id(client);
             let what = || format!("{who} was told on {channel} that user {of} is its friend");
             self.record.phantoms.note(what);
         }
     }
 
-    fn told(&mut self, now: Nanos, client: u32, envelope: &Envelope, of: u32, new: Shown) {
-        let who = self.id(client);
-        let (friend, former) = (self.friends[client as usize].contains(&of), self.ended[client as usize].contains(&of));
-        if !friend && !former {
-            self.record.strangers.note(|| format!("{who} was told the status of user {of}, a stranger"));
-        } else if !friend && now > self.config.settled {
-            self.record.former.note(|| format!("{who} was told the status of user {of}, long no friend"));
-        }
-        let user = &mut self.users[client as usize];
-        if let Some(load) = &mut user.load {
-            let heard = load.heard.entry(of).or_insert(new);
-            if heard.stamp < new.stamp {
-                *heard = new;
+    /// A status for everybody who has this user in the group of friends.
+    fn tell_members(&mut self, now: Nanos, edge: u8, (of, new): (u32, Shown), members: &Members, envelope: &Envelope) {
+        // Whoever has it no more is not there for the walk.
+        let hidden: Vec<(u32, u8)> =
+            members.minus.iter().map(|client| (*client, self.conn[*client as usize])).collect();
+        hidden.iter().for_each(|(client, conn)| self.conn[*client as usize] = conn & WIFI | AWAY);
+        if now > self.config.settled {
+            for client in self.ended.get(&of).into_iter().flatten() {
+                if self.conn[*client as usize] & AWAY == edge {
+                    let who = self.id(*client);
+                    self.record.former.note(|| format!("{who} was told the status of user {of}, long no friend"));
+                }
             }
         }
-        // The document's client shows whoever it hears of; ours only those on its list.
-        let listed = self.config.variant == Variant::Documented || user.screen.contains_key(&of);
-        let shown = user.screen.get(&of).copied().unwrap_or(Shown { online: false, stamp: 0 });
-        let newer = new.stamp >= shown.stamp;
-        let news = listed && newer && shown.online != new.online;
-        if listed && newer {
-            user.screen.insert(of, new);
+        let before = if self.notes_each() { self.screens_before(edge, of) } else { Vec::new() };
+        let walked = self.screens.tell_all(of, new, edge, &self.conn, self.heard, &mut self.legs);
+        for (client, before) in before {
+            let news = self.screens.shown(client, of).is_some_and(|after| Some(after) != before);
+            self.note(now, client, envelope, (of, new), news);
         }
-        let down = self.last_mile(client);
+        hidden.iter().for_each(|(client, conn)| self.conn[*client as usize] = *conn);
+        self.record.deliveries += u64::from(walked.delivered);
+        self.record.statuses += u64::from(walked.delivered);
+        self.record.second(now).told += walked.delivered;
+        self.changed(now, of, new, walked.changed);
+    }
+
+    fn screens_before(&self, edge: u8, of: u32) -> Vec<(u32, Option<bool>)> {
+        let (_, here) = self.world.graph.slice(of, self.config.region);
+        let clients = here.iter().map(|user| place_of(*user, self.config.regions).1);
+        let connected = clients.filter(|client| self.conn[*client as usize] & AWAY == edge);
+        connected.map(|client| (client, self.screens.shown(client, of))).collect()
+    }
+
+    /// So many screens say something else now.
+    fn changed(&mut self, now: Nanos, of: u32, new: Shown, news: u32) {
+        self.record.news[usize::from(new.online)] += u64::from(news);
+        if news > 0 {
+            self.record.arrivals.push(Arrival { of, online: new.online, at: now, news });
+        }
+    }
+
+    fn note(&mut self, now: Nanos, client: u32, envelope: &Envelope, (of, new): (u32, Shown), news: bool) {
+        let shown = now + self.last_mile(client);
+        let (viewer, published) = (self.number(client), envelope.timetoken.nanos());
+        self.record.told.push(Told { of, viewer, online: new.online, stamp: new.stamp, published, shown, news });
+    }
+
+    /// A status for one user.
+    fn told(&mut self, now: Nanos, client: u32, envelope: &Envelope, of: u32, new: Shown) {
+        let (friend, former) = self.friendship(client, of);
+        if !friend && !former {
+            let who = self.id(client);
+            self.record.strangers.note(|| format!("{who} was told the status of user {of}, a stranger"));
+        } else if !friend && now > self.config.settled {
+            let who = self.id(client);
+            self.record.former.note(|| format!("{who} was told the status of user {of}, long no friend"));
+        }
+        // The document's client shows whoever it hears of; ours only those on its list.
+        let news = self.screens.tell(client, of, new, self.config.variant == Variant::Documented);
+        self.record.statuses += 1;
         self.record.second(now).told += 1;
-        self.record.told.push(Told {
-            of,
-            viewer: self.number(client),
-            online: new.online,
-            stamp: new.stamp,
-            published: envelope.timetoken.nanos(),
-            shown: now + down,
-            news,
-        });
+        self.changed(now, of, new, u32::from(news));
+        if self.notes_each() {
+            self.note(now, client, envelope, (of, new), news);
+        }
     }
 
     /// Wishes that the list fulfils are wishes no more.
     fn look_at_wishes(&mut self, client: u32) {
-        let user = &mut self.users[client as usize];
-        let screen = &user.screen;
-        user.wishes.retain(|about, deed| match deed {
-            Deed::Remove(_) => screen.contains_key(about),
-            _ => !screen.contains_key(about),
-        });
+        let own = self.wishes.range((client, 0)..=(client, u32::MAX));
+        let fulfilled = |(key, deed): (&(u32, u32), &Deed)| {
+            let listed = self.screens.shown(client, key.1).is_some();
+            (listed != matches!(deed, Deed::Remove(_))).then_some(*key)
+        };
+        let fulfilled: Vec<(u32, u32)> = own.filter_map(fulfilled).collect();
+        fulfilled.iter().for_each(|key| _ = self.wishes.remove(key));
     }
-}
-
-fn member(item: &Object) -> Option<(u32, Shown)> {
-    let member: Member<'_> = serde_json::from_str(&item.body).ok()?;
-    let custom = member.uuid.custom;
-    // The document's records have no number: the time of the last event stands for it, in ms as its event ids have it.
-    let seen = custom.last_seen.as_deref().and_then(headcount_engine::timetoken::parse_iso8601);
-    let stamp = custom.status_change.max(seen.map_or(0, headcount_engine::timetoken::unix_ms));
-    Some((user_of(member.uuid.uuid)?, Shown { online: custom.online, stamp }))
 }

@@ -2,7 +2,8 @@
 //! on their screens, their connections and their wishes are here.
 //!
 //! - [`plan`]: what they intend, from the seed alone; [`record`]: what they saw, for the oracles;
-//! - `connect`: tokens, connections, heartbeats; `lists`: what is on the screens; `deeds`: friendships and mischief;
+//! - `connect`: tokens, connections, heartbeats; `lists`: friend lists and what comes for users; [`screens`]: what is shown;
+//!   `deeds`: friendships and mischief;
 //! - [`build`]: the platform's side of it; [`oracle`]: the properties; [`judge`]: counters, latencies, series.
 //!
 //! **The client** (both variants). It subscribes to its presence shard, the online count and its channel group, sends a
@@ -18,10 +19,11 @@ mod lists;
 pub mod oracle;
 pub mod plan;
 pub mod record;
+pub mod screens;
 
 use std::any::Any;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use headcount_engine::access::Token;
@@ -29,14 +31,19 @@ use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, Nanos, Node, NodeId,
 use headcount_engine::message::{Call, Delivery, Msg, Recipients, Request};
 use headcount_engine::patterns::Variant;
 use headcount_sim::CounterHash;
+use rustc_hash::FxHashMap;
 
-use self::plan::{Deed, Plan};
-use self::record::{Record, Shown};
+use self::plan::{Deed, Intentions, Plan};
+use self::record::Record;
+use self::screens::{Listing, Screens, conn};
 use crate::client::{EdgeLife, LastMiles};
-use crate::crowd::plan::{user_at, user_id};
+use crate::crowd::plan::{place_of, user_at, user_id};
+use crate::graph::walk::Legs;
 
 /// Between two sayings of a wish.
 const NUDGE: Nanos = 6 * SECOND;
+/// With more users in the world than this, what comes to each user is counted and not noted one by one.
+pub const NOTED_USERS_MAX: u32 = 10_000;
 
 /// What these people are and whom they talk to.
 #[derive(Clone, Debug)]
@@ -44,7 +51,7 @@ pub struct PeopleConfig {
     pub variant: Variant,
     pub region: u32,
     pub regions: u32,
-    pub shards: u32,
+    pub deployment: build::Deployment,
     pub edges: Vec<NodeId>,
     pub auth: NodeId,
     pub presence_timeout_s: u32,
@@ -70,31 +77,26 @@ struct Load {
     number: u32,
     asked: Nanos,
     page: Option<Arc<str>>,
-    seen: BTreeMap<u32, Shown>,
-    /// Statuses that came meanwhile, of whomever: who is on the list is known when it is there.
-    heard: BTreeMap<u32, Shown>,
+    listing: Listing,
 }
 
+/// Half a million of them: no more than 48 bytes each.
 #[derive(Debug)]
 struct User {
     token: Option<Arc<Token>>,
+    load: Option<Box<Load>>,
     connection: Connection,
     /// Wants to be online, and has a network.
     wanted: bool,
     reachable: bool,
     edge: u8,
-    generation: u32,
     failures: u8,
+    generation: u32,
     throws: u32,
     loads: u32,
-    load: Option<Load>,
-    /// Friends on the screen.
-    screen: BTreeMap<u32, Shown>,
-    /// Whom it wants as a friend (true) or no longer (false), and what it says of it.
-    wishes: BTreeMap<u32, Deed>,
-    /// The latest status message it wrote, until the store said yes.
-    writing: Option<u32>,
 }
+
+const _: () = assert!(size_of::<User>() <= 48);
 
 /// What a user does later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,50 +127,87 @@ mod tag {
 pub struct People {
     config: PeopleConfig,
     plan: Plan,
+    world: Arc<Intentions>,
     next_action: usize,
     users: Vec<User>,
     edges: Vec<EdgeLife>,
     later: BinaryHeap<Reverse<(Nanos, Later)>>,
     silence_check: Nanos,
     last_miles: LastMiles,
-    /// Final friendships, both ways: who may be on whose screen.
-    friends: Vec<BTreeSet<u32>>,
-    ended: Vec<BTreeSet<u32>>,
+    screens: Screens,
+    /// By client: the edge it is connected to.
+    conn: Vec<u8>,
+    /// By edge: how many are connected to it.
+    connected: Vec<u32>,
+    /// By client and the other one: whom it wants as a friend or no longer, and what it says of it.
+    wishes: BTreeMap<(u32, u32), Deed>,
+    /// By client: the latest status message it wrote, until the store said yes.
+    writing: BTreeMap<u32, u32>,
+    /// By user: those clients whose friendship with it ends in this run.
+    ended: FxHashMap<u32, Vec<u32>>,
+    /// By user: the timetoken of the last status of it that came to this region.
+    last_published: Vec<Nanos>,
+    legs: Legs,
+    /// Messages from edges so far: each is a number of its own.
+    heard: u64,
     record: Record,
 }
 
 impl People {
-    /// People who have not opened the app yet; `friends` are each one's when all is done, `ended` those of before.
-    pub fn new(config: PeopleConfig, plan: Plan, friends: Vec<BTreeSet<u32>>, ended: Vec<BTreeSet<u32>>) -> Self {
-        let users = plan.wifi.len();
-        let user = || User {
-            token: None,
-            connection: Connection::Absent,
-            wanted: false,
+    /// People who have not opened the app yet, or who all have it open ([`Intentions::online`]) with these tokens.
+    pub fn new(config: PeopleConfig, plan: Plan, world: Arc<Intentions>, tokens: Vec<Arc<Token>>) -> Self {
+        let (users, online, edges) = (plan.wifi.len(), world.online, config.edges.len());
+        assert!(!online || tokens.len() == users, "who is online has a token");
+        let mut tokens = tokens.into_iter();
+        let user = |client: usize| User {
+            token: tokens.next(),
+            load: None,
+            connection: if online { Connection::Connected } else { Connection::Absent },
+            wanted: online,
             reachable: true,
-            edge: 0,
-            generation: 0,
+            edge: (client % edges) as u8,
             failures: 0,
+            generation: 0,
             throws: 0,
             loads: 0,
-            load: None,
-            screen: BTreeMap::new(),
-            wishes: BTreeMap::new(),
-            writing: None,
         };
-        Self {
-            users: (0..users).map(|_| user()).collect(),
-            edges: vec![EdgeLife::default(); config.edges.len()],
+        let mut ended: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for &(a, b) in &world.ended {
+            for (one, other) in [(a, b), (b, a)] {
+                let (of, client) = place_of(one, config.regions);
+                if of == config.region {
+                    ended.entry(other).or_default().push(client);
+                }
+            }
+        }
+        let edge_of = |client: usize| online.then_some((client % edges) as u8);
+        let mut people = Self {
+            users: (0..users).map(user).collect(),
+            conn: (0..users).map(|client| conn(edge_of(client), plan.wifi[client])).collect(),
+            connected: (0..edges)
+                .map(|edge| if online { (users + edges - 1 - edge) / edges } else { 0 } as u32)
+                .collect(),
+            edges: vec![if online { EdgeLife::known(1) } else { EdgeLife::default() }; edges],
             later: BinaryHeap::new(),
             silence_check: KEEPALIVE_PATIENCE,
             last_miles: LastMiles::new(),
-            record: Record { online: vec![Vec::new(); users], ..Record::default() },
+            record: Record::default(),
+            screens: Screens::new(world.clone(), config.region, users, online),
+            wishes: BTreeMap::new(),
+            writing: BTreeMap::new(),
+            last_published: vec![0; world.graph.users() as usize],
+            legs: Legs::new(),
+            heard: 0,
             next_action: 0,
-            friends,
             ended,
             config,
             plan,
+            world,
+        };
+        if online {
+            people.begin_online();
         }
+        people
     }
 
     /// What they saw.
@@ -176,9 +215,9 @@ impl People {
         &self.record
     }
 
-    /// What is on each user's screen now.
-    pub fn screens(&self) -> impl Iterator<Item = &BTreeMap<u32, Shown>> {
-        self.users.iter().map(|user| &user.screen)
+    /// What is on the screens now.
+    pub fn screens(&self) -> &Screens {
+        &self.screens
     }
 
     /// For each user, whether it is connected now.
@@ -194,19 +233,19 @@ impl People {
         if away > 0 {
             pending.push(format!("{away} users not connected"));
         }
-        let wishes: usize = self.users.iter().map(|user| user.wishes.len()).sum();
-        if wishes > 0 {
-            let (client, user) = self.users.iter().enumerate().find(|(_, user)| !user.wishes.is_empty()).expect("one");
-            let (about, deed) = user.wishes.first_key_value().expect("one");
-            let about = user_id(*about);
-            pending
-                .push(format!("{wishes} wishes not fulfilled, first {}'s {deed:?} of {about}", self.id(client as u32)));
+        if let Some(((client, about), deed)) = self.wishes.first_key_value() {
+            let (who, about, wishes) = (self.id(*client), user_id(*about), self.wishes.len());
+            pending.push(format!("{wishes} wishes not fulfilled, first {who}'s {deed:?} of {about}"));
         }
-        let unwritten = self.users.iter().filter(|user| user.writing.is_some()).count();
-        if unwritten > 0 {
-            pending.push(format!("{unwritten} status messages not written"));
+        if !self.writing.is_empty() {
+            pending.push(format!("{} status messages not written", self.writing.len()));
         }
         pending
+    }
+
+    /// Whether each delivery is noted, not only counted.
+    fn notes_each(&self) -> bool {
+        self.world.graph.users() <= NOTED_USERS_MAX
     }
 
     fn number(&self, client: u32) -> u32 {
@@ -258,32 +297,6 @@ impl People {
             tag::FORGE => self.forged(tag as u8, &msg),
             tag::HEARTBEAT | tag::SAY => self.refused(now, client, &msg, out),
             _ => {}
-        }
-    }
-
-    fn deliver(&mut self, now: Nanos, from: NodeId, delivery: &Delivery) {
-        let Some(edge) = self.config.edges.iter().position(|edge| *edge == from) else { return };
-        let here = |user: &User| user.connection == Connection::Connected && user.edge as usize == edge;
-        match &delivery.to {
-            Recipients::One(client) => {
-                if here(&self.users[*client as usize]) {
-                    self.show(now, *client, &delivery.envelope);
-                }
-            }
-            Recipients::These(clients) => {
-                for &client in &**clients {
-                    if here(&self.users[client as usize]) {
-                        self.show(now, client, &delivery.envelope);
-                    }
-                }
-            }
-            Recipients::Subscribers => {
-                for client in 0..self.users.len() as u32 {
-                    if here(&self.users[client as usize]) {
-                        self.show(now, client, &delivery.envelope);
-                    }
-                }
-            }
         }
     }
 

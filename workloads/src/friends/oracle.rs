@@ -11,8 +11,8 @@ use headcount_engine::registry::Registry;
 
 use super::People;
 use super::plan::{Intentions, status_text};
-use super::record::{Record, Told};
-use crate::crowd::plan::{place_of, user_id, user_of};
+use super::record::Record;
+use crate::crowd::plan::{place_of, user_at, user_id, user_of};
 use crate::oracle::{Checks, troubled};
 use crate::outcome::PropertyResult;
 use crate::scenario::{Scenario, Variant};
@@ -29,6 +29,8 @@ pub struct Seen<'a> {
     pub objects: &'a AppContext,
     pub registry: &'a Registry,
     pub faults: &'a [headcount_sim::FaultWindow],
+    /// By user: whether it is connected at the end, by its own account.
+    pub online: Vec<bool>,
 }
 
 /// A property's name, the promise it checks, and the check.
@@ -69,32 +71,36 @@ const VIEWS_ARE_TRUE: Property = Property {
     promise: "FR-2, FR-3, FR-4, FR-6",
     says: "after calm, every connected user's screen shows every friend as that friend is, and nobody else",
     check: |seen, checks| {
-        let online = seen.online_at_end();
         let (mut checked, mut wrong) = (0, None);
-        for (viewer, screen) in seen.screens().filter(|(viewer, _)| online.contains(viewer)) {
-            let friends = seen.intentions.friends_of(viewer);
-            for friend in friends.iter().copied().chain(screen.keys().copied()).collect::<BTreeSet<u32>>() {
-                checked += 1;
-                let (listed, truth) = (friends.contains(&friend), online.contains(&friend));
-                let shown = screen.get(&friend).map(|shown| shown.online);
-                if shown != listed.then_some(truth) {
-                    wrong.get_or_insert_with(|| {
-                        let (viewer, friend) = (user_id(viewer), user_id(friend));
-                        let is = match (listed, truth) {
-                            (false, _) => "no friend",
-                            (true, true) => "online",
-                            (true, false) => "offline",
-                        };
-                        let shows = shown.map_or("nothing", |on| if on { "online" } else { "offline" });
-                        format!("{viewer} sees {friend} as {shows}, which is {is}")
-                    });
+        for (region, people) in seen.people.iter().enumerate() {
+            let special = seen.special(region as u32, people);
+            // Whose list is the graph's row: all of them are looked at publisher by publisher, as the bits lie.
+            for of in 0..seen.intentions.graph.users() {
+                let truth = seen.online[of as usize];
+                for (viewer, shown) in people.screens().bits_of(of) {
+                    let judged = seen.online[viewer as usize] && !special.contains(&viewer);
+                    checked += u64::from(judged);
+                    if judged && shown != truth {
+                        wrong.get_or_insert_with(|| untrue(viewer, of, Some(shown), Some(truth)));
+                    }
+                }
+            }
+            for &viewer in special.iter().filter(|viewer| seen.online[**viewer as usize]) {
+                let screen = people.screens().screen(place_of(viewer, seen.people.len() as u32).1);
+                let friends = seen.intentions.friends_of(viewer);
+                for of in friends.iter().copied().chain(screen.keys().copied()).collect::<BTreeSet<u32>>() {
+                    checked += 1;
+                    let truth = friends.contains(&of).then(|| seen.online[of as usize]);
+                    let shown = screen.get(&of).copied();
+                    if shown != truth {
+                        wrong.get_or_insert_with(|| untrue(viewer, of, shown, truth));
+                    }
                 }
             }
         }
         checks.eventually(checked, wrong);
-        let told = || seen.told();
-        checks.sometimes("a-friend-was-seen-to-come", told().filter(|told| told.news && told.online).count() as u64);
-        checks.sometimes("a-friend-was-seen-to-go", told().filter(|told| told.news && !told.online).count() as u64);
+        checks.sometimes("a-friend-was-seen-to-come", seen.sum(|record| record.news[1]));
+        checks.sometimes("a-friend-was-seen-to-go", seen.sum(|record| record.news[0]));
         if seen.scenario.friends.deeds.losses > 0 {
             checks.sometimes(
                 "somebody-lost-the-network",
@@ -109,15 +115,19 @@ const STORE_IS_TRUE: Property = Property {
     promise: "5.1, 10.5, 15.4",
     says: "after calm, every user's record in App Context says whether the user is online",
     check: |seen, checks| {
-        let online = seen.online_at_end();
         let (mut checked, mut wrong) = (0, None);
-        for user in 0..seen.scenario.friends.users {
-            let Some(profile) = seen.profile(user) else { continue };
+        let mut written = vec![false; seen.online.len()];
+        seen.objects.changed_users().for_each(|user| written[user as usize] = true);
+        for (user, truth) in (0..).zip(seen.online.iter().copied()) {
+            // Whom nobody has written is as it was at the beginning.
+            let stored = match written[user as usize] {
+                true => seen.profile(user).map(|profile| profile.custom.online),
+                false => Some(seen.intentions.online),
+            };
             checked += 1;
-            let truth = online.contains(&user);
-            if profile.custom.online != truth {
+            if stored != Some(truth) {
                 wrong.get_or_insert_with(|| {
-                    format!("{} is online: {truth}, App Context says {}", user_id(user), profile.custom.online)
+                    format!("{} is online: {truth}, App Context says {stored:?}", user_id(user))
                 });
             }
         }
@@ -131,31 +141,31 @@ const TOLD_ONCE: Property = Property {
     says: "one publish for a change, however many friends there are; and never two within the debounce window",
     check: |seen, checks| {
         // Publishes of each user, by the publisher's timetoken: what friends got, each once.
-        let mut publishes: BTreeMap<u32, BTreeMap<Nanos, u64>> = BTreeMap::new();
-        for told in seen.told() {
-            publishes.entry(told.of).or_default().insert(told.published, told.stamp);
-        }
+        let all = seen.people.iter().flat_map(|people| &people.record().publishes);
+        let mut publishes: Vec<(u32, Nanos, u64)> = all.map(|p| (p.of, p.published, p.stamp)).collect();
+        publishes.sort_unstable();
+        publishes.dedup_by_key(|(of, at, _)| (*of, *at));
         // Brokers' clocks give the timetokens: with clocks that are off nothing can be said to the second.
         let clocks = seen.faults.iter().any(|fault| fault.kind == "clock");
         let (mut checked, mut wrong, mut again) = (0, None, 0);
-        for (user, publishes) in &publishes {
-            let publishes: Vec<(Nanos, u64)> = publishes.iter().map(|(at, stamp)| (*at, *stamp)).collect();
+        for publishes in publishes.chunk_by(|a, b| a.0 == b.0) {
+            let user = publishes[0].0;
             for pair in publishes.windows(2) {
                 checked += 1;
-                let ((before, first), (after, second)) = (pair[0], pair[1]);
+                let ((_, before, first), (_, after, second)) = (pair[0], pair[1]);
                 again += u64::from(first == second);
                 // The same change twice is a copy that the network made, or a publish of which nobody knew whether it
                 // happened: friends know it by its event id.
                 if after - before < DEBOUNCE && !clocks && first != second {
                     wrong.get_or_insert_with(|| {
-                        let (who, ms) = (user_id(*user), (after - before) / 1_000_000);
+                        let (who, ms) = (user_id(user), (after - before) / 1_000_000);
                         format!("{who}'s status was published twice within {ms} ms")
                     });
                 }
             }
             // Without faults nobody needs to say anything twice.
             if again > 0 && seen.faults.is_empty() && seen.hardened() {
-                wrong.get_or_insert_with(|| format!("{}'s change was published twice", user_id(*user)));
+                wrong.get_or_insert_with(|| format!("{}'s change was published twice", user_id(user)));
             }
         }
         checks.always(checked, wrong);
@@ -169,7 +179,7 @@ const SYMMETRIC: Property = Property {
     says: "two users are friends in both lists and both groups or in none, and each has as many friends as its list is long",
     check: |seen, checks| {
         let (mut checked, mut wrong) = (0, None);
-        for (a, b) in seen.pairs() {
+        for (a, b) in seen.changed() {
             let lists = [(a, b), (b, a)].map(|(owner, friend)| seen.lists(owner, friend));
             let groups = [(a, b), (b, a)].map(|(owner, friend)| seen.groups_with(owner, friend) > 0);
             checked += 1;
@@ -179,10 +189,10 @@ const SYMMETRIC: Property = Property {
                 });
             }
         }
-        for user in 0..seen.scenario.friends.users {
+        for user in seen.objects.changed_users() {
             let Some(profile) = seen.profile(user) else { continue };
             checked += 1;
-            let listed = seen.list(user).len() as u64;
+            let listed = seen.list_len(user) as u64;
             if profile.custom.friend_count != listed {
                 wrong.get_or_insert_with(|| {
                     let (who, count) = (user_id(user), profile.custom.friend_count);
@@ -209,7 +219,9 @@ const IN_ONE_GROUP: Property = Property {
     says: "a friend's status channel is in exactly one of a user's groups, and nobody else's is in any",
     check: |seen, checks| {
         let (mut checked, mut wrong) = (0, None);
-        for user in 0..seen.scenario.friends.users {
+        // Whatever nobody has changed since the beginning is the graph, and that is symmetric.
+        let changed: BTreeSet<u32> = seen.changed().into_iter().flat_map(|(a, b)| [a, b]).collect();
+        for user in changed {
             let mut grouped: BTreeMap<u32, u32> = BTreeMap::new();
             for part in 0..names::GROUPS_MAX {
                 for channel in seen.group(user, part) {
@@ -240,7 +252,7 @@ const ENTITLED: Property = Property {
     promise: "9.4, 9.5, 8.2",
     says: "nobody gets the status of a stranger, of a friend of long ago, or a notice of a friendship that is none",
     check: |seen, checks| {
-        let told = seen.told().count() as u64;
+        let told = seen.sum(|record| record.statuses);
         let evidence = seen.people.iter().flat_map(|people| {
             let record = people.record();
             [&record.strangers, &record.former, &record.phantoms].map(|evidence| evidence.first.clone())
@@ -289,16 +301,15 @@ const COUNT_IS_NEAR: Property = Property {
     check: |seen, checks| {
         let mut moves: Vec<(Nanos, i64)> = Vec::new();
         for people in &seen.people {
-            for online in &people.record().online {
-                moves.extend(online.iter().map(|(at, on)| (*at, if *on { 1 } else { -1 })));
-            }
+            moves.extend(people.record().moves.iter().map(|(at, _, on)| (*at, if *on { 1 } else { -1 })));
         }
         moves.sort_unstable();
+        let first = if seen.intentions.online { seen.online.len() as i64 } else { 0 };
         // Who is gone without a word is counted until its timeout, and a little for the way.
         let window = Nanos::from(seen.scenario.friends.presence_timeout_s) * SECOND + 15 * SECOND;
         let bounds = |at: Nanos| {
             let from = at.saturating_sub(window);
-            let (mut now, mut least, mut most) = (0i64, i64::MAX, 0i64);
+            let (mut now, mut least, mut most) = (first, i64::MAX, 0i64);
             for (when, by) in moves.iter().take_while(|(when, _)| *when <= at) {
                 if *when > from {
                     (least, most) = (least.min(now), most.max(now));
@@ -370,7 +381,32 @@ const EVERYBODY_IS_DONE: Property = Property {
     },
 };
 
-impl Seen<'_> {
+/// What a screen shows of a user that is otherwise; `None`: not listed, and no friend.
+fn untrue(viewer: u32, of: u32, shown: Option<bool>, truth: Option<bool>) -> String {
+    let (viewer, of) = (user_id(viewer), user_id(of));
+    let word = |online: bool| if online { "online" } else { "offline" };
+    format!("{viewer} sees {of} as {}, which is {}", shown.map_or("nothing", word), truth.map_or("no friend", word))
+}
+
+impl<'a> Seen<'a> {
+    /// What a world's nodes hold at its end: the people, and the stores (App Context and the channel registry).
+    pub fn new(
+        scenario: &'a Scenario,
+        intentions: &'a Intentions,
+        people: Vec<&'a People>,
+        (objects, registry): (&'a AppContext, &'a Registry),
+        faults: &'a [headcount_sim::FaultWindow],
+    ) -> Self {
+        let regions = people.len() as u32;
+        let mut online = vec![false; scenario.friends.users as usize];
+        for (region, people) in (0..).zip(&people) {
+            for (client, connected) in (0..).zip(people.connected()) {
+                online[user_at(region, client, regions) as usize] = connected;
+            }
+        }
+        Self { scenario, intentions, people, objects, registry, faults, online }
+    }
+
     fn hardened(&self) -> bool {
         self.scenario.variant == Variant::Hardened
     }
@@ -379,27 +415,16 @@ impl Seen<'_> {
         self.people.iter().map(|people| of(people.record())).sum()
     }
 
-    fn told(&self) -> impl Iterator<Item = &Told> {
-        self.people.iter().flat_map(|people| &people.record().told)
-    }
-
-    /// Every user's screen.
-    fn screens(&self) -> impl Iterator<Item = (u32, &BTreeMap<u32, super::record::Shown>)> {
+    /// Those of a region who cannot be judged by the graph's rows: lists that differ from them, or should, or are not there.
+    fn special(&self, region: u32, people: &People) -> BTreeSet<u32> {
         let regions = self.people.len() as u32;
-        self.people.iter().enumerate().flat_map(move |(region, people)| {
-            let number = move |client: usize| crate::crowd::plan::user_at(region as u32, client as u32, regions);
-            people.screens().enumerate().map(move |(client, screen)| (number(client), screen))
-        })
-    }
-
-    fn online_at_end(&self) -> BTreeSet<u32> {
-        let regions = self.people.len() as u32;
-        let of_region = |(region, people): (usize, &&People)| {
-            let connected: Vec<bool> = people.connected().collect();
-            let number = move |client: usize| crate::crowd::plan::user_at(region as u32, client as u32, regions);
-            (0..connected.len()).filter(|client| connected[*client]).map(number).collect::<Vec<u32>>()
-        };
-        self.people.iter().enumerate().flat_map(of_region).collect()
+        let screens = people.screens();
+        let different = screens.different().map(|client| user_at(region, client, regions));
+        let of_pairs = self.intentions.made.iter().chain(&self.intentions.ended).flat_map(|(a, b)| [*a, *b]);
+        let here = of_pairs.filter(|user| place_of(*user, regions).0 == region);
+        let clients = 0..people.connected().count() as u32;
+        let blank = clients.filter(|client| screens.is_blank(*client)).map(|client| user_at(region, client, regions));
+        different.chain(here).chain(blank).collect()
     }
 
     fn profile(&self, user: u32) -> Option<Profile> {
@@ -413,6 +438,10 @@ impl Seen<'_> {
     fn list(&self, owner: u32) -> BTreeSet<u32> {
         let members = self.objects.members(&names::list_channel(&user_id(owner)), 0, usize::MAX);
         members.into_iter().filter_map(|(user, _)| user_of(&user)).collect()
+    }
+
+    fn list_len(&self, owner: u32) -> usize {
+        self.objects.members(&names::list_channel(&user_id(owner)), 0, usize::MAX).len()
     }
 
     fn group(&self, user: u32, part: usize) -> Vec<headcount_engine::message::Channel> {
@@ -430,11 +459,24 @@ impl Seen<'_> {
         (0..names::GROUPS_MAX).filter(has).count()
     }
 
-    /// Every pair that was, is, or was to be friends.
-    fn pairs(&self) -> BTreeSet<(u32, u32)> {
-        let graph = &self.intentions.graph;
-        let first = (0..graph.users()).flat_map(|a| graph.row(a).iter().filter(move |b| a < **b).map(move |b| (a, *b)));
-        first.chain(self.intentions.made.iter().copied()).collect()
+    /// Every pair that was to become friends or to part, or that any store has otherwise than at the beginning.
+    fn changed(&self) -> BTreeSet<(u32, u32)> {
+        let in_lists = self.objects.changed_lists().map(|(list, user, _)| (list, user));
+        let groups = self.registry.groups();
+        let in_groups = groups.changed().flat_map(|group| {
+            let name = groups.group_name(group);
+            let owner = names::parse_group(&name).and_then(user_of);
+            let now: BTreeSet<u32> = groups.channels_of(group).collect();
+            let first: BTreeSet<u32> = match groups.provision().filter(|provision| group < provision.groups()) {
+                Some(provision) => provision.channels_of(group).iter().copied().collect(),
+                None => BTreeSet::new(),
+            };
+            let friends = now.symmetric_difference(&first).map(|channel| groups.channel_name(*channel));
+            let friends: Vec<u32> = friends.filter_map(|name| user_of(names::parse_status_channel(&name)?)).collect();
+            owner.into_iter().flat_map(move |owner| friends.clone().into_iter().map(move |friend| (owner, friend)))
+        });
+        let stored = in_lists.chain(in_groups).map(|(a, b)| (a.min(b), a.max(b)));
+        stored.chain(self.intentions.made.iter().copied()).chain(self.intentions.ended.iter().copied()).collect()
     }
 
     fn troubled(&self, from: Nanos, to: Nanos) -> bool {

@@ -6,7 +6,7 @@ use headcount_engine::contract::{Nanos, SECOND};
 use headcount_sim::Stream;
 
 use crate::crowd::plan::place_of;
-use crate::graph::{Degrees, Graph, GraphOptions};
+use crate::graph::{Degrees, Graph, GraphOptions, Mirror};
 use crate::scenario::Scenario;
 
 /// Between two times away, longer than any debounce.
@@ -59,6 +59,10 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Intentions {
     pub graph: Graph,
+    /// Where each is in the rows of its friends.
+    pub mirror: Mirror,
+    /// Whether everybody is online from the beginning.
+    pub online: bool,
     pub plans: Vec<Plan>,
     /// Pairs `(a, b)`, `a < b`, that shall become friends, and that shall no longer be.
     pub made: BTreeSet<(u32, u32)>,
@@ -66,6 +70,12 @@ pub struct Intentions {
 }
 
 impl Intentions {
+    /// Friends who do nothing at all.
+    pub fn of(graph: Graph) -> Self {
+        let plans = vec![Plan::default(); graph.regions() as usize];
+        Self { mirror: graph.mirror(), graph, online: false, plans, made: BTreeSet::new(), ended: BTreeSet::new() }
+    }
+
     /// Whether these two shall be friends when all is done.
     pub fn friends(&self, one: u32, other: u32) -> bool {
         let pair = (one.min(other), one.max(other));
@@ -112,7 +122,9 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
         let plan = &mut plans[region as usize];
         plan.wifi.push(network.chance(friends.wifi_ppm));
         came.push(friends.join_from + joins.below(span));
-        plan.actions.push(Action { at: came[user as usize], client, deed: Deed::Come });
+        if !friends.online {
+            plan.actions.push(Action { at: came[user as usize], client, deed: Deed::Come });
+        }
     }
     let draw = Draw { users: friends.users, from: friends.from, span: (friends.to - friends.from).max(1) };
     let mut act = |at: Nanos, user: u32, deed: Deed| {
@@ -202,7 +214,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
     for plan in &mut plans {
         plan.actions.sort_unstable();
     }
-    Intentions { graph, plans, made, ended }
+    Intentions { online: friends.online, plans, made, ended, ..Intentions::of(graph) }
 }
 
 /// Draws moments and users.

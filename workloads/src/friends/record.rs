@@ -7,7 +7,8 @@ use headcount_engine::contract::Nanos;
 use crate::client::second;
 use crate::crowd::record::Evidence;
 
-/// A status that came to a user: who is on or off line, and when it was on the screen.
+/// A status that came to one user: who is on or off line, and when it was on the screen. Noted in small worlds only
+/// ([`super::NOTED_USERS_MAX`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
     pub of: u32,
@@ -20,6 +21,28 @@ pub struct Told {
     pub shown: Nanos,
     /// Whether the screen changed.
     pub news: bool,
+}
+
+/// A status as one region first heard of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publish {
+    pub of: u32,
+    pub online: bool,
+    /// The number in the event's id.
+    pub stamp: u64,
+    /// The publisher's timetoken, as a moment.
+    pub published: Nanos,
+}
+
+/// A status that came to friends at one edge, and changed some screens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    pub of: u32,
+    pub online: bool,
+    /// At the last mile's beginning.
+    pub at: Nanos,
+    /// Screens that said something else before.
+    pub news: u32,
 }
 
 /// An online count that came.
@@ -38,12 +61,20 @@ pub struct Shown {
     pub stamp: u64,
 }
 
+impl Shown {
+    /// From the number that listings carry of a user: see [`headcount_engine::patterns::friends::profile::column`].
+    pub fn of(column: u64) -> Self {
+        Self { online: column & 1 == 1, stamp: column >> 1 }
+    }
+}
+
 /// What happened in one virtual second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Second {
     pub comes: u32,
     pub leaves: u32,
     pub losses: u32,
+    /// Statuses that came to users.
     pub told: u32,
     pub loads: u32,
     pub errors: u32,
@@ -52,12 +83,16 @@ pub struct Second {
 /// Everything users of one region saw.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// By client: when it was connected and when it no longer was.
-    pub online: Vec<Vec<(Nanos, bool)>>,
+    /// Who was connected from when on and who no longer was, in order of time. Where everybody is online from the beginning,
+    /// those first connections are not in it.
+    pub moves: Vec<(Nanos, u32, bool)>,
     pub told: Vec<Told>,
+    pub publishes: Vec<Publish>,
+    pub arrivals: Vec<Arrival>,
+    /// Statuses that came to users: all, and those that changed the screen, of friends gone and of friends come.
+    pub statuses: u64,
+    pub news: [u64; 2],
     pub counts: Vec<Counted>,
-    /// By client: what its screen shows at the end.
-    pub screens: Vec<BTreeMap<u32, Shown>>,
     /// By client: the status messages it wrote, and whether the store said yes.
     pub written: BTreeMap<u32, Vec<(u32, bool)>>,
     /// How long whole lists took to load, from asking to the last page [us].
@@ -83,6 +118,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// When a client was connected and when it no longer was.
+    pub fn moves_of(&self, client: u32) -> Vec<(Nanos, bool)> {
+        self.moves.iter().filter(|(_, who, _)| *who == client).map(|(at, _, online)| (*at, *online)).collect()
+    }
+
     /// The counters of the second of `at`.
     pub fn second(&mut self, at: Nanos) -> &mut Second {
         second(&mut self.seconds, at)

@@ -15,7 +15,8 @@ pub struct Friends {
     pub degree: u32,
     /// Presence shards, 1 to 500 (friends-online.md 4.3, 11.3).
     pub shards: u32,
-    /// Users come online in this time [ns].
+    /// Whether everybody is online from the beginning; else they come online in this time [ns].
+    pub online: bool,
     pub join_from: Nanos,
     pub join_to: Nanos,
     /// What they do, they do in this time [ns].
@@ -89,6 +90,7 @@ pub(super) fn defaults() -> Friends {
         users: 60,
         degree: 6,
         shards: 10,
+        online: false,
         join_from: 2 * SECOND,
         join_to: 10 * SECOND,
         from: 15 * SECOND,
@@ -114,6 +116,7 @@ impl Friends {
         form.whole("users", &mut self.users, 2, 500_000)?;
         form.whole("degree", &mut self.degree, 1, 1_000)?;
         form.whole("shards", &mut self.shards, 1, 500)?;
+        form.flag("online", &mut self.online)?;
         form.seconds("join_from_s", &mut self.join_from, 0.0, TIME_MAX_S)?;
         form.seconds("join_to_s", &mut self.join_to, 0.0, TIME_MAX_S)?;
         form.seconds("from_s", &mut self.from, 0.0, TIME_MAX_S)?;

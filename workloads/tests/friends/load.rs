@@ -53,7 +53,7 @@ fn gaps(evening: &Evening) -> Vec<Nanos> {
     let regions = seen.people.len() as u32;
     let since = |user: u32, online: bool, shown: Nanos| -> Option<Nanos> {
         let (region, client) = headcount_workloads::crowd::plan::place_of(user, regions);
-        let moves = &seen.people[region as usize].record().online[client as usize];
+        let moves = seen.people[region as usize].record().moves_of(client);
         let (at, now) = moves.iter().rev().find(|(at, _)| *at <= shown)?;
         (*now == online).then_some(*at)
     };

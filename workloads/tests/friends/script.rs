@@ -54,7 +54,7 @@ pub fn play_on(graph: Graph, scenario: Scenario, lines: &[Line], made: &[(u32, u
     }
     plans.iter_mut().for_each(|plan| plan.actions.sort_unstable());
     let pairs = |pairs: &[(u32, u32)]| pairs.iter().copied().collect::<BTreeSet<_>>();
-    let intentions = Arc::new(Intentions { graph, plans, made: pairs(made), ended: pairs(ended) });
+    let intentions = Arc::new(Intentions { plans, made: pairs(made), ended: pairs(ended), ..Intentions::of(graph) });
     drawn.friends = Some(intentions.clone());
     let mut world = cluster::build(&scenario, &Models::new(&scenario), drawn, SEED, false);
     world.plan(faults::plan(&scenario, SEED));
@@ -93,7 +93,7 @@ impl Evening {
     pub fn connected(&self, user: u32) -> Nanos {
         let seen = self.seen();
         let (region, client) = place_of(user, seen.people.len() as u32);
-        let moves = &seen.people[region as usize].record().online[client as usize];
+        let moves = seen.people[region as usize].record().moves_of(client);
         moves.first().unwrap_or_else(|| panic!("user {user} was never online")).0
     }
 
@@ -101,8 +101,7 @@ impl Evening {
     pub fn screen(&self, user: u32, of: u32) -> Option<bool> {
         let seen = self.seen();
         let (region, client) = place_of(user, seen.people.len() as u32);
-        let screen = seen.people[region as usize].screens().nth(client as usize).expect("a user of this region");
-        screen.get(&of).map(|shown| shown.online)
+        seen.people[region as usize].screens().shown(client, of)
     }
 
     /// How many friend lists were asked for in this time.

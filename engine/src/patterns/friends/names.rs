@@ -42,6 +42,11 @@ pub fn list_channel(user_id: &str) -> String {
     format!("friends.{user_id}")
 }
 
+/// The owner of a friend list; `None` for any other channel.
+pub fn parse_list_channel(channel: &str) -> Option<&str> {
+    channel.strip_prefix("friends.")
+}
+
 /// Where a user asks for friendships and answers requests; only that user may write there.
 pub fn requests_channel(user_id: &str) -> String {
     format!("friend-requests.{user_id}")
@@ -61,6 +66,13 @@ pub fn news_channel(user_id: &str) -> String {
 /// `cg-friends-{userId}`, the first group of a user's friends.
 pub fn group(user_id: &str) -> String {
     format!("cg-friends-{user_id}")
+}
+
+/// The user whose friends are in this group, any part of them; `None` if it is no group of friends.
+pub fn parse_group(group: &str) -> Option<&str> {
+    let user = group.strip_prefix("cg-friends-")?;
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    Some(user.rsplit_once('-').filter(|(_, part)| is_part(part)).map_or(user, |(user, _)| user))
 }
 
 /// A user's `part`-th group: the document's `cg-friends-{userId}-{n}` (4.5) where a user has more than 2,000 friends. The

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::message::SCHEMA_VERSION;
+use crate::timetoken::{parse_iso8601, unix_ms};
 
 /// The user's object: `name`, `email`, `profileUrl`, `custom`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,6 +107,29 @@ impl Profile {
     }
 }
 
+/// What listings carry of a user, in one number: `2 * change + online`. The change is the latest one of `online`, a number that
+/// only grows: `statusChange`, or the time of `lastSeen` [Unix ms] where the document's own handlers write that alone.
+pub fn column(body: &str) -> u64 {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Status<'a> {
+        online: bool,
+        status_change: u64,
+        #[serde(borrow)]
+        last_seen: Option<std::borrow::Cow<'a, str>>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct User<'a> {
+        #[serde(borrow)]
+        custom: Status<'a>,
+    }
+    let custom = serde_json::from_str::<User<'_>>(body).unwrap_or_default().custom;
+    let seen = || custom.last_seen.as_deref().and_then(parse_iso8601).map_or(0, unix_ms);
+    let change = if custom.status_change > 0 { custom.status_change } else { seen() };
+    change << 1 | u64::from(custom.online)
+}
+
 /// A friend in a list: the membership's `custom`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -144,6 +168,8 @@ impl Friend {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::SECOND;
+    use crate::timetoken::iso8601;
 
     /// friends-online.md 5.1, without what the platform itself adds.
     #[test]
@@ -152,6 +178,14 @@ mod tests {
         let profile = Profile::from_body(text).unwrap();
         assert_eq!((profile.custom.shard_id, profile.custom.friend_count), (Some(42), 523));
         assert_eq!(profile.to_patch(), text);
+    }
+
+    #[test]
+    fn a_column_is_the_change_and_whether_online() {
+        assert_eq!(column(r#"{"custom":{"online":true,"statusChange":70}}"#), 141);
+        let seen = format!(r#"{{"custom":{{"online":false,"lastSeen":"{}"}}}}"#, iso8601(5 * SECOND));
+        assert_eq!(column(&seen), 2 * unix_ms(5 * SECOND));
+        assert_eq!([column("{}"), column("no JSON")], [0, 0]);
     }
 
     #[test]

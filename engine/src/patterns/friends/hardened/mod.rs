@@ -21,7 +21,7 @@
 //! 4. Claimed, and by the store's clock 5 s after `statusToldBy`: publish on `status.{userId}`, once. Else unclaim.
 //! 5. Write *told*. Somebody wrote meanwhile: read again and note what was told beside what they wrote.
 //!
-//! **Sweep** (On Interval, one job for all shards, every second): users with `statusPending` get a fire on
+//! **Sweep** (On Interval, every second, one job for all shards; one for each where there are more than ten): users with `statusPending` get a fire on
 //! `status-sweep.{userId}`, whose After Publish Function settles them with a budget of its own. So a change held back by the
 //! debounce or a storm, and one whose execution died after its claim, is told later. **Reconcile** (every 10 s) compares
 //! who presence has with whom App Context has online, shard by shard, and sweeps the differences: it finds what lost events
@@ -63,8 +63,10 @@ use super::names;
 use crate::functions::{Context, Function, OpError};
 use crate::message::{KvOk, KvOp, Trigger};
 
-/// The job that looks for what is pending.
+/// The job that looks for what is pending, in all shards.
 pub const SWEEP_JOB: &str = "friends-sweep";
+/// With more shards than this each has a sweep of its own: one sweep settles 8 users a second, whatever the keyset's size.
+const SHARDS_SWEPT_TOGETHER: u32 = 10;
 /// The job that compares presence with App Context.
 pub const RECONCILE_JOB: &str = "friends-reconcile";
 
@@ -75,6 +77,13 @@ const CLAIM_MS: u64 = 10_000;
 /// More events than this within a second are a storm (friends-online.md 10.2) [events per shard].
 const STORM_THRESHOLD: i64 = 100;
 
+/// The sweeps to schedule, each every second, for this many presence shards.
+pub fn sweep_jobs(shards: u32) -> impl Iterator<Item = String> {
+    let together = shards <= SHARDS_SWEPT_TOGETHER;
+    let own = if together { 0 } else { shards };
+    together.then(|| SWEEP_JOB.to_owned()).into_iter().chain((0..own).map(|shard| format!("{SWEEP_JOB}.{shard}")))
+}
+
 /// The Functions to deploy, for this many presence shards.
 pub fn functions(shards: u32) -> Vec<Function> {
     vec![
@@ -84,7 +93,10 @@ pub fn functions(shards: u32) -> Vec<Function> {
         Function::new("status-sweep", "status-sweep.*", Trigger::AfterPublish, move |context, event| {
             settle::on_sweep(context, event, shards)
         }),
-        Function::new("status-sweeper", SWEEP_JOB, Trigger::OnInterval, |context, _| sweep::pending(context)),
+        Function::new("status-sweeper", "friends-sweep*", Trigger::OnInterval, |context, event| {
+            let shard = event.channel.rsplit_once('.').and_then(|(_, shard)| shard.parse().ok());
+            sweep::pending(context, shard)
+        }),
         Function::new("status-reconciler", RECONCILE_JOB, Trigger::OnInterval, move |context, _| {
             sweep::reconcile(context, shards)
         }),

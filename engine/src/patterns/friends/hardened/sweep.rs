@@ -13,20 +13,24 @@ const PAGE: u32 = 100;
 /// Users on one page of here-now (platform.md 2.5).
 const HERE_PAGE: u32 = 1_000;
 
-/// Settles who is pending, and friendships that are half done.
-pub async fn pending(context: Context) -> Resolution {
-    if let Err(error) = fire_pending(&context).await {
+/// Settles who is pending, of one shard or of all, and friendships that are half done: those are the first sweep's.
+pub async fn pending(context: Context, shard: Option<u32>) -> Resolution {
+    if let Err(error) = fire_pending(&context, shard).await {
         context.log(|| format!("FUNC ERROR sweep: {error}"));
         context.count("function.errors");
     }
     Resolution::Ok(None)
 }
 
-async fn fire_pending(context: &Context) -> Result<(), OpError> {
-    let pending = |field: &'static str| vec![Filter::new(field, true)];
-    let users = ObjectsOp::ListUsers { filter: pending("statusPending"), limit: PAGE, page: None };
-    let pairs = ObjectsOp::ListChannels { filter: pending("open"), limit: PAGE, page: None };
-    let (users, pairs) = (items(context.objects(users).await?), items(context.objects(pairs).await?));
+async fn fire_pending(context: &Context, shard: Option<u32>) -> Result<(), OpError> {
+    let of_shard = shard.map(|shard| Filter::new("shardId", shard));
+    let filter = of_shard.into_iter().chain([Filter::new("statusPending", true)]).collect();
+    let users = items(context.objects(ObjectsOp::ListUsers { filter, limit: PAGE, page: None }).await?);
+    let mut pairs = Vec::new();
+    if shard.is_none_or(|shard| shard == 0) {
+        let filter = vec![Filter::new("open", true)];
+        pairs = items(context.objects(ObjectsOp::ListChannels { filter, limit: PAGE, page: None }).await?);
+    }
     // Half of the fires for each, and what one leaves over for the other. Those written longest ago come first.
     let for_pairs = pairs.len().min((FIRES_MAX / 2).max(FIRES_MAX.saturating_sub(users.len())));
     let oldest = |mut objects: Vec<std::sync::Arc<Object>>, most: usize| {

@@ -1,0 +1,412 @@
+//! What is on the screens of one region's users: who is listed, and whether each is shown online.
+//!
+//! Most of it is one bit for each directed friendship, at the place of the viewer in the publisher's row of the graph: so a
+//! status that goes to all friends writes bits side by side ([`crate::graph::walk`]). Lists that differ from the graph, by
+//! friendships made and ended or by a store that errs, are kept as what they differ in.
+//!
+//! **Old news.** The client shows a status if the number in its event id is not below that of what it shows. The bits have no
+//! numbers; the region keeps the highest number heard of each publisher instead. Old news is what comes after newer news came
+//! *to the region*: who has not heard the newer one is told it by its own edge, or loads its list anew when it has lost that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::plan::Intentions;
+use super::record::Shown;
+use crate::client::{AWAY, WIFI};
+use crate::crowd::plan::user_at;
+use crate::graph::walk::{self, Clients, Legs, Status, Walked};
+
+/// How one user's list differs from its row in the graph.
+#[derive(Debug, Default)]
+struct Differences {
+    missing: BTreeSet<u32>,
+    others: BTreeMap<u32, Shown>,
+}
+
+/// The pages of a list that have come so far.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// So many are the row's own, in its order.
+    in_order: u32,
+    rest: BTreeMap<u32, Shown>,
+}
+
+/// The screens of one region.
+pub struct Screens {
+    world: Arc<Intentions>,
+    region: u32,
+    regions: u32,
+    /// By publisher: the bit of the first user in its row, if all of the row lived here; it wraps around.
+    bases: Vec<u32>,
+    views: Vec<u64>,
+    /// By publisher: the newest status heard here.
+    latest: Vec<Shown>,
+    /// By client: no list has been loaded yet, nothing is shown.
+    blank: Vec<bool>,
+    differences: FxHashMap<u32, Differences>,
+}
+
+impl Screens {
+    /// Screens of a region with so many users: blank, or with everybody listed and online.
+    pub fn new(world: Arc<Intentions>, region: u32, users_here: usize, online: bool) -> Self {
+        let (users, regions) = (world.graph.users(), world.graph.regions());
+        let mut bases = Vec::with_capacity(users as usize);
+        let mut bits = 0u32;
+        for user in 0..users {
+            let (start, here) = world.graph.slice(user, region);
+            bases.push(bits.wrapping_sub((start - world.graph.start(user)) as u32));
+            bits += here.len() as u32;
+        }
+        let shown = Shown { online, stamp: u64::from(online) };
+        Self {
+            region,
+            regions,
+            bases,
+            views: vec![if online { u64::MAX } else { 0 }; bits as usize / 64 + 1],
+            latest: vec![shown; users as usize],
+            blank: vec![!online; users_here],
+            differences: FxHashMap::default(),
+            world,
+        }
+    }
+
+    fn number(&self, client: u32) -> u32 {
+        user_at(self.region, client, self.regions)
+    }
+
+    /// The bit for what this client's screen says of that user, if they are friends in the graph.
+    fn bit(&self, client: u32, of: u32) -> Option<usize> {
+        let position = self.world.graph.position(self.number(client), of)?;
+        Some(self.bases[of as usize].wrapping_add(self.world.mirror.place(position)) as usize)
+    }
+
+    fn is_set(&self, bit: usize) -> bool {
+        self.views[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    fn set(&mut self, bit: usize, online: bool) {
+        let (word, bit) = (&mut self.views[bit / 64], 1u64 << (bit % 64));
+        *word = if online { *word | bit } else { *word & !bit };
+    }
+
+    /// What a screen shows of a user; `None`: it is not listed.
+    pub fn shown(&self, client: u32, of: u32) -> Option<bool> {
+        let differences = self.differences.get(&client);
+        if let Some(shown) = differences.and_then(|differences| differences.others.get(&of)) {
+            return Some(shown.online);
+        }
+        let missing = differences.is_some_and(|differences| differences.missing.contains(&of));
+        self.bit(client, of).filter(|_| !missing && !self.blank[client as usize]).map(|bit| self.is_set(bit))
+    }
+
+    /// How many friends a screen lists.
+    pub fn len(&self, client: u32) -> usize {
+        let row = self.world.graph.degree(self.number(client)) as usize;
+        let (missing, others) = match self.differences.get(&client) {
+            Some(differences) => (differences.missing.len(), differences.others.len()),
+            None => (0, 0),
+        };
+        if self.blank[client as usize] { others } else { row - missing + others }
+    }
+
+    /// Everybody whom a screen lists, and whether each is shown online, in order of numbers.
+    pub fn screen(&self, client: u32) -> BTreeMap<u32, bool> {
+        let row = self.world.graph.row(self.number(client)).iter().copied();
+        let others =
+            self.differences.get(&client).into_iter().flat_map(|differences| differences.others.keys().copied());
+        row.chain(others).filter_map(|of| Some((of, self.shown(client, of)?))).collect()
+    }
+
+    /// Clients whose lists differ from the graph, in any order.
+    pub fn different(&self) -> impl Iterator<Item = u32> + '_ {
+        self.differences.keys().copied()
+    }
+
+    /// Whether a client's list has been loaded.
+    pub fn is_blank(&self, client: u32) -> bool {
+        self.blank[client as usize]
+    }
+
+    /// For a publisher, by its row's users of this region: what each shows, lists and differences aside.
+    pub fn bits_of(&self, publisher: u32) -> impl Iterator<Item = (u32, bool)> + '_ {
+        let (start, here) = self.world.graph.slice(publisher, self.region);
+        let offset = (start - self.world.graph.start(publisher)) as u32;
+        let first = self.bases[publisher as usize].wrapping_add(offset) as usize;
+        here.iter().zip(first..).map(|(viewer, bit)| (*viewer, self.is_set(bit)))
+    }
+
+    /// Whether this is old news here; if not, it is the newest from now on.
+    fn is_old(&mut self, of: u32, new: Shown) -> bool {
+        let latest = &mut self.latest[of as usize];
+        if new.stamp < latest.stamp {
+            return true;
+        }
+        *latest = new;
+        false
+    }
+
+    /// A status comes to every friend in the graph who is connected to `edge`, as `conn` has it by client. Who lists nobody yet,
+    /// or not this one, is counted all the same.
+    pub fn tell_all(&mut self, of: u32, new: Shown, edge: u8, conn: &[u8], salt: u64, legs: &mut Legs) -> Walked {
+        let old = self.is_old(of, new);
+        let (start, here) = self.world.graph.slice(of, self.region);
+        if old {
+            let reached = |user: &&u32| conn[(**user / self.regions) as usize] & AWAY == edge;
+            return Walked { delivered: here.iter().filter(reached).count() as u32, changed: 0 };
+        }
+        let offset = (start - self.world.graph.start(of)) as u32;
+        let first = u64::from(self.bases[of as usize].wrapping_add(offset));
+        let status = Status { edge, online: new.online, salt };
+        walk::show(here, first, Clients::new(conn, self.regions), status, &mut self.views, legs)
+    }
+
+    /// A status comes to one client; whether its screen says something else from now on. With `anybody` it is listed from now
+    /// on, whoever it is.
+    pub fn tell(&mut self, client: u32, of: u32, new: Shown, anybody: bool) -> bool {
+        let before = self.shown(client, of);
+        if let Some(known) = self.differences.get_mut(&client).and_then(|differences| differences.others.get_mut(&of)) {
+            if new.stamp >= known.stamp {
+                *known = new;
+            }
+            return before != Some(known.online);
+        }
+        if self.is_old(of, new) {
+            return false;
+        }
+        match self.bit(client, of) {
+            Some(bit) => {
+                self.set(bit, new.online);
+                if anybody {
+                    self.relist(client, of);
+                }
+            }
+            None if anybody => _ = self.differences.entry(client).or_default().others.insert(of, new),
+            None => {}
+        }
+        let after = self.shown(client, of);
+        // Who was not there counts as offline.
+        after.is_some_and(|after| after != before.unwrap_or(false))
+    }
+
+    /// This one is on the list from now on.
+    pub fn add(&mut self, client: u32, of: u32, online: bool) {
+        match self.bit(client, of) {
+            Some(bit) => {
+                self.set(bit, online);
+                self.relist(client, of);
+            }
+            None => {
+                let others = &mut self.differences.entry(client).or_default().others;
+                others.insert(of, Shown { online, stamp: 0 });
+            }
+        }
+    }
+
+    fn relist(&mut self, client: u32, of: u32) {
+        if let Some(differences) = self.differences.get_mut(&client) {
+            differences.missing.remove(&of);
+            self.tidy(client);
+        }
+    }
+
+    /// This one is no longer on the list.
+    pub fn remove(&mut self, client: u32, of: u32) {
+        let known = self.bit(client, of).is_some();
+        if !known && !self.differences.contains_key(&client) {
+            return;
+        }
+        let differences = self.differences.entry(client).or_default();
+        differences.others.remove(&of);
+        if known {
+            differences.missing.insert(of);
+        }
+        self.tidy(client);
+    }
+
+    fn tidy(&mut self, client: u32) {
+        if self.differences.get(&client).is_some_and(|d| d.missing.is_empty() && d.others.is_empty()) {
+            self.differences.remove(&client);
+        }
+    }
+
+    /// A page of a client's list has come: users and what the store says of each ([`Shown::of`]). What has been heard since is
+    /// newer.
+    pub fn page(&mut self, client: u32, listing: &mut Listing, members: &[(u32, u64)]) {
+        let me = self.number(client);
+        let world = self.world.clone();
+        let row = world.graph.row(me);
+        let at = listing.in_order as usize;
+        let in_order = listing.rest.is_empty()
+            && row.get(at..at + members.len()).is_some_and(|row| row.iter().zip(members).all(|(a, (b, _))| a == b));
+        if !in_order {
+            let newest = |(of, column): &(u32, u64)| {
+                let (shown, known) = (Shown::of(*column), self.latest.get(*of as usize).copied());
+                (*of, known.filter(|known| known.stamp > shown.stamp).unwrap_or(shown))
+            };
+            listing.rest.extend(members.iter().map(newest));
+            return;
+        }
+        listing.in_order += members.len() as u32;
+        let first = world.graph.start(me) + at as u64;
+        let places = world.mirror.places(first..first + members.len() as u64);
+        for ((of, column), place) in members.iter().zip(places) {
+            let (shown, latest) = (Shown::of(*column), self.latest[*of as usize]);
+            let online = if latest.stamp > shown.stamp { latest.online } else { shown.online };
+            let bit = self.bases[*of as usize].wrapping_add(u32::from(*place)) as usize;
+            self.set(bit, online);
+        }
+    }
+
+    /// The last page of a client's list has come: it is what the screen lists from now on.
+    pub fn listed(&mut self, client: u32, listing: Listing) {
+        self.blank[client as usize] = false;
+        let world = self.world.clone();
+        let row = world.graph.row(self.number(client));
+        let (in_order, after) = row.split_at(listing.in_order as usize);
+        if after.is_empty() && listing.rest.is_empty() {
+            self.differences.remove(&client);
+            return;
+        }
+        let mut differences = Differences::default();
+        let old = self.differences.remove(&client).unwrap_or_default();
+        differences.missing.extend(after.iter().filter(|of| !listing.rest.contains_key(of)));
+        for (of, shown) in listing.rest {
+            match self.bit(client, of) {
+                Some(bit) => self.set(bit, shown.online),
+                None => {
+                    let known = old.others.get(&of).filter(|known| known.stamp > shown.stamp);
+                    differences.others.insert(of, *known.unwrap_or(&shown));
+                }
+            }
+        }
+        debug_assert!(in_order.iter().all(|of| !differences.others.contains_key(of)));
+        if !differences.missing.is_empty() || !differences.others.is_empty() {
+            self.differences.insert(client, differences);
+        }
+    }
+}
+
+/// A client's byte: which edge it is connected to, and over what.
+pub fn conn(edge: Option<u8>, wifi: bool) -> u8 {
+    edge.unwrap_or(AWAY) | if wifi { WIFI } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crowd::plan::place_of;
+    use crate::graph::{Degrees, Graph, GraphOptions};
+
+    const REGIONS: u32 = 2;
+    const REGION: u32 = 1;
+
+    fn world() -> Arc<Intentions> {
+        let options = GraphOptions { users: 40, regions: REGIONS, degrees: Degrees::Constant(6), seed: 5 };
+        Arc::new(Intentions::of(Graph::build(&options).unwrap()))
+    }
+
+    fn dice(n: u64, of: u64) -> u64 {
+        headcount_engine::dice::below(of, headcount_engine::dice::draw(9, n))
+    }
+
+    /// Against one map for each client, 20,000 random steps: statuses to all and to one, lists with and without strangers.
+    /// Numbers only grow, as within a run they do but for what is late; that is the test below.
+    #[test]
+    fn dense_screens_show_what_plain_maps_show() {
+        let world = world();
+        let graph = &world.graph;
+        let here = 20u32;
+        let mut screens = Screens::new(world.clone(), REGION, here as usize, false);
+        let mut plain: Vec<BTreeMap<u32, bool>> = vec![BTreeMap::new(); here as usize];
+        let mut blank = vec![true; here as usize];
+        let mut latest = [false; 40];
+        let conns: Vec<u8> = (0..here).map(|client| conn((client % 3 != 0).then_some(0), false)).collect();
+        let mut legs = Legs::new();
+        for step in 0..20_000u64 {
+            let (of, client) = (dice(4 * step, 40) as u32, dice(4 * step + 1, u64::from(here)) as u32);
+            let new = Shown { online: dice(4 * step + 2, 2) == 1, stamp: step + 1 };
+            match dice(4 * step + 3, 6) {
+                0 | 1 => {
+                    let walked = screens.tell_all(of, new, 0, &conns, step, &mut legs);
+                    latest[of as usize] = new.online;
+                    let mut delivered = 0;
+                    for viewer in graph.slice(of, REGION).1 {
+                        let client = place_of(*viewer, REGIONS).1 as usize;
+                        if conns[client] & AWAY == 0 {
+                            delivered += 1;
+                            plain[client].entry(of).and_modify(|shown| *shown = new.online);
+                        }
+                    }
+                    assert_eq!(walked.delivered, delivered);
+                }
+                2 => {
+                    let known = plain[client as usize].get(&of).copied();
+                    let changed = screens.tell(client, of, new, false);
+                    assert_eq!(changed, known.is_some_and(|known| known != new.online));
+                    if known.is_some() {
+                        plain[client as usize].insert(of, new.online);
+                    }
+                    latest[of as usize] = new.online;
+                }
+                3 if !blank[client as usize] => {
+                    screens.remove(client, of);
+                    plain[client as usize].remove(&of);
+                }
+                4 if !blank[client as usize] => {
+                    screens.add(client, of, new.online);
+                    plain[client as usize].insert(of, new.online);
+                }
+                _ => {
+                    // The whole list, now and then without one or with a stranger; the store knows what was heard last.
+                    let mut list: Vec<u32> = graph.row(user_at(REGION, client, REGIONS)).to_vec();
+                    if dice(step, 3) == 0 {
+                        list.remove(dice(step, 3) as usize);
+                    }
+                    if dice(step, 5) == 0 && !list.contains(&of) {
+                        list.push(of);
+                    }
+                    let shown = |of: &u32| (*of, step << 1 | u64::from(latest[*of as usize]));
+                    let members: Vec<(u32, u64)> = list.iter().map(shown).collect();
+                    let mut listing = Listing::default();
+                    for page in members.chunks(4) {
+                        screens.page(client, &mut listing, page);
+                    }
+                    screens.listed(client, listing);
+                    blank[client as usize] = false;
+                    plain[client as usize] = list.iter().map(|of| (*of, latest[*of as usize])).collect();
+                }
+            }
+            let client = dice(step, u64::from(here)) as u32;
+            assert_eq!(screens.screen(client), plain[client as usize], "client {client} after step {step}");
+            assert_eq!(screens.len(client), plain[client as usize].len());
+        }
+    }
+
+    #[test]
+    fn old_news_changes_nothing_and_a_list_does_not_undo_what_was_heard() {
+        let world = world();
+        let mut screens = Screens::new(world.clone(), REGION, 20, true);
+        let of = 3;
+        let viewer = world.graph.slice(of, REGION).1[0];
+        let client = place_of(viewer, REGIONS).1;
+        let conns = vec![conn(Some(0), true); 20];
+        let mut legs = Legs::new();
+        let mut tell = |screens: &mut Screens, online, stamp| {
+            screens.tell_all(of, Shown { online, stamp }, 0, &conns, stamp, &mut legs)
+        };
+        assert!(tell(&mut screens, false, 50).changed > 0);
+        assert_eq!(tell(&mut screens, true, 40).changed, 0, "late");
+        assert_eq!(screens.shown(client, of), Some(false));
+        // The list was read before the change.
+        let row = world.graph.row(viewer);
+        let members: Vec<(u32, u64)> = row.iter().map(|of| (*of, 45 << 1 | 1)).collect();
+        let mut listing = Listing::default();
+        screens.page(client, &mut listing, &members);
+        screens.listed(client, listing);
+        assert_eq!(screens.shown(client, of), Some(false));
+        assert_eq!(screens.different().count(), 0);
+    }
+}
