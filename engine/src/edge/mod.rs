@@ -11,6 +11,7 @@ mod grouped;
 mod polls;
 mod rights;
 mod standing;
+mod subscribing;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use crate::access::{Permissions, Token};
 use crate::contract::{Input, KEEPALIVE, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
 use crate::message::{
-    ApiOk, Attach, Call, Channel, ChannelList, Client, Delivery, Msg, PresenceCall, Publish, Recipients, Request,
-    StreamFrame, StreamItem, SubscribeWith,
+    ApiOk, Call, Channel, ChannelList, Client, Delivery, Msg, PresenceCall, Publish, Recipients, Request, StreamFrame,
+    StreamItem,
 };
 use crate::slab::Slab;
 use crate::stream::{Incoming, earlier};
@@ -33,6 +34,7 @@ use grouped::Grouped;
 use polls::Polls;
 use rights::{allow_all, check_groups, check_objects, check_presence};
 use standing::Standing;
+use subscribing::Subscribe;
 
 /// A call other than subscribe that is not answered for this long gets a 503 (platform.md 2.4: 10 to 15 s).
 const CALL_TIMEOUT: Nanos = 15 * SECOND;
@@ -108,11 +110,6 @@ impl Edge {
         if let Some(grouped) = &mut self.grouped {
             grouped.connect((population, client), groups);
         }
-    }
-
-    /// What must come here for the connections that were provisioned.
-    pub fn wildcard(&self) -> Option<Channel> {
-        self.grouped.as_ref().and_then(Grouped::wildcard)
     }
 
     /// The edge runs for the first time, perhaps with connections already.
@@ -253,94 +250,6 @@ impl Edge {
         Ok(())
     }
 
-    fn subscribe(
-        &mut self,
-        now: Nanos,
-        population: NodeId,
-        client: Client,
-        token: &Token,
-        asked: Subscribe,
-        out: &mut Outbox,
-    ) -> Result<(), ApiError> {
-        let Subscribe { channels, cursor, with, pending } = asked;
-        for channel in &channels {
-            self.check_name(now, channel)?;
-        }
-        allow_all(token, &channels, Permissions::READ)?;
-        let SubscribeWith { groups, timeout_s } = with.map_or_else(SubscribeWith::default, |with| *with);
-        let refused: Vec<&Arc<str>> =
-            groups.iter().filter(|group| !token.allows_group(group, Permissions::READ)).collect();
-        if !refused.is_empty() {
-            return Err(ApiError::forbidden_groups(refused));
-        }
-        if channels.is_empty() && self.grouped.as_ref().is_none_or(|grouped| grouped.all_empty(&groups)) {
-            return Err(ApiError::empty_subscription());
-        }
-        if !groups.is_empty() && !self.standing.is_served() {
-            // What is said in the groups does not come here yet.
-            return Err(ApiError::service_unavailable("Balancer"));
-        }
-        if let (Some(presence), channels) = self.with_presence(&channels)
-            && timeout_s > 0
-            && !channels.is_empty()
-        {
-            let call = PresenceCall::Subscribed { user: token.grant.user.clone(), channels, timeout_s };
-            out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
-        }
-        self.polls.forget(population, client);
-        let mut silent = self.connections.connect(population, client, channels.clone());
-        let (mut channels, mut also) = (channels, Vec::new());
-        if let Some(grouped) = &mut self.grouped {
-            let (begin, end) = grouped.connect((population, client), &groups);
-            channels.extend(begin);
-            silent.extend(end);
-            if cursor != Timetoken::ZERO {
-                also = grouped.covered(&groups);
-            }
-        }
-        self.detach(silent, out);
-        let tag = self.pending.insert(now, pending);
-        let attach = Attach { tag, epoch: self.epoch, channels, cursor, also: also.into() };
-        out.send(self.config.broker, Msg::Attach(Box::new(attach)));
-        Ok(())
-    }
-
-    /// Whom to ask about presence, and which of these channels have it.
-    fn with_presence(&self, channels: &[Channel]) -> (Option<NodeId>, ChannelList) {
-        let Some((presence, pattern)) = self.config.presence else { return (None, ChannelList::new()) };
-        let has = |channel: &&Channel| match pattern.strip_suffix('*') {
-            Some(prefix) => channel.starts_with(prefix) && !channel.ends_with("-pnpres"),
-            None => ***channel == *pattern,
-        };
-        (Some(presence), channels.iter().filter(has).cloned().collect())
-    }
-
-    fn disconnect(&mut self, population: NodeId, client: Client, token: &Token, out: &mut Outbox) {
-        let own = self.connections.subscription(population, client).cloned();
-        if let (Some(presence), channels) = self.with_presence(&own.unwrap_or_default())
-            && !channels.is_empty()
-        {
-            let call = PresenceCall::Leave { user: token.grant.user.clone(), channels };
-            out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
-        }
-        self.polls.forget(population, client);
-        let mut silent = self.connections.disconnect(population, client);
-        silent.extend(self.grouped.iter_mut().flat_map(|grouped| grouped.disconnect((population, client))));
-        self.detach(silent, out);
-    }
-
-    /// Of these channels, those that nobody listens to need not come here any longer.
-    fn detach(&self, mut channels: ChannelList, out: &mut Outbox) {
-        if channels.is_empty() {
-            return;
-        }
-        let grouped = |channel: &str| self.grouped.as_ref().is_some_and(|grouped| grouped.wants(channel));
-        channels.retain(|channel| !self.connections.wants(channel) && !grouped(channel));
-        if !channels.is_empty() {
-            out.send(self.config.broker, Msg::Detach { channels, epoch: self.epoch });
-        }
-    }
-
     /// What the access manager says of tokens; or the registry, of its groups.
     fn streamed(&mut self, now: Nanos, from: NodeId, frame: StreamFrame, out: &mut Outbox) {
         if from != self.config.access {
@@ -408,14 +317,6 @@ impl Edge {
             self.new_epoch(now, out);
         }
     }
-}
-
-/// A subscribe, checked as far as its frame goes.
-struct Subscribe {
-    channels: ChannelList,
-    cursor: Timetoken,
-    with: Option<Box<SubscribeWith>>,
-    pending: Pending,
 }
 
 impl Node for Edge {

@@ -1,0 +1,109 @@
+//! How connections begin and end: what the client may hear, what the broker must send, what presence must know.
+
+use std::sync::Arc;
+
+use super::rights::allow_all;
+use super::{Edge, Pending};
+use crate::access::{Permissions, Token};
+use crate::contract::{Nanos, NodeId, Outbox};
+use crate::error::ApiError;
+use crate::message::{Attach, Channel, ChannelList, Client, Msg, PresenceCall, SubscribeWith};
+use crate::timetoken::Timetoken;
+
+/// A subscribe, checked as far as its frame goes.
+pub(super) struct Subscribe {
+    pub channels: ChannelList,
+    pub cursor: Timetoken,
+    pub with: Option<Box<SubscribeWith>>,
+    pub pending: Pending,
+}
+
+impl Edge {
+    pub(super) fn subscribe(
+        &mut self,
+        now: Nanos,
+        population: NodeId,
+        client: Client,
+        token: &Token,
+        asked: Subscribe,
+        out: &mut Outbox,
+    ) -> Result<(), ApiError> {
+        let Subscribe { channels, cursor, with, pending } = asked;
+        for channel in &channels {
+            self.check_name(now, channel)?;
+        }
+        allow_all(token, &channels, Permissions::READ)?;
+        let SubscribeWith { groups, timeout_s } = with.map_or_else(SubscribeWith::default, |with| *with);
+        let refused: Vec<&Arc<str>> =
+            groups.iter().filter(|group| !token.allows_group(group, Permissions::READ)).collect();
+        if !refused.is_empty() {
+            return Err(ApiError::forbidden_groups(refused));
+        }
+        if channels.is_empty() && self.grouped.as_ref().is_none_or(|grouped| grouped.all_empty(&groups)) {
+            return Err(ApiError::empty_subscription());
+        }
+        if !groups.is_empty() && !self.standing.is_served() {
+            // What is said in the groups does not come here yet.
+            return Err(ApiError::service_unavailable("Balancer"));
+        }
+        if let (Some(presence), channels) = self.with_presence(&channels)
+            && timeout_s > 0
+            && !channels.is_empty()
+        {
+            let call = PresenceCall::Subscribed { user: token.grant.user.clone(), channels, timeout_s };
+            out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
+        }
+        self.polls.forget(population, client);
+        let mut silent = self.connections.connect(population, client, channels.clone());
+        let (mut channels, mut also) = (channels, Vec::new());
+        if let Some(grouped) = &mut self.grouped {
+            let (begin, end) = grouped.connect((population, client), &groups);
+            channels.extend(begin);
+            silent.extend(end);
+            if cursor != Timetoken::ZERO {
+                also = grouped.covered(&groups);
+            }
+        }
+        self.detach(silent, out);
+        let tag = self.pending.insert(now, pending);
+        let attach = Attach { tag, epoch: self.epoch, channels, cursor, also: also.into() };
+        out.send(self.config.broker, Msg::Attach(Box::new(attach)));
+        Ok(())
+    }
+
+    /// Whom to ask about presence, and which of these channels have it.
+    pub(super) fn with_presence(&self, channels: &[Channel]) -> (Option<NodeId>, ChannelList) {
+        let Some((presence, pattern)) = self.config.presence else { return (None, ChannelList::new()) };
+        let has = |channel: &&Channel| match pattern.strip_suffix('*') {
+            Some(prefix) => channel.starts_with(prefix) && !channel.ends_with("-pnpres"),
+            None => ***channel == *pattern,
+        };
+        (Some(presence), channels.iter().filter(has).cloned().collect())
+    }
+
+    pub(super) fn disconnect(&mut self, population: NodeId, client: Client, token: &Token, out: &mut Outbox) {
+        let own = self.connections.subscription(population, client).cloned();
+        if let (Some(presence), channels) = self.with_presence(&own.unwrap_or_default())
+            && !channels.is_empty()
+        {
+            let call = PresenceCall::Leave { user: token.grant.user.clone(), channels };
+            out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
+        }
+        self.polls.forget(population, client);
+        let mut silent = self.connections.disconnect(population, client);
+        silent.extend(self.grouped.iter_mut().flat_map(|grouped| grouped.disconnect((population, client))));
+        self.detach(silent, out);
+    }
+
+    /// Of these channels, those that nobody listens to need not come here any longer.
+    pub(super) fn detach(&self, mut channels: ChannelList, out: &mut Outbox) {
+        if channels.is_empty() {
+            return;
+        }
+        let grouped = |channel: &str| self.grouped.as_ref().is_some_and(|grouped| grouped.wants(channel));
+        channels.retain(|channel| !self.connections.wants(channel) && !grouped(channel));
+        if !channels.is_empty() {
+            out.send(self.config.broker, Msg::Detach { channels, epoch: self.epoch });
+        }
+    }
+}
