@@ -1,7 +1,6 @@
 //! Signing and checking tokens: a keyed hash over every field.
 
 use siphasher::sip::SipHasher13;
-use smallvec::SmallVec;
 
 use super::{Grant, OwnNames, Token};
 use crate::contract::Nanos;
@@ -46,7 +45,7 @@ impl Verifier {
     ///
     /// They are laid side by side first: many short writes to the hasher cost more than the hash does.
     fn signature(&self, grant: &Grant, issued: Nanos) -> u64 {
-        let mut fields = SmallVec::<[u8; 512]>::new();
+        let mut fields = Vec::with_capacity(512);
         fields.extend_from_slice(&issued.to_le_bytes());
         fields.extend_from_slice(&grant.ttl_minutes.to_le_bytes());
         fields.push(grant.role as u8);
@@ -64,7 +63,8 @@ impl Verifier {
     }
 }
 
-fn push_text(fields: &mut SmallVec<[u8; 512]>, text: &str) {
+#[inline]
+fn push_text(fields: &mut Vec<u8>, text: &str) {
     fields.extend_from_slice(&(text.len() as u64).to_le_bytes());
     fields.extend_from_slice(text.as_bytes());
 }

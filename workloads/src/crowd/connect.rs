@@ -130,6 +130,26 @@ impl Crowd {
         self.call(client, tag::SYNC | u64::from(reading), Call::Objects(Box::new(op)), out);
     }
 
+    /// A reading failed, or was not answered in time: asks again later.
+    pub(super) fn sync_later(&mut self, now: Nanos, client: u32) {
+        let wait = QUIET + self.throw(client) % QUIET;
+        let user = &mut self.users[client as usize];
+        user.synced = false;
+        self.later.push(Reverse((now + wait, Later::Sync { client, reading: user.reading })));
+    }
+
+    /// The time to ask again has come: reads if there is still something to learn. Who has come to hear again, while the
+    /// vote is open, learns the rest by message.
+    pub(super) fn sync_now(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
+        let (status, user) = (self.status(client), &mut self.users[client as usize]);
+        if user.shard_count > 0 && status == 1 && now <= self.edges[user.edge as usize].news + QUIET {
+            user.synced = true;
+        } else if status < 3 || user.shard_count == 0 {
+            self.record.polls += 1;
+            self.sync(now, client, out);
+        }
+    }
+
     /// The session's object, as a client reads it out of an answer.
     fn session_of(&mut self, ok: &ApiOk) -> Option<Arc<SessionObject>> {
         let ApiOk::Objects(ObjectsOk::Object(object)) = ok else { return None };
@@ -177,9 +197,8 @@ impl Crowd {
                     self.disconnect(client);
                     self.back_off(now, client);
                 } else {
-                    // Not there yet, or away: ask again later.
-                    let wait = QUIET + self.throw(client) % QUIET;
-                    self.later.push(Reverse((now + wait, Later::Sync { client, reading })));
+                    // Not there yet, or away.
+                    self.sync_later(now, client);
                 }
             }
         }

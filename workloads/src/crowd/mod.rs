@@ -66,8 +66,9 @@ enum Connection {
     BackingOff,
 }
 
-/// A user, but for what the walk over all users needs.
+/// A user, but for what the walk over all users needs: one line of the cache, not a part of two.
 #[derive(Debug)]
+#[repr(align(64))]
 struct User {
     token: Option<Arc<Token>>,
     cursor: Timetoken,
@@ -390,8 +391,11 @@ impl Crowd {
                 break;
             }
             self.syncs.pop_front();
-            if waits {
+            if waits && self.users[client as usize].shard_count == 0 {
                 self.sync(now, client, out);
+            } else if waits {
+                self.users[client as usize].asking = false;
+                self.sync_later(now, client);
             }
         }
         while let Some(&(deadline, vote, attempt)) = self.acks.front() {
@@ -426,13 +430,8 @@ impl Crowd {
                 Later::Resend { vote, attempt } => self.resend(now, vote, attempt, out),
                 Later::Sync { client, reading } => {
                     let user = &self.users[client as usize];
-                    if user.reading == reading
-                        && !user.asking
-                        && user.connection == Connection::Connected
-                        && (self.status(client) < 3 || user.shard_count == 0)
-                    {
-                        self.record.polls += 1;
-                        self.sync(now, client, out);
+                    if user.reading == reading && !user.asking && user.connection == Connection::Connected {
+                        self.sync_now(now, client, out);
                     }
                 }
             }
