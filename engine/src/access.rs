@@ -96,12 +96,13 @@ impl Token {
     }
 
     /// What the token allows on a channel. An exact name decides alone, even when it grants nothing; else every
-    /// pattern that matches adds what it grants.
+    /// pattern that matches adds what it grants. A wildcard `a.*` is a name like others, and a pattern over its channels is
+    /// one over it; but it is nobody's own name.
     pub fn permissions_on(&self, channel: &str) -> Permissions {
         if let Some((_, permissions)) = self.grant.channels.iter().find(|(name, _)| &**name == channel) {
             return *permissions;
         }
-        let own = |name: &str| channel.strip_prefix(name).is_some_and(|rest| *rest == *self.grant.user);
+        let own = |name: &str| channel.strip_prefix(name).is_some_and(|rest| *rest == *self.grant.user && rest != "*");
         if let Some((_, permissions)) = self.grant.own.channels.iter().find(|(name, _)| own(name)) {
             return *permissions;
         }

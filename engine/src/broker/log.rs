@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use super::entries::{Entries, Entry, UNKNOWN};
 use crate::contract::Nanos;
-use crate::message::{Channel, Envelope};
+use crate::message::{Channel, Envelope, Wildcard};
 use crate::timetoken::Timetoken;
 
 /// Which of the region's edges want a channel: bit `n` is edge `n`; a region has at most 8 of them.
@@ -47,8 +47,8 @@ pub struct CatchUp {
 #[derive(Debug)]
 pub struct RegionLog {
     channels: FxHashMap<Channel, ChannelState>,
-    /// Who wants whatever begins thus: `a.` for the wildcard `a.*`. A handful.
-    wildcards: Vec<(Channel, EdgeSet)>,
+    /// Who wants whatever begins thus, `a.` for the wildcard `a.*`: channels, and presence events.
+    wildcards: [FxHashMap<Channel, EdgeSet>; 2],
     entries: Entries,
     /// Whether every channel is followed, listened to or not.
     follows_all: bool,
@@ -62,7 +62,7 @@ impl RegionLog {
     pub fn new(queue_messages: usize, retention: Nanos) -> Self {
         Self {
             channels: FxHashMap::default(),
-            wildcards: Vec::new(),
+            wildcards: Default::default(),
             entries: Entries::default(),
             follows_all: false,
             last_key: Timetoken::ZERO,
@@ -85,9 +85,9 @@ impl RegionLog {
             Some(state) => (std::mem::replace(&mut state.newest, newest), state.edges),
             None => (UNKNOWN, 0),
         };
-        for (prefix, wanted) in &self.wildcards {
-            if covers(prefix, &envelope.channel) {
-                edges |= wanted;
+        if self.wildcards.iter().any(|wanted| !wanted.is_empty()) {
+            for Wildcard { prefix, presence } in Wildcard::covering(&envelope.channel) {
+                edges |= self.wildcards[usize::from(presence)].get(prefix).copied().unwrap_or(0);
             }
         }
         self.entries.push(Entry { key, previous, envelope: envelope.clone() });
@@ -96,11 +96,8 @@ impl RegionLog {
 
     /// From now on these edges get what is published on `channel`, or on all channels that a wildcard `a.*` covers.
     pub fn listen(&mut self, channel: &Channel, edges: EdgeSet) {
-        if let Some(prefix) = channel.strip_suffix('*') {
-            match self.wildcards.iter_mut().find(|(known, _)| **known == *prefix) {
-                Some((_, wanted)) => *wanted |= edges,
-                None => self.wildcards.push((prefix.into(), edges)),
-            }
+        if let Some(Wildcard { prefix, presence }) = Wildcard::parse(channel) {
+            *self.wildcards[usize::from(presence)].entry(prefix.into()).or_default() |= edges;
             return;
         }
         let since = if self.follows_all { 0 } else { self.entries.next() };
@@ -110,10 +107,14 @@ impl RegionLog {
 
     /// These edges no longer want `channel`.
     pub fn unlisten(&mut self, channel: &Channel, edges: EdgeSet) {
-        if let Some(prefix) = channel.strip_suffix('*') {
-            let wanted = self.wildcards.iter_mut().filter(|(known, _)| **known == *prefix);
-            wanted.for_each(|(_, wanted)| *wanted &= !edges);
-            self.wildcards.retain(|(_, wanted)| *wanted != 0);
+        if let Some(Wildcard { prefix, presence }) = Wildcard::parse(channel) {
+            let wildcards = &mut self.wildcards[usize::from(presence)];
+            if let Some(wanted) = wildcards.get_mut(prefix) {
+                *wanted &= !edges;
+                if *wanted == 0 {
+                    wildcards.remove(prefix);
+                }
+            }
             return;
         }
         if let Some(state) = self.channels.get_mut(channel) {
@@ -127,8 +128,12 @@ impl RegionLog {
     /// These edges no longer want anything.
     pub fn forget_edges(&mut self, edges: EdgeSet) {
         let first = self.entries.first();
-        self.wildcards.iter_mut().for_each(|(_, wanted)| *wanted &= !edges);
-        self.wildcards.retain(|(_, wanted)| *wanted != 0);
+        for wildcards in &mut self.wildcards {
+            wildcards.retain(|_, wanted| {
+                *wanted &= !edges;
+                *wanted != 0
+            });
+        }
         self.channels.retain(|_, state| {
             state.edges &= !edges;
             state.edges != 0 || state.newest > first
@@ -147,11 +152,11 @@ impl RegionLog {
         }
         let mut unseen: Vec<&Entry> = Vec::new();
         for channel in channels.iter().chain(also) {
-            if let Some(prefix) = channel.strip_suffix('*') {
+            if let Some(wildcard) = Wildcard::parse(channel) {
                 let newest_first = (self.entries.first()..self.entries.next()).rev();
                 let entries = newest_first.filter_map(|number| self.entries.get(number));
                 let beyond = entries.take_while(|entry| entry.key > cursor);
-                unseen.extend(beyond.filter(|entry| covers(prefix, &entry.envelope.channel)));
+                unseen.extend(beyond.filter(|entry| wildcard.covers(&entry.envelope.channel)));
                 continue;
             }
             let mut number = self.channels.get(channel).map_or(0, |state| state.newest);
@@ -175,7 +180,7 @@ impl RegionLog {
 
     /// Whether there may be a message of this channel (no wildcard) beyond `cursor` that nobody linked.
     fn was_not_followed(&self, channel: &Channel, cursor: Timetoken) -> bool {
-        if channel.ends_with('*') {
+        if Wildcard::parse(channel).is_some() {
             return false;
         }
         let since = self.channels.get(channel).map_or(self.entries.next(), |state| state.since);
@@ -216,15 +221,10 @@ impl RegionLog {
     /// Loses every message and listener; the end of the log stays, so that no key is given twice.
     pub fn lose(&mut self) {
         self.channels.clear();
-        self.wildcards.clear();
+        self.wildcards.iter_mut().for_each(FxHashMap::clear);
         self.entries.clear();
         self.follows_all = false;
     }
-}
-
-/// Whether the wildcard `{prefix}*` stands for this channel: something must follow the dot.
-fn covers(prefix: &str, channel: &str) -> bool {
-    channel.len() > prefix.len() && channel.starts_with(prefix)
 }
 
 #[cfg(test)]
@@ -350,10 +350,30 @@ mod tests {
         // The cursor of a channel that came through a wildcard.
         let caught = log.catch_up(&[], &["s.b".into()], Timetoken(1), Timetoken(14));
         assert_eq!(caught.messages.len(), 1);
+        // What matches twice is there twice (platform.md 2.3).
+        let caught = log.catch_up(&["s.a".into(), "s.*".into()], &[], Timetoken(1), Timetoken(14));
+        assert_eq!(caught.messages.iter().map(|m| m.timetoken.0).collect::<Vec<_>>(), [10, 10, 11]);
         log.unlisten(&"s.*".into(), 2);
         assert_eq!(edges(&mut log, "s.b", 20), 0);
         log.listen(&"s.*".into(), 3);
         log.forget_edges(1);
         assert_eq!(edges(&mut log, "s.b", 21), 2);
+    }
+
+    #[test]
+    fn presence_events_come_through_the_wildcard_that_says_so() {
+        let mut log = RegionLog::new(100, 1_000);
+        log.listen(&"s.*".into(), 1);
+        log.listen(&"s.*-pnpres".into(), 2);
+        log.listen(&"s.a.*".into(), 4);
+        let edges = |log: &mut RegionLog, channel: &str, at: u64| log.append(&message(channel, at)).1;
+        assert_eq!(
+            [("s.b", 10), ("s.b-pnpres", 11), ("s.a.c", 12), ("s", 13)].map(|(c, at)| edges(&mut log, c, at)),
+            [1, 2, 5, 0]
+        );
+        let caught = log.catch_up(&["s.*-pnpres".into()], &[], Timetoken(1), Timetoken(14));
+        assert_eq!(caught.messages.iter().map(|m| m.timetoken.0).collect::<Vec<_>>(), [11]);
+        log.unlisten(&"s.*-pnpres".into(), 2);
+        assert_eq!(edges(&mut log, "s.b-pnpres", 20), 0);
     }
 }

@@ -6,13 +6,15 @@ use smallvec::SmallVec;
 
 use super::audience::{Audience, Heard};
 use crate::contract::NodeId;
-use crate::message::{Channel, ChannelList, Client};
+use crate::message::{Channel, ChannelList, Client, Wildcard};
 
 /// Everything that clients listen to here.
 #[derive(Debug, Default)]
 pub struct Connections {
     subscriptions: FxHashMap<(NodeId, Client), ChannelList>,
     audiences: FxHashMap<Channel, Audience>,
+    /// Wildcards among them, by their prefix: for channels, and for presence events.
+    wildcards: [FxHashMap<Channel, Channel>; 2],
     /// How many clients of each population are connected.
     connected: FxHashMap<NodeId, u32>,
 }
@@ -45,6 +47,9 @@ impl Connections {
         }
         let before = self.take(population, client);
         for channel in &channels {
+            if let Some(Wildcard { prefix, presence }) = Wildcard::parse(channel) {
+                self.wildcards[usize::from(presence)].entry(prefix.into()).or_insert_with(|| channel.clone());
+            }
             self.audiences.entry(channel.clone()).or_default().insert(population, client);
         }
         *self.connected.entry(population).or_default() += 1;
@@ -76,6 +81,9 @@ impl Connections {
         for channel in channels {
             if self.audiences.get_mut(channel).is_some_and(|audience| audience.remove(population, client)) {
                 self.audiences.remove(channel);
+                if let Some(Wildcard { prefix, presence }) = Wildcard::parse(channel) {
+                    self.wildcards[usize::from(presence)].remove(prefix);
+                }
                 silent.push(channel.clone());
             }
         }
@@ -85,6 +93,16 @@ impl Connections {
     /// Who of a population listens to this channel, in order.
     pub fn names(&self, channel: &str, population: NodeId) -> Vec<Client> {
         self.audiences.get(channel).map_or_else(Vec::new, |audience| audience.names(population))
+    }
+
+    /// The wildcards that somebody listens to and that stand for this channel: at most two. One is not its own.
+    pub fn wildcards_over<'c>(&self, channel: &'c str) -> SmallVec<[Channel; 2]> {
+        let mut over = SmallVec::new();
+        if self.wildcards.iter().any(|wildcards| !wildcards.is_empty()) {
+            let named = |Wildcard { prefix, presence }: Wildcard<'c>| self.wildcards[usize::from(presence)].get(prefix);
+            over.extend(Wildcard::covering(channel).filter_map(named).filter(|name| ***name != *channel).cloned());
+        }
+        over
     }
 
     /// Whom a message on this channel is for.
@@ -110,5 +128,21 @@ mod tests {
         assert_eq!(["a", "b", "c"].map(|channel| connections.wants(channel)), [false, true, true]);
         assert_eq!((connections.connected(HERE), connections.disconnect(HERE, 1).len()), (1, 2));
         assert_eq!((connections.connected(HERE), connections.wants("b")), (0, false));
+    }
+
+    #[test]
+    fn a_wildcard_is_over_what_it_stands_for_while_somebody_listens_to_it() {
+        const HERE: NodeId = NodeId(3);
+        let of = |channels: &[&str]| channels.iter().map(|&channel| channel.into()).collect();
+        let mut connections = Connections::default();
+        let over = |connections: &Connections, channel| connections.wildcards_over(channel).into_vec();
+        assert!(over(&connections, "a.b.c").is_empty());
+        connections.connect(HERE, 1, of(&["a.*", "a.b.*"]));
+        connections.connect(HERE, 2, of(&["a.*", "a.*-pnpres"]));
+        assert_eq!(over(&connections, "a.b.c"), ["a.*".into(), "a.b.*".into()]);
+        assert_eq!(over(&connections, "a.b-pnpres"), ["a.*-pnpres".into()]);
+        assert!(over(&connections, "a.*-pnpres").is_empty(), "events of the wildcard's own presence come by its name");
+        assert_eq!(connections.disconnect(HERE, 1).as_slice(), ["a.b.*".into()]);
+        assert_eq!(over(&connections, "a.b.c"), ["a.*".into()]);
     }
 }

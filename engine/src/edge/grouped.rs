@@ -143,10 +143,11 @@ impl Grouped {
         *counter = counter.wrapping_add(by);
     }
 
-    /// Whether a channel must be listened to because somebody's group has it.
+    /// Whether a channel must be listened to because somebody's group has it; the standing wildcard always.
     pub fn wants(&self, channel: &str) -> bool {
         let number = self.replica.groups().channel_number(channel);
-        number.is_some_and(|number| self.wanted.contains_key(&number))
+        let standing = self.replica.groups().provision().is_some_and(|provision| *provision.wildcard() == *channel);
+        standing || number.is_some_and(|number| self.wanted.contains_key(&number))
     }
 
     /// The registry speaks. Returns the channels that must be listened to from now on, and those that need not be.

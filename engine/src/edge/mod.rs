@@ -20,8 +20,8 @@ use crate::access::{Permissions, Token};
 use crate::contract::{Input, KEEPALIVE, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
 use crate::message::{
-    ApiOk, Call, Channel, ChannelList, Client, Delivery, Msg, PresenceCall, Publish, Recipients, Request, StreamFrame,
-    StreamItem,
+    ApiOk, Call, Channel, ChannelList, Client, DOTS_MAX, Delivery, Envelope, Msg, PresenceCall, Publish, Recipients,
+    Request, StreamFrame, StreamItem,
 };
 use crate::slab::Slab;
 use crate::stream::{Incoming, earlier};
@@ -237,7 +237,7 @@ impl Edge {
     fn check_publish(&self, now: Nanos, token: &Token, channel: &Channel, payload: &str) -> Result<(), ApiError> {
         self.check_name(now, channel)?;
         // Wildcards reach two dots deep (platform.md 2.6): nobody could hear what is published below.
-        if channel.matches('.').count() > 2 {
+        if channel.matches('.').count() > DOTS_MAX {
             return Err(ApiError::wildcard_too_deep(Timetoken::at(now)));
         }
         allow_all(token, std::slice::from_ref(channel), Permissions::WRITE)?;
@@ -271,20 +271,11 @@ impl Edge {
         self.detach(silent, out);
     }
 
-    fn deliver(&mut self, now: Nanos, envelope: Arc<crate::message::Envelope>, cursor: Timetoken, out: &mut Outbox) {
-        let mut pushed = false;
-        for (population, heard) in self.connections.heard(&envelope.channel) {
-            pushed = true;
-            let names = || self.connections.names(&envelope.channel, population);
-            let Some(heard) = self.polls.pass(now, population, heard, names, (&envelope, cursor), out) else {
-                continue;
-            };
-            let to = match heard {
-                Heard::One(client) => Recipients::One(client),
-                Heard::Some(clients) => Recipients::These(clients.into()),
-                Heard::All => Recipients::Subscribers,
-            };
-            out.send(population, Msg::Deliver(Delivery { to, envelope: envelope.clone(), cursor }));
+    fn deliver(&mut self, now: Nanos, envelope: Arc<Envelope>, cursor: Timetoken, out: &mut Outbox) {
+        let mut pushed = self.deliver_named(now, &envelope.channel, &envelope, cursor, out);
+        // Who listens to the channel and to a wildcard over it gets the message twice (platform.md 2.3).
+        for wildcard in self.connections.wildcards_over(&envelope.channel) {
+            pushed |= self.deliver_named(now, &wildcard, &envelope, cursor, out);
         }
         // What comes through groups is passed on at once: see `polls`.
         let connected = |population| self.connections.connected(population);
@@ -295,6 +286,32 @@ impl Edge {
             out.send(population, Msg::Deliver(Delivery { to, envelope: envelope.clone(), cursor }));
         }
         self.counts.pushes += u64::from(pushed);
+    }
+
+    /// To whom listens by this name: the message's channel, or a wildcard. Whether there is anybody.
+    fn deliver_named(
+        &mut self,
+        now: Nanos,
+        name: &str,
+        envelope: &Arc<Envelope>,
+        cursor: Timetoken,
+        out: &mut Outbox,
+    ) -> bool {
+        let mut pushed = false;
+        for (population, heard) in self.connections.heard(name) {
+            pushed = true;
+            let names = || self.connections.names(name, population);
+            let Some(heard) = self.polls.pass(now, population, heard, names, (envelope, cursor), out) else {
+                continue;
+            };
+            let to = match heard {
+                Heard::One(client) => Recipients::One(client),
+                Heard::Some(clients) => Recipients::These(clients.into()),
+                Heard::All => Recipients::Subscribers,
+            };
+            out.send(population, Msg::Deliver(Delivery { to, envelope: envelope.clone(), cursor }));
+        }
+        pushed
     }
 
     fn answer(&mut self, tag: u64, result: Result<ApiOk, ApiError>, out: &mut Outbox) {
@@ -404,3 +421,5 @@ impl Node for Edge {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wildcard_tests;

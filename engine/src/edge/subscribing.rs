@@ -7,7 +7,9 @@ use super::{Edge, Pending};
 use crate::access::{Permissions, Token};
 use crate::contract::{Nanos, NodeId, Outbox};
 use crate::error::ApiError;
-use crate::message::{Attach, Channel, ChannelList, Client, Msg, PresenceCall, SubscribeWith};
+use crate::message::{
+    Attach, Channel, ChannelList, Client, DOTS_MAX, Msg, PRESENCE_SUFFIX, PresenceCall, SubscribeWith, Wildcard,
+};
 use crate::timetoken::Timetoken;
 
 /// A subscribe, checked as far as its frame goes.
@@ -30,7 +32,7 @@ impl Edge {
     ) -> Result<(), ApiError> {
         let Subscribe { channels, cursor, with, pending } = asked;
         for channel in &channels {
-            self.check_name(now, channel)?;
+            self.check_listened(now, channel)?;
         }
         allow_all(token, &channels, Permissions::READ)?;
         let SubscribeWith { groups, timeout_s } = with.map_or_else(SubscribeWith::default, |with| *with);
@@ -71,11 +73,21 @@ impl Edge {
         Ok(())
     }
 
+    /// What a client may listen to: a channel's name, or a wildcard two dots deep. A star anywhere else is a character that
+    /// no name has.
+    fn check_listened(&self, now: Nanos, name: &str) -> Result<(), ApiError> {
+        let Some(Wildcard { prefix, .. }) = Wildcard::parse(name) else { return self.check_name(now, name) };
+        if prefix.matches('.').count() > DOTS_MAX {
+            return Err(ApiError::wildcard_too_deep(Timetoken::at(now)));
+        }
+        self.check_name(now, prefix)
+    }
+
     /// Whom to ask about presence, and which of these channels have it.
     pub(super) fn with_presence(&self, channels: &[Channel]) -> (Option<NodeId>, ChannelList) {
         let Some((presence, pattern)) = self.config.presence else { return (None, ChannelList::new()) };
         let has = |channel: &&Channel| match pattern.strip_suffix('*') {
-            Some(prefix) => channel.starts_with(prefix) && !channel.ends_with("-pnpres"),
+            Some(prefix) => channel.starts_with(prefix) && !channel.ends_with(PRESENCE_SUFFIX),
             None => ***channel == *pattern,
         };
         (Some(presence), channels.iter().filter(has).cloned().collect())

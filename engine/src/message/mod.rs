@@ -9,6 +9,7 @@
 
 mod presence;
 mod stores;
+mod wildcard;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub use self::presence::{GroupsOk, GroupsOp, HereNow, Occupancy, PresenceCall, P
 pub use self::stores::{
     Filter, HttpRequest, KvError, KvOk, KvOp, KvWrite, MemberColumns, Object, ObjectsOk, ObjectsOp,
 };
+pub use self::wildcard::{DOTS_MAX, PRESENCE_SUFFIX, Wildcard};
 use crate::access::Token;
 use crate::contract::Nanos;
 use crate::error::ApiError;
@@ -230,7 +232,7 @@ pub struct Delivery {
 }
 
 /// Whose connections a delivery is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipients {
     /// Just this client.
     One(Client),
