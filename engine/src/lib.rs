@@ -17,6 +17,7 @@ pub mod kvstore;
 pub mod limits;
 pub mod message;
 pub mod patterns;
+pub mod per_second;
 pub mod presence;
 pub mod registry;
 pub mod scheduler;

@@ -217,15 +217,16 @@ impl Ended {
             let seen = self.friends_seen(scenario);
             parts.readings.extend_from_slice(headcount_engine::patterns::friends::READINGS);
             friends::judge::counters(self, &seen, &mut parts.counters);
-            let [comes, goes] = friends::judge::truth_gaps(&seen);
+            let friends::judge::Ways { gaps: [comes, goes], notices } = friends::judge::ways(&seen);
             let named = [
                 ("online", "a friend comes online to the screen shows it (NFR-1)", comes),
                 ("offline", "a friend is gone to the screen shows it (NFR-1)", goes),
+                ("notice", "a status is published to the screen shows it", notices),
                 ("load", "the whole friend list asked for to loaded (NFR-3)", friends::judge::loads(&seen)),
             ];
             let some = named.iter().filter(|(_, _, recorder)| !recorder.total().is_empty());
             parts.latencies.extend(some.map(|(name, title, recorder)| figures::latency(name, title, recorder)));
-            parts.series.extend(friends::judge::series(&seen, seconds_in_all));
+            parts.series.extend(friends::judge::series(self, &seen, seconds_in_all));
             parts.deliveries += seen.people.iter().map(|people| people.record().deliveries).sum::<u64>();
         }
         parts.series.extend(figures::common_series(self, &parts.latencies, seconds_in_all));

@@ -12,6 +12,7 @@ use crate::dice;
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::message::{Invoke, InvokeOutcome, Msg, Publish, UserId};
+use crate::per_second::PerSecond;
 use crate::slab::Slab;
 
 /// A cold start takes 100 to 300 ms (platform.md 3.3, skills column).
@@ -63,6 +64,8 @@ pub struct WorkerCounts {
     pub most_ops: [u32; 5],
     /// The handlers' own counters.
     pub counters: BTreeMap<&'static str, u64>,
+    /// The same, each execution's at its end.
+    pub counters_per_second: BTreeMap<&'static str, PerSecond>,
 }
 
 /// An execution under way.
@@ -205,13 +208,13 @@ impl Worker {
         }
         drop(shared);
         if let Poll::Ready(resolution) = polled {
-            self.end(id, resolution, out);
+            self.end(now, id, resolution, out);
         }
     }
 
-    fn end(&mut self, id: u64, resolution: Resolution, out: &mut Outbox) {
+    fn end(&mut self, now: Nanos, id: u64, resolution: Resolution, out: &mut Outbox) {
         let Some(running) = self.running.remove(id) else { return };
-        self.settle(&running);
+        self.settle(now, &running);
         if running.answer {
             let outcome = match resolution {
                 Resolution::Ok(payload) => InvokeOutcome::Ok(payload.unwrap_or(running.payload)),
@@ -224,10 +227,11 @@ impl Worker {
     }
 
     /// Takes an ended execution's counters.
-    fn settle(&mut self, running: &Running) {
+    fn settle(&mut self, now: Nanos, running: &Running) {
         let mut shared = running.shared.lock().expect("no handler holds it now");
         for (counter, by) in shared.counters.drain(..) {
             *self.counts.counters.entry(counter).or_default() += by;
+            self.counts.counters_per_second.entry(counter).or_default().add(now, by as u32);
         }
         let Spent { kv, pubnub, publish, xhr, all, .. } = shared.spent;
         for (most, spent) in self.counts.most_ops.iter_mut().zip([kv, pubnub, publish, xhr, all]) {
@@ -246,7 +250,7 @@ impl Worker {
         while let Some((_, running)) = self.running.pop_expired(now) {
             // The platform kills it: what it had not awaited is not done, and the publisher gets an error.
             self.counts.handler_timeouts += 1;
-            self.settle(&running);
+            self.settle(now, &running);
             if running.answer {
                 let ApiError { status, body } = ApiError::function_timeout();
                 out.send(

@@ -103,23 +103,32 @@ impl Presence {
         let here = action == Action::Join;
         assert_ne!(entry.is(ANNOUNCED), here, "in announce mode readers know who is here");
         entry.flags ^= ANNOUNCED;
-        self.single(row, action, at, None, out);
+        self.single(now, row, action, at, None, out);
         if !here {
             self.rows.release(row);
         }
     }
 
-    /// An event of one user on its channel.
-    pub(super) fn single(&mut self, row: u32, action: Action, at: Nanos, state: Option<&str>, out: &mut Outbox) {
+    /// An event of one user on its channel: what it did at `at`.
+    pub(super) fn single(
+        &mut self,
+        now: Nanos,
+        row: u32,
+        action: Action,
+        at: Nanos,
+        state: Option<&str>,
+        out: &mut Outbox,
+    ) {
         self.counts.announce_events += 1;
         let room = self.rows.row(row).channel;
         let occupancy = self.rows.room(room).occupancy;
         let payload = self.writer.single(action, self.rows.user_id(row), at, occupancy, state);
-        self.send(room, payload, out);
+        self.send(now, room, Some(action), payload, out);
     }
 
-    fn send(&self, room: u32, payload: Payload, out: &mut Outbox) {
+    fn send(&mut self, now: Nanos, room: u32, action: Option<Action>, payload: Payload, out: &mut Outbox) {
         let channel = self.rows.room(room).name.clone();
+        self.activity.note(now, &channel, action);
         out.note(|| format!("presence of {channel}: {payload}"));
         out.send(self.broker, Msg::PresenceEvent { channel, payload });
     }
@@ -179,7 +188,7 @@ impl Presence {
             let lists = self.options.deltas.then_some(&deltas);
             let (payload, too_long) = self.writer.interval(now, occupancy, lists, self.options.deltas_bytes_max);
             self.counts.refreshes += u64::from(too_long);
-            self.send(room, payload, out);
+            self.send(now, room, None, payload, out);
         }
         // Only now: the last row takes the channel's name with it.
         for row in pending {

@@ -22,6 +22,7 @@
 //!
 //! Several nodes share the channels, see [`owner`].
 
+mod activity;
 mod announce;
 mod deadlines;
 mod event;
@@ -43,6 +44,7 @@ use crate::dice::{Fate, Mischief, below, mix};
 use crate::error::ApiError;
 use crate::message::{Channel, HereNow, Misbehaviour, Msg, Occupancy, PresenceCall, PresenceOk, UserId};
 
+pub use activity::Activity;
 use deadlines::Deadlines;
 use event::{Action, Writer};
 use here_now::{Asked, Cache};
@@ -73,6 +75,7 @@ pub struct Presence {
     options: PresenceOptions,
     mischief: Mischief,
     counts: PresenceCounts,
+    activity: Activity,
     // Volatile.
     rows: Rows,
     deadlines: Deadlines,
@@ -103,6 +106,7 @@ impl Presence {
             options,
             mischief: Mischief::new(options.seed),
             counts: PresenceCounts::default(),
+            activity: Activity::default(),
             rows: Rows::default(),
             deadlines: Deadlines::new(options.timeout_max_s),
             states: FxHashMap::default(),
@@ -127,6 +131,11 @@ impl Presence {
     /// What has been told and asked since the run began.
     pub fn counts(&self) -> PresenceCounts {
         self.counts
+    }
+
+    /// What has been sent since the run began, second by second.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// Users on a channel.
@@ -281,7 +290,7 @@ impl Presence {
             self.states.insert(row, state.clone());
             self.counts.state_changes += 1;
             if self.rows.room(self.rows.row(row).channel).interval_since.is_none() {
-                self.single(row, Action::StateChange, now, Some(state), out);
+                self.single(now, row, Action::StateChange, now, Some(state), out);
             }
         }
         Ok(())
@@ -363,7 +372,8 @@ impl Node for Presence {
         // A new process behaves, and its dice go on where the old one's stopped.
         let mut mischief = self.mischief.clone();
         mischief.set(Misbehaviour::default());
-        *self = Self { mischief, counts: self.counts, ..Self::new(self.broker, self.options) };
+        let activity = std::mem::take(&mut self.activity);
+        *self = Self { mischief, counts: self.counts, activity, ..Self::new(self.broker, self.options) };
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use headcount_engine::contract::Nanos;
+use headcount_engine::contract::{Nanos, US};
 use headcount_engine::dice::{below, draw};
-use headcount_engine::presence::Presence;
+use headcount_engine::functions::Worker;
+use headcount_engine::patterns::friends::names;
+use headcount_engine::per_second::PerSecond;
+use headcount_engine::presence::{Activity, Presence};
 use headcount_engine::registry::Registry;
 
 use super::oracle::Seen;
 use super::record::{Record, Second};
+use super::scale;
 use crate::client::LastMiles;
 use crate::crowd::plan::place_of;
 use crate::latency::Recorder;
@@ -47,6 +51,9 @@ pub fn counters(ended: &Ended, seen: &Seen<'_>, counters: &mut Counters) {
     for (_, registry) in ended.all::<Registry>() {
         add("channelgroup.changed", registry.groups().groups_changed() as u64);
     }
+    for (name, count) in scale::counters(seen) {
+        add(name, count);
+    }
 }
 
 /// When users of one region came and went, by client.
@@ -78,27 +85,41 @@ impl Moves {
 /// several.
 const DRAWS_MAX: u32 = 32;
 
-/// How long after a change it was on a friend's screen: those who came, and those who went.
-pub fn truth_gaps(seen: &Seen<'_>) -> [Recorder; 2] {
+/// How long statuses took to friends' screens.
+#[derive(Debug, Default)]
+pub struct Ways {
+    /// From the change itself, by the user's own account: those who came, and those who went.
+    pub gaps: [Recorder; 2],
+    /// From the publish.
+    pub notices: Recorder,
+}
+
+/// Follows each status that changed a friend's screen.
+pub fn ways(seen: &Seen<'_>) -> Ways {
     let regions = seen.people.len() as u32;
     let moves: Vec<Moves> =
         seen.people.iter().map(|people| Moves::of(people.record(), seen.intentions.online)).collect();
     let last_miles = LastMiles::new();
     let wifi_ppm = u64::from(seen.scenario.friends.wifi_ppm);
-    let mut gaps = [Recorder::default(), Recorder::default()];
+    let mut ways = Ways::default();
     for arrival in seen.people.iter().flat_map(|people| &people.record().arrivals) {
         let (region, client) = place_of(arrival.of, regions);
-        let Some(since) = moves[region as usize].since(client, arrival.online, arrival.at) else { continue };
+        let since = moves[region as usize].since(client, arrival.online, arrival.at);
         let draws = arrival.news.min(DRAWS_MAX);
         let salt = arrival.at ^ u64::from(arrival.of) << 40;
         for n in 0..draws {
             let bits = draw(salt, u64::from(n));
-            let shown = arrival.at + last_miles.draw(below(1_000_000, bits) < wifi_ppm, draw(bits, 1));
+            let last_mile = last_miles.draw(below(1_000_000, bits) < wifi_ppm, draw(bits, 1));
+            let shown = arrival.at + last_mile;
             let stands_for = arrival.news / draws + u32::from(n < arrival.news % draws);
-            gaps[usize::from(!arrival.online)].second(shown).record_many((shown - since) / 1_000, stands_for);
+            let notice_us = u64::from(arrival.way_us) + last_mile / US;
+            ways.notices.second(shown).record_many(notice_us, stands_for);
+            if let Some(since) = since {
+                ways.gaps[usize::from(!arrival.online)].second(shown).record_many((shown - since) / US, stands_for);
+            }
         }
     }
-    gaps
+    ways
 }
 
 /// How long lists took to load.
@@ -111,7 +132,7 @@ pub fn loads(seen: &Seen<'_>) -> Recorder {
 }
 
 /// What happened second by second.
-pub fn series(seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
+pub fn series(ended: &Ended, seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
     let mut push = |name: &str, unit: &'static str, group: &'static str, values: Vec<f64>| {
         all.push(Series { name: name.into(), unit, group, values });
@@ -128,6 +149,8 @@ pub fn series(seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
     push("users_come", "1/s", "moves", per_second(|second| second.comes));
     push("users_leave", "1/s", "moves", per_second(|second| second.leaves));
     push("users_lost", "1/s", "moves", per_second(|second| second.losses));
+    push("deliveries", "1/s", "deliveries", per_second(|second| second.deliveries));
+    push("screens_changed", "1/s", "deliveries", per_second(|second| second.news));
     push("statuses_told", "1/s", "told", per_second(|second| second.told));
     push("lists_loaded", "1/s", "loads", per_second(|second| second.loads));
     push("client_errors", "1/s", "errors", per_second(|second| second.errors));
@@ -158,5 +181,49 @@ pub fn series(seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
         *value = last;
     }
     push("online_reported", "users", "online", counted);
+    all.extend(platform_series(ended, seen, seconds));
     all
+}
+
+/// How a presence event is counted: a series' name, and where its count stands.
+type Kind = (&'static str, fn(&Activity) -> &PerSecond);
+
+/// The kinds of presence events that are sent.
+const KINDS: [Kind; 5] = [
+    ("presence_joins", |activity| &activity.joins),
+    ("presence_leaves", |activity| &activity.leaves),
+    ("presence_timeouts", |activity| &activity.timeouts),
+    ("presence_state_changes", |activity| &activity.state_changes),
+    ("presence_intervals", |activity| &activity.intervals),
+];
+
+/// What became of the changes that a handler saw: a series' name, and the handlers' counter (friends-online.md 12.2).
+const DECISIONS: [(&str, &str); 3] = [
+    ("status_published", "status.published"),
+    ("status_debounced", "presence.events.debounced"),
+    ("status_storm_held", "presence.events.storm"),
+];
+
+/// What presence said and what the handlers made of it, each by its node's own clock (friends-online.md 12.4).
+fn platform_series(ended: &Ended, seen: &Seen<'_>, seconds: usize) -> Vec<Series> {
+    let activities = || ended.all::<Presence>().map(|(_, presence)| presence.activity());
+    let counts = |all: &mut dyn Iterator<Item = &PerSecond>| {
+        let mut values = vec![0.0; seconds];
+        all.for_each(|counted| counted.add_to(&mut values));
+        values
+    };
+    let one = |name: String, group, values| Series { name, unit: "1/s", group, values };
+    let kinds = KINDS.map(|(name, kind)| one(name.into(), "presence", counts(&mut activities().map(kind))));
+    let decisions = DECISIONS.map(|(name, counter)| {
+        let workers = ended.all::<Worker>().map(|(_, worker)| &worker.counts().counters_per_second);
+        one(name.into(), "publishes", counts(&mut workers.filter_map(|counters| counters.get(counter))))
+    });
+    let shards = seen.scenario.friends.shards;
+    let digits = (shards - 1).to_string().len();
+    let events = (0..shards).map(|shard| {
+        let channel = names::presence_channel(shard);
+        let values = counts(&mut activities().filter_map(|activity| activity.on(&channel)));
+        one(format!("shard_{shard:0digits$}_events"), "shards", values)
+    });
+    kinds.into_iter().chain(decisions).chain(events).collect()
 }

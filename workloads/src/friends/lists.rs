@@ -1,6 +1,6 @@
 //! The friend list, loaded page by page, and what comes for users.
 
-use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND};
+use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND, US};
 use headcount_engine::message::{ApiOk, Call, Delivery, Envelope, Members, Msg, ObjectsOk, ObjectsOp, Recipients};
 use headcount_engine::patterns::Variant;
 use headcount_engine::patterns::friends::message::kind;
@@ -112,7 +112,7 @@ impl People {
             }
             Recipients::Subscribers => match news {
                 News::Count { online, shards } => {
-                    self.record.deliveries += u64::from(self.connected[usize::from(edge)]);
+                    self.delivered(now, self.connected[usize::from(edge)]);
                     self.counted(now, online, shards);
                 }
                 _ => (0..self.users.len() as u32).for_each(|client| self.show_here(now, edge, client, news, envelope)),
@@ -171,7 +171,7 @@ impl People {
         if self.conn[client as usize] & AWAY != edge {
             return;
         }
-        self.record.deliveries += 1;
+        self.delivered(now, 1);
         match news {
             News::Status { of, new } => self.told(now, client, envelope, of, new),
             News::Added { of, online } => {
@@ -241,10 +241,10 @@ impl People {
             self.note(now, client, envelope, (of, new), news);
         }
         hidden.iter().for_each(|(client, conn)| self.conn[*client as usize] = *conn);
-        self.record.deliveries += u64::from(walked.delivered);
+        self.delivered(now, walked.delivered);
         self.record.statuses += u64::from(walked.delivered);
         self.record.second(now).told += walked.delivered;
-        self.changed(now, of, new, walked.changed);
+        self.changed(now, envelope, of, new, walked.changed);
     }
 
     fn screens_before(&self, edge: u8, of: u32) -> Vec<(u32, Option<bool>)> {
@@ -254,11 +254,20 @@ impl People {
         connected.map(|client| (client, self.screens.shown(client, of))).collect()
     }
 
+    /// A message came to so many users.
+    fn delivered(&mut self, now: Nanos, users: u32) {
+        self.record.deliveries += u64::from(users);
+        self.record.second(now).deliveries += users;
+    }
+
     /// So many screens say something else now.
-    fn changed(&mut self, now: Nanos, of: u32, new: Shown, news: u32) {
+    fn changed(&mut self, now: Nanos, envelope: &Envelope, of: u32, new: Shown, news: u32) {
         self.record.news[usize::from(new.online)] += u64::from(news);
         if news > 0 {
-            self.record.arrivals.push(Arrival { of, online: new.online, at: now, news });
+            self.record.second(now).news += news;
+            let way = now.saturating_sub(envelope.timetoken.nanos()) / US;
+            let way_us = u32::try_from(way).unwrap_or(u32::MAX);
+            self.record.arrivals.push(Arrival { of, online: new.online, at: now, way_us, news });
         }
     }
 
@@ -282,7 +291,7 @@ impl People {
         let news = self.screens.tell(client, of, new, self.config.variant == Variant::Documented);
         self.record.statuses += 1;
         self.record.second(now).told += 1;
-        self.changed(now, of, new, u32::from(news));
+        self.changed(now, envelope, of, new, u32::from(news));
         if self.notes_each() {
             self.note(now, client, envelope, (of, new), news);
         }

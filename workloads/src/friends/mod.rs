@@ -4,7 +4,7 @@
 //! - [`plan`]: what they intend, from the seed alone; [`record`]: what they saw, for the oracles;
 //! - `connect`: tokens, connections, heartbeats; `lists`: friend lists and what comes for users; [`screens`]: what is shown;
 //!   `deeds`: friendships and mischief;
-//! - [`build`]: the platform's side of it; [`oracle`]: the properties; [`judge`]: counters, latencies, series.
+//! - [`build`]: the platform's side of it; [`oracle`]: the properties; [`judge`]: counters, latencies, series; `scale`: what the document counts.
 //!
 //! **The client** (both variants). It subscribes to its presence shard, the online count and its channel group, sends a
 //! heartbeat each `timeout / 2 - 1`, and loads its whole friend list after every subscribe, as friends-online.md B.3 does, and
@@ -19,6 +19,7 @@ mod lists;
 pub mod oracle;
 pub mod plan;
 pub mod record;
+mod scale;
 pub mod screens;
 
 use std::any::Any;

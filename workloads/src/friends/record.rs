@@ -41,6 +41,8 @@ pub struct Arrival {
     pub online: bool,
     /// At the last mile's beginning.
     pub at: Nanos,
+    /// The way there from the publisher's timetoken [us].
+    pub way_us: u32,
     /// Screens that said something else before.
     pub news: u32,
 }
@@ -74,8 +76,12 @@ pub struct Second {
     pub comes: u32,
     pub leaves: u32,
     pub losses: u32,
-    /// Statuses that came to users.
+    /// Messages that came to users.
+    pub deliveries: u32,
+    /// Of those, statuses.
     pub told: u32,
+    /// Of those, the ones that changed the screen.
+    pub news: u32,
     pub loads: u32,
     pub errors: u32,
 }

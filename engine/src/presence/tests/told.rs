@@ -148,3 +148,35 @@ fn without_deltas_an_interval_is_a_number_and_too_long_lists_ask_for_a_refresh()
     let head = interval(10 * SECOND, 2_002, r#","join":[]"#).len();
     assert_eq!(wake(&mut node, 10 * SECOND)[0].1.len(), head + 2_000 * 14 - 1);
 }
+
+/// What was sent is counted in the second of its sending, by kind and by channel: a leave that the debounce held is counted
+/// when it is told.
+#[test]
+fn events_are_counted_by_second_kind_and_channel() {
+    let mut node = Presence::new(BROKER, PresenceOptions { announce_max: 2, ..PresenceOptions::of(1) });
+    events(&mut node, SECOND, subscribed("a", &["c"], 300));
+    events(&mut node, SECOND + 1, subscribed("b", &["c", "d"], 300));
+    events(&mut node, 3 * SECOND, leave("a", &["c"]));
+    wake(&mut node, 6 * SECOND);
+    // The third user of c: from now on an event each 10 s.
+    events(&mut node, 6 * SECOND, subscribed("a", &["c"], 300));
+    events(&mut node, 7 * SECOND, subscribed("x", &["c"], 300));
+    wake(&mut node, 20 * SECOND);
+    let seconds = |counted: &crate::per_second::PerSecond| {
+        let mut seconds = [0.0; 20];
+        counted.add_to(&mut seconds);
+        (0..20).filter(|second| seconds[*second] > 0.0).map(|second| (second, seconds[second])).collect::<Vec<_>>()
+    };
+    let activity = node.activity();
+    // At 1 s: a on c, b on c and d. At 3 s the leave begins to wait for 2 s.
+    assert_eq!(seconds(&activity.joins), [(1, 3.0), (6, 1.0)]);
+    assert_eq!(seconds(&activity.leaves), [(5, 1.0)]);
+    assert_eq!(seconds(&activity.intervals), [(17, 1.0)]);
+    assert_eq!((activity.timeouts.total(), activity.state_changes.total()), (0, 0));
+    assert_eq!(seconds(activity.on("c").unwrap()), [(1, 2.0), (5, 1.0), (6, 1.0), (17, 1.0)]);
+    assert_eq!(seconds(activity.on("d").unwrap()), [(1, 1.0)]);
+    assert!(activity.on("e").is_none());
+    // A crash forgets who is here, and not what was said.
+    node.reboot(20 * SECOND);
+    assert_eq!(node.activity().joins.total(), 4);
+}
