@@ -11,6 +11,7 @@ pub mod plots;
 pub mod report;
 pub mod run_folder;
 pub mod run_json;
+pub mod scale;
 pub mod summary;
 pub mod targets;
 pub mod timeseries;

@@ -20,15 +20,24 @@ const QUANTILES: [(f64, &str, Colour, f64); 4] = [
     (0.50, "p50", Colour::Hue(0, 1.0), 1.5),
 ];
 
-/// The latency the plot is about: submit to acknowledgement, or the first one where a pattern has none of that name.
+/// The latency the plot is about: submit to acknowledgement, or publish to screen, or the first one where a pattern has none
+/// of these names.
 fn shown(outcome: &Outcome) -> Option<&Latency> {
-    let ack = outcome.latencies.iter().find(|latency| latency.name == "ack");
-    ack.or(outcome.latencies.first()).filter(|latency| !latency.histogram.is_empty())
+    let named = |name: &str| outcome.latencies.iter().find(|latency| latency.name == name);
+    named("ack").or_else(|| named("notice")).or(outcome.latencies.first())
 }
 
-/// Percentiles on a logarithmic axis; seconds that share a point are merged before the percentile is taken.
+/// The percentiles of one latency.
 pub fn draw(outcome: &Outcome) -> Option<String> {
-    let latency = shown(outcome)?;
+    percentiles(outcome, shown(outcome)?, TITLE, "")
+}
+
+/// Percentiles on a logarithmic axis; seconds that share a point are merged before the percentile is taken. What `said` says
+/// goes into the caption.
+pub fn percentiles(outcome: &Outcome, latency: &Latency, title: &str, said: &str) -> Option<String> {
+    if latency.histogram.is_empty() {
+        return None;
+    }
     let seconds = series::seconds_per_point(latency.by_second.len(), POINTS_MAX);
     let lines = over_time(latency, seconds, QUANTILES.map(|(quantile, _, _, _)| quantile));
     let values = || lines.iter().flatten().map(|(_, y)| *y).filter(|y| y.is_finite());
@@ -37,12 +46,15 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         return None;
     }
     let mut caption = format!("{}: {}; lines that lie on each other are equal", latency.name, latency.title);
+    if !said.is_empty() {
+        caption.push_str(&format!("; {said}"));
+    }
     if seconds > 1 {
         caption.push_str(&format!("; each point is the percentile over {seconds} s"));
     }
     let legend = QUANTILES.iter().rev();
     let mut frame = Frame::open(Spec {
-        title: TITLE,
+        title,
         caption,
         x: Axis::time(outcome),
         // A recorded 0 has no place on a logarithmic axis: it is drawn at its lower edge.

@@ -10,6 +10,8 @@ mod lanes;
 mod scale;
 mod series;
 
+mod deliveries;
+mod fan_out;
 mod latency_by_percentile;
 mod latency_over_time;
 mod latency_p99;
@@ -17,9 +19,12 @@ mod lines;
 mod moves;
 mod online;
 mod outcomes;
+mod presence;
+mod publishes;
 mod shards;
 mod tally;
 mod told;
+mod truth_gap;
 mod utilisation;
 mod votes;
 
@@ -38,7 +43,13 @@ pub const CATALOGUE: &[Entry] = &[
     Entry { name: "votes", title: votes::TITLE, draw: votes::draw },
     Entry { name: "moves", title: moves::TITLE, draw: moves::draw },
     Entry { name: "online", title: online::TITLE, draw: online::draw },
+    Entry { name: "presence", title: presence::TITLE, draw: presence::draw },
+    Entry { name: "publishes", title: publishes::TITLE, draw: publishes::draw },
+    Entry { name: "truth-gap-online", title: truth_gap::TITLE_ONLINE, draw: truth_gap::draw_online },
+    Entry { name: "truth-gap-offline", title: truth_gap::TITLE_OFFLINE, draw: truth_gap::draw_offline },
     Entry { name: "told", title: told::TITLE, draw: told::draw },
+    Entry { name: "deliveries", title: deliveries::TITLE, draw: deliveries::draw },
+    Entry { name: "fan-out", title: fan_out::TITLE, draw: fan_out::draw },
     Entry { name: "latency", title: latency_over_time::TITLE, draw: latency_over_time::draw },
     Entry { name: "latency-p99", title: latency_p99::TITLE, draw: latency_p99::draw },
     Entry { name: "outcomes", title: outcomes::TITLE, draw: outcomes::draw },
@@ -68,7 +79,8 @@ mod tests {
 
     /// A run of each pattern, and the plots that it has nothing for.
     fn runs() -> [(Outcome, &'static [&'static str]); 2] {
-        [(fixture::outcome(), &["moves", "told"]), (fixture::friends(), &["votes", "outcomes", "tally", "shards"])]
+        let no_friend = &["moves", "presence", "publishes", "truth-gap-online", "truth-gap-offline", "told", "fan-out"];
+        [(fixture::outcome(), no_friend), (fixture::friends(), &["votes", "outcomes", "tally"])]
     }
 
     fn names_without(absent: &[&str]) -> Vec<&'static str> {
@@ -90,8 +102,8 @@ mod tests {
         assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)), "{}", plot.name);
         assert!(plot.svg.matches("<text").count() > 8, "{}: axes and legend are text", plot.name);
         assert!(!plot.svg.contains("NaN") && !plot.svg.contains("inf"), "{}", plot.name);
-        // Every plot but the percentile axis runs over time, and so shows the faults and the milestones.
-        let over_time = plot.name != "latency-by-percentile";
+        // Every plot but the percentile axis and the costs runs over time, and so shows the faults and the milestones.
+        let over_time = !["latency-by-percentile", "fan-out"].contains(&plot.name);
         for text in ["partition eu-west | the rest", ">closed<"] {
             assert_eq!(plot.svg.contains(text), over_time, "{}: {text}", plot.name);
         }
@@ -113,6 +125,7 @@ mod tests {
                 latency.by_second.clear();
             });
             outcome.series.iter_mut().for_each(|series| series.values.fill(f64::NAN));
+            outcome.counters.values_mut().for_each(|count| *count = 0);
             assert!(draw_all(&outcome).is_empty());
             outcome.series.clear();
             outcome.latencies.clear();

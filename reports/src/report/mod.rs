@@ -7,6 +7,7 @@ use crate::plots::Drawn;
 use crate::summary::{expectation, verdict_word};
 
 mod html;
+mod scale;
 mod sections;
 
 use html::escaped;
@@ -120,6 +121,22 @@ mod tests {
         let page = self::page(&fixture::outcome());
         let body = page.split_once("</style>").unwrap().1.to_lowercase();
         assert!(!body.contains("friend") && body.contains("id=\"plot-votes\""));
+    }
+
+    #[test]
+    fn the_scaling_notes_stand_beside_the_run_and_say_where_the_document_is_off() {
+        let friends = page(&fixture::friends());
+        for id in ["id=\"fan-out\"", "id=\"shard-size\"", "id=\"plot-fan-out\""] {
+            assert!(friends.contains(id), "{id}");
+        }
+        // As written, reckoned, and how far apart.
+        for text in ["5,000,000,000", "5,000,000<", "1,000 times too high", "24,000", "1,080,000", "2,100 to 2,300"] {
+            assert!(friends.contains(text), "{text}");
+        }
+        // 5,000 users / 100 events a second.
+        assert!(friends.contains("the last is told of 50 s later at best"));
+        let vote = page(&fixture::outcome());
+        assert!(!vote.contains("id=\"fan-out\"") && !vote.contains("id=\"shard-size\""));
     }
 
     #[test]

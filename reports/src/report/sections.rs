@@ -3,6 +3,7 @@
 use headcount_workloads::outcome::{Outcome, PropertyKind, Verdict};
 
 use super::html::{Cell, Narrow, escaped, table};
+use super::scale;
 use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
 use crate::plots::Drawn;
 use crate::summary::{reason, verdict_word};
@@ -62,6 +63,7 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
         targets_table(outcome),
         properties(outcome),
         faults(outcome),
+        scale::sections(outcome),
         figures_of(plots),
         readings(outcome),
         stations(outcome),
@@ -73,11 +75,11 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
     .concat()
 }
 
-fn section(id: &str, title: &str, body: &str) -> String {
+pub(super) fn section(id: &str, title: &str, body: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n", escaped(title))
 }
 
-fn paragraph(text: &str) -> String {
+pub(super) fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escaped(text))
 }
 
