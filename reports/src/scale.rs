@@ -20,13 +20,13 @@ pub const FRIENDS: u64 = 500;
 pub const DOCUMENT: [CostRow; 3] = [
     CostRow { what: "A user with 500 friends comes", changes: 1, inbox_written: 500, groups_written: 1 },
     CostRow {
-        what: "1,000 users with 500 friends each come",
+        what: "1,000 users with 500 friends come",
         changes: 1_000,
         inbox_written: 500_000,
         groups_written: 1_000,
     },
     CostRow {
-        what: "100,000 users, 10 % of them change in an hour",
+        what: "100,000 users, 10 % change in an hour",
         changes: 100_000 / 10,
         inbox_written: 5_000_000_000,
         groups_written: 10_000_000,

@@ -20,7 +20,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
             ("status_debounced", "debounced"),
             ("status_storm_held", "held in a storm"),
         ],
-        caption: "a change that is held back is counted each time a handler looks at it and still does not publish",
+        caption: "a change that is held back is counted each time a handler looks at it; what never came is left out",
     };
     lines.draw(outcome, series::group(outcome, "publishes"))
 }

@@ -7,6 +7,7 @@ use super::frame::{Axis, Frame, LegendEntry, Spec};
 use super::lines::Lines;
 use super::scale::{Scale, tick_text};
 use super::series::{self, Bucket};
+use crate::number::three_digits;
 
 pub const TITLE: &str = "Load per shard";
 
@@ -111,7 +112,7 @@ fn heat_map(outcome: &Outcome, all: &[&Series], unit: &str) -> Option<String> {
     let every = [1, 2, 5, 10, 20, 50].into_iter().find(room).unwrap_or(100);
     let names = series::short_names(all).into_iter().step_by(map.shards_per_row).enumerate().step_by(every);
     let levels = (0..LEVELS).map(|level| LegendEntry {
-        text: format!("≤ {}", tick_text(map.top * share(level + 1))),
+        text: format!("≤ {}", level_text(map.top * share(level + 1))),
         colour: colour(level),
     });
     let mut caption = vec![format!("{unit} as colour")];
@@ -152,6 +153,11 @@ fn level(value: f64, top: f64) -> Option<usize> {
 fn share(steps: usize) -> f64 {
     let share = steps as f64 / LEVELS as f64;
     share * share
+}
+
+/// A step's end: in three digits below a hundred, where a share of the highest is no round number.
+fn level_text(end: f64) -> String {
+    if end < 100.0 { three_digits(end) } else { tick_text(end) }
 }
 
 /// One hue, from faint to full: darker on white and brighter on black both mean more.
@@ -250,5 +256,6 @@ mod tests {
         assert_eq!(level(800.0, 800.0), Some(7));
         assert_eq!(level(0.0, 800.0), None);
         assert_eq!(level(f64::NAN, 800.0), None);
+        assert_eq!([3.0 * share(5), 800.0 * share(7)].map(level_text), ["1.17", "612.5"]);
     }
 }
