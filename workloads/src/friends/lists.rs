@@ -201,8 +201,11 @@ impl People {
 
     fn reload_soon(&mut self, now: Nanos, client: u32) {
         let generation = self.users[client as usize].generation;
-        // A little later: the channel group gets to the edges after the news.
-        self.after(now + SECOND, Later::Reload { client, generation });
+        // The channel group gets to the edges after the news: a little later, and in a storm not so little. What is said in
+        // between is in the list alone.
+        for wait in [SECOND, 15 * SECOND] {
+            self.after(now + wait, Later::Reload { client, generation });
+        }
     }
 
     /// Whether the two are friends when all is done, and whether they were at the beginning or later.

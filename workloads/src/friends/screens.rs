@@ -242,11 +242,7 @@ impl Screens {
         let in_order = listing.rest.is_empty()
             && row.get(at..at + members.len()).is_some_and(|row| row.iter().zip(members).all(|(a, (b, _))| a == b));
         if !in_order {
-            let newest = |(of, column): &(u32, u64)| {
-                let (shown, known) = (Shown::of(*column), self.latest.get(*of as usize).copied());
-                (*of, known.filter(|known| known.stamp > shown.stamp).unwrap_or(shown))
-            };
-            listing.rest.extend(members.iter().map(newest));
+            listing.rest.extend(members.iter().map(|(of, column)| (*of, Shown::of(*column))));
             return;
         }
         listing.in_order += members.len() as u32;
@@ -274,11 +270,15 @@ impl Screens {
         let old = self.differences.remove(&client).unwrap_or_default();
         differences.missing.extend(after.iter().filter(|of| !listing.rest.contains_key(of)));
         for (of, shown) in listing.rest {
+            // What was heard after the page was read is newer, be it before the page came or between it and the last one.
             match self.bit(client, of) {
-                Some(bit) => self.set(bit, shown.online),
+                Some(bit) => {
+                    let latest = self.latest[of as usize];
+                    self.set(bit, if latest.stamp > shown.stamp { latest.online } else { shown.online });
+                }
                 None => {
-                    let known = old.others.get(&of).filter(|known| known.stamp > shown.stamp);
-                    differences.others.insert(of, *known.unwrap_or(&shown));
+                    let known = old.others.get(&of).or(self.latest.get(of as usize));
+                    differences.others.insert(of, *known.filter(|known| known.stamp > shown.stamp).unwrap_or(&shown));
                 }
             }
         }
@@ -408,5 +408,15 @@ mod tests {
         screens.listed(client, listing);
         assert_eq!(screens.shown(client, of), Some(false));
         assert_eq!(screens.different().count(), 0);
+        // Of a list in another order than the row's, one is heard of between two pages.
+        let others = row.iter().copied().rev().filter(|other| *other != of);
+        let members: Vec<(u32, u64)> = std::iter::once(of).chain(others).map(|of| (of, 60 << 1)).collect();
+        let mut listing = Listing::default();
+        screens.page(client, &mut listing, &members[..5]);
+        assert!(tell(&mut screens, true, 70).changed > 0);
+        screens.page(client, &mut listing, &members[5..]);
+        screens.listed(client, listing);
+        assert_eq!(screens.screen(client).values().filter(|online| **online).count(), 1);
+        assert_eq!(screens.shown(client, of), Some(true));
     }
 }
