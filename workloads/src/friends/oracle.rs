@@ -441,7 +441,7 @@ impl<'a> Seen<'a> {
     }
 
     fn list_len(&self, owner: u32) -> usize {
-        self.objects.members(&names::list_channel(&user_id(owner)), 0, usize::MAX).len()
+        self.objects.members_len(&names::list_channel(&user_id(owner)))
     }
 
     fn group(&self, user: u32, part: usize) -> Vec<headcount_engine::message::Channel> {
