@@ -92,6 +92,11 @@ impl Outbox {
         }
     }
 
+    /// The messages, oldest first.
+    pub fn sends(&self) -> &[Send] {
+        &self.sends
+    }
+
     /// Takes the messages, oldest first.
     pub fn drain_sends(&mut self) -> std::vec::Drain<'_, Send> {
         self.sends.drain(..)

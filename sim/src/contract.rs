@@ -43,6 +43,10 @@ pub trait Payload: Clone + Send + 'static {
     fn fingerprint(&self) -> u64;
     /// What it says, in a line. Called only when a trace is written.
     fn describe(&self) -> String;
+    /// How many services it costs at a station, at least 1: several messages may travel as one.
+    fn units(&self) -> u32 {
+        1
+    }
 }
 
 /// What a node is handed.

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use crate::contract::{NEVER, Nanos, SECOND};
+use crate::contract::{NEVER, Nanos, Payload, SECOND};
 use crate::distribution::Sampler;
 use crate::network::Packet;
 use crate::stream::Stream;
@@ -111,7 +111,7 @@ impl TokenBucket {
     }
 }
 
-impl<M> Station<M> {
+impl<M: Payload> Station<M> {
     pub fn new(spec: StationSpec, draws: Stream) -> Self {
         Self {
             bucket: spec.rate_per_s.map(TokenBucket::new),
@@ -168,7 +168,8 @@ impl<M> Station<M> {
     }
 
     fn begin(&mut self, now: Nanos, arrived: Nanos, packet: Packet<M>) {
-        let done = now.saturating_add(self.spec.service.draw(&mut self.draws));
+        let service = self.spec.service.draw(&mut self.draws).saturating_mul(u64::from(packet.body.units()));
+        let done = now.saturating_add(service);
         let wait = now - arrived;
         let second = self.second(now);
         second.begun += 1;

@@ -38,127 +38,130 @@ fn fold_text(mut state: u64, text: &str) -> u64 {
     fold(state, u64::from_le_bytes(last) ^ (text.len() as u64) << 56)
 }
 
-impl Wire {
-    /// The parts that tell this message from others: kind, tag, status, and its longest text.
-    fn parts(&self) -> (u64, u64, u64, &str) {
-        match &self.0 {
-            Msg::Request(request) => match &request.call {
-                Call::Publish { payload, .. } => (1, request.tag, u64::from(request.client), payload),
-                Call::Subscribe { channels, cursor, .. } => {
-                    (2, request.tag, u64::from(request.client) ^ cursor.0, channels.first().map_or("", |c| c))
-                }
-                Call::Unsubscribe => (3, request.tag, u64::from(request.client), ""),
-                Call::Objects(_) => (4, request.tag, u64::from(request.client), ""),
-                Call::History { channel, .. } => (5, request.tag, u64::from(request.client), channel),
-                Call::Heartbeat { timeout_s, .. } => {
-                    (66, request.tag, u64::from(request.client) ^ u64::from(*timeout_s) << 32, "")
-                }
-                Call::Presence(_) => (67, request.tag, u64::from(request.client), ""),
-                Call::Groups(_) => (68, request.tag, u64::from(request.client), ""),
-            },
-            Msg::Answer { client, tag, result } => match result {
-                Ok(ApiOk::Sent(timetoken)) => (6, *tag, timetoken.0, ""),
-                Ok(ApiOk::Subscribed { cursor, messages, missed, .. }) => {
-                    (7, *tag ^ u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32 ^ u64::from(*missed), "")
-                }
-                Ok(_) => (8, *tag, u64::from(*client), ""),
-                Err(error) => (9, *tag, u64::from(error.status), &error.body),
-            },
-            Msg::Deliver(delivery) => {
-                (10, delivery.cursor.0, delivery.envelope.timetoken.0, &delivery.envelope.payload)
+/// Whether messages of this kind that leave together for the same node share a frame: what is fanned out.
+fn is_fanned_out(msg: &Msg) -> bool {
+    matches!(msg, Msg::Push { .. } | Msg::Deliver(_))
+}
+
+/// The parts that tell a message from others: kind, tag, status, and its longest text.
+fn parts(msg: &Msg) -> (u64, u64, u64, &str) {
+    match msg {
+        Msg::Request(request) => match &request.call {
+            Call::Publish { payload, .. } => (1, request.tag, u64::from(request.client), payload),
+            Call::Subscribe { channels, cursor, .. } => {
+                (2, request.tag, u64::from(request.client) ^ cursor.0, channels.first().map_or("", |c| c))
             }
-            Msg::Polled { client, messages, cursor, .. } => {
-                let first = messages.first().map_or("", |envelope| &*envelope.payload);
-                (69, u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32, first)
+            Call::Unsubscribe => (3, request.tag, u64::from(request.client), ""),
+            Call::Objects(_) => (4, request.tag, u64::from(request.client), ""),
+            Call::History { channel, .. } => (5, request.tag, u64::from(request.client), channel),
+            Call::Heartbeat { timeout_s, .. } => {
+                (66, request.tag, u64::from(request.client) ^ u64::from(*timeout_s) << 32, "")
             }
-            Msg::EdgeAlive { epoch } => (11, *epoch, 0, ""),
-            Msg::Publish(publish) => (12, publish.tag, u64::from(publish.hops), &publish.payload),
-            Msg::Published { tag, result } => match result {
-                Ok(timetoken) => (13, *tag, timetoken.0, ""),
-                Err(error) => (14, *tag, u64::from(error.status), &error.body),
-            },
-            Msg::Attach(attach) => (15, attach.tag, attach.cursor.0, attach.channels.first().map_or("", |c| c)),
-            Msg::Attached { tag, cursor, messages, .. } => (16, *tag, cursor.0 ^ (messages.len() as u64) << 32, ""),
-            Msg::Detach { channels, epoch } => (17, channels.len() as u64, *epoch, channels.first().map_or("", |c| c)),
-            Msg::Push { envelope, cursor } => (18, cursor.0, envelope.timetoken.0, &envelope.payload),
-            Msg::BrokerAlive { epoch } => (19, *epoch, 0, ""),
-            Msg::Invoke(invoke) => (20, invoke.tag, invoke.trigger as u64, &invoke.publish.payload),
-            Msg::Invoked { tag, outcome } => match outcome {
-                headcount_engine::message::InvokeOutcome::Ok(payload) => (21, *tag, 0, payload),
-                headcount_engine::message::InvokeOutcome::Abort { status, body } => {
-                    (22, *tag, u64::from(*status), body)
-                }
-            },
-            Msg::Kv { tag, op } => match op {
-                KvOp::Set { key, ttl_minutes, .. } => (23, *tag, u64::from(ttl_minutes.unwrap_or(0)), key),
-                KvOp::Get { key } => (24, *tag, 0, key),
-                KvOp::Remove { key } => (25, *tag, 0, key),
-                KvOp::GetCounter { key } => (26, *tag, 0, key),
-                KvOp::Incr { key, by } => (27, *tag, *by as u64, key),
-                KvOp::GetKeys { page } | KvOp::GetCounterKeys { page } => (28, *tag, 0, page.as_deref().unwrap_or("")),
-            },
-            Msg::KvAnswer { tag, result } => match result {
-                Ok(headcount_engine::message::KvOk::Value(Some(value))) => (29, *tag, 0, value),
-                Ok(headcount_engine::message::KvOk::Counter(count)) => (30, *tag, *count as u64, ""),
-                Ok(_) => (31, *tag, 0, ""),
-                Err(error) => (32, *tag, *error as u64, ""),
-            },
-            Msg::Objects { tag, op } => match &**op {
-                ObjectsOp::SetChannel { patch, .. } => (33, *tag, 0, patch),
-                ObjectsOp::SetMembership { user, .. } => (34, *tag, 0, user),
-                ObjectsOp::GetChannel { channel } => (35, *tag, 0, channel),
-                _ => (36, *tag, 0, ""),
-            },
-            Msg::ObjectsAnswer { tag, result } => (37, *tag, u64::from(result.is_ok()), ""),
-            Msg::Http { tag, request } => {
-                let signature = request.token.as_ref().map_or(0, |token| token.signature);
-                (38, *tag, signature, &request.body)
+            Call::Presence(_) => (67, request.tag, u64::from(request.client), ""),
+            Call::Groups(_) => (68, request.tag, u64::from(request.client), ""),
+        },
+        Msg::Answer { client, tag, result } => match result {
+            Ok(ApiOk::Sent(timetoken)) => (6, *tag, timetoken.0, ""),
+            Ok(ApiOk::Subscribed { cursor, messages, missed, .. }) => {
+                (7, *tag ^ u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32 ^ u64::from(*missed), "")
             }
-            Msg::HttpAnswer { tag, status, body } => (39, *tag, u64::from(*status), body),
-            Msg::HistoryAppend(envelope) => (40, envelope.timetoken.0, 0, &envelope.channel),
-            Msg::HistoryFetch { tag, channel, .. } => (41, *tag, 0, channel),
-            Msg::HistoryPage { tag, messages } => (42, *tag, messages.len() as u64, ""),
-            Msg::Grant { tag, grant } => (43, *tag, 0, &grant.user),
-            Msg::Granted { tag, result } => (44, *tag, result.as_ref().map_or(0, |token| token.signature), ""),
-            Msg::Revoke { tag, signature } => (45, *tag, *signature, ""),
-            Msg::Login { client, tag, user, .. } => (47, *tag, u64::from(*client), user),
-            Msg::LoggedIn { client, tag, result } => {
-                (48, *tag ^ u64::from(*client), result.as_ref().map_or(0, |token| token.signature), "")
-            }
-            Msg::Stream(frame) => match &**frame {
-                StreamFrame::Data { epoch, first_seq, items, .. } => {
-                    (49, *epoch, *first_seq ^ (items.len() as u64) << 48, "")
-                }
-                StreamFrame::Ack { epoch, next_seq } => (50, *epoch, *next_seq, ""),
-            },
-            Msg::Presence { tag, call } => match &**call {
-                PresenceCall::Subscribed { user, timeout_s, .. } => (52, *tag, u64::from(*timeout_s), user),
-                PresenceCall::Heartbeat { user, timeout_s, .. } => (53, *tag, u64::from(*timeout_s), user),
-                PresenceCall::Leave { user, .. } => (54, *tag, 0, user),
-                PresenceCall::SetState { state, .. } => (55, *tag, 0, state),
-                PresenceCall::GetState { user, .. } => (56, *tag, 0, user),
-                PresenceCall::HereNow { channels, limit, offset, .. } => {
-                    (57, *tag, u64::from(*limit) << 32 | u64::from(*offset), channels.first().map_or("", |c| c))
-                }
-                PresenceCall::WhereNow { user } => (58, *tag, 0, user),
-            },
-            Msg::PresenceAnswer { tag, result } => (59, *tag, u64::from(result.is_ok()), ""),
-            Msg::PresenceEvent { channel, payload } => (60, channel.len() as u64, 0, payload),
-            Msg::Groups { tag, op } => match &**op {
-                GroupsOp::Add { group, channels } => (61, *tag, channels.len() as u64, group),
-                GroupsOp::Remove { group, channels } => (62, *tag, channels.len() as u64, group),
-                GroupsOp::List { group } => (63, *tag, 0, group),
-                GroupsOp::Delete { group } => (64, *tag, 0, group),
-            },
-            Msg::GroupsAnswer { tag, result } => (65, *tag, u64::from(result.is_ok()), ""),
-            Msg::Misbehave(how) => (51, u64::from(how.error_ppm), how.delay, ""),
+            Ok(_) => (8, *tag, u64::from(*client), ""),
+            Err(error) => (9, *tag, u64::from(error.status), &error.body),
+        },
+        Msg::Deliver(delivery) => (10, delivery.cursor.0, delivery.envelope.timetoken.0, &delivery.envelope.payload),
+        Msg::Polled { client, messages, cursor, .. } => {
+            let first = messages.first().map_or("", |envelope| &*envelope.payload);
+            (69, u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32, first)
         }
+        Msg::EdgeAlive { epoch } => (11, *epoch, 0, ""),
+        Msg::Publish(publish) => (12, publish.tag, u64::from(publish.hops), &publish.payload),
+        Msg::Published { tag, result } => match result {
+            Ok(timetoken) => (13, *tag, timetoken.0, ""),
+            Err(error) => (14, *tag, u64::from(error.status), &error.body),
+        },
+        Msg::Attach(attach) => (15, attach.tag, attach.cursor.0, attach.channels.first().map_or("", |c| c)),
+        Msg::Attached { tag, cursor, messages, .. } => (16, *tag, cursor.0 ^ (messages.len() as u64) << 32, ""),
+        Msg::Detach { channels, epoch } => (17, channels.len() as u64, *epoch, channels.first().map_or("", |c| c)),
+        Msg::Push { envelope, cursor } => (18, cursor.0, envelope.timetoken.0, &envelope.payload),
+        Msg::BrokerAlive { epoch } => (19, *epoch, 0, ""),
+        Msg::Invoke(invoke) => (20, invoke.tag, invoke.trigger as u64, &invoke.publish.payload),
+        Msg::Invoked { tag, outcome } => match outcome {
+            headcount_engine::message::InvokeOutcome::Ok(payload) => (21, *tag, 0, payload),
+            headcount_engine::message::InvokeOutcome::Abort { status, body } => (22, *tag, u64::from(*status), body),
+        },
+        Msg::Kv { tag, op } => match op {
+            KvOp::Set { key, ttl_minutes, .. } => (23, *tag, u64::from(ttl_minutes.unwrap_or(0)), key),
+            KvOp::Get { key } => (24, *tag, 0, key),
+            KvOp::Remove { key } => (25, *tag, 0, key),
+            KvOp::GetCounter { key } => (26, *tag, 0, key),
+            KvOp::Incr { key, by } => (27, *tag, *by as u64, key),
+            KvOp::GetKeys { page } | KvOp::GetCounterKeys { page } => (28, *tag, 0, page.as_deref().unwrap_or("")),
+        },
+        Msg::KvAnswer { tag, result } => match result {
+            Ok(headcount_engine::message::KvOk::Value(Some(value))) => (29, *tag, 0, value),
+            Ok(headcount_engine::message::KvOk::Counter(count)) => (30, *tag, *count as u64, ""),
+            Ok(_) => (31, *tag, 0, ""),
+            Err(error) => (32, *tag, *error as u64, ""),
+        },
+        Msg::Objects { tag, op } => match &**op {
+            ObjectsOp::SetChannel { patch, .. } => (33, *tag, 0, patch),
+            ObjectsOp::SetMembership { user, .. } => (34, *tag, 0, user),
+            ObjectsOp::GetChannel { channel } => (35, *tag, 0, channel),
+            _ => (36, *tag, 0, ""),
+        },
+        Msg::ObjectsAnswer { tag, result } => (37, *tag, u64::from(result.is_ok()), ""),
+        Msg::Http { tag, request } => {
+            let signature = request.token.as_ref().map_or(0, |token| token.signature);
+            (38, *tag, signature, &request.body)
+        }
+        Msg::HttpAnswer { tag, status, body } => (39, *tag, u64::from(*status), body),
+        Msg::HistoryAppend(envelope) => (40, envelope.timetoken.0, 0, &envelope.channel),
+        Msg::HistoryFetch { tag, channel, .. } => (41, *tag, 0, channel),
+        Msg::HistoryPage { tag, messages } => (42, *tag, messages.len() as u64, ""),
+        Msg::Grant { tag, grant } => (43, *tag, 0, &grant.user),
+        Msg::Granted { tag, result } => (44, *tag, result.as_ref().map_or(0, |token| token.signature), ""),
+        Msg::Revoke { tag, signature } => (45, *tag, *signature, ""),
+        Msg::Login { client, tag, user, .. } => (47, *tag, u64::from(*client), user),
+        Msg::LoggedIn { client, tag, result } => {
+            (48, *tag ^ u64::from(*client), result.as_ref().map_or(0, |token| token.signature), "")
+        }
+        Msg::Stream(frame) => match &**frame {
+            StreamFrame::Data { epoch, first_seq, items, .. } => {
+                (49, *epoch, *first_seq ^ (items.len() as u64) << 48, "")
+            }
+            StreamFrame::Ack { epoch, next_seq } => (50, *epoch, *next_seq, ""),
+        },
+        Msg::Presence { tag, call } => match &**call {
+            PresenceCall::Subscribed { user, timeout_s, .. } => (52, *tag, u64::from(*timeout_s), user),
+            PresenceCall::Heartbeat { user, timeout_s, .. } => (53, *tag, u64::from(*timeout_s), user),
+            PresenceCall::Leave { user, .. } => (54, *tag, 0, user),
+            PresenceCall::SetState { state, .. } => (55, *tag, 0, state),
+            PresenceCall::GetState { user, .. } => (56, *tag, 0, user),
+            PresenceCall::HereNow { channels, limit, offset, .. } => {
+                (57, *tag, u64::from(*limit) << 32 | u64::from(*offset), channels.first().map_or("", |c| c))
+            }
+            PresenceCall::WhereNow { user } => (58, *tag, 0, user),
+        },
+        Msg::PresenceAnswer { tag, result } => (59, *tag, u64::from(result.is_ok()), ""),
+        Msg::PresenceEvent { channel, payload } => (60, channel.len() as u64, 0, payload),
+        Msg::Groups { tag, op } => match &**op {
+            GroupsOp::Add { group, channels } => (61, *tag, channels.len() as u64, group),
+            GroupsOp::Remove { group, channels } => (62, *tag, channels.len() as u64, group),
+            GroupsOp::List { group } => (63, *tag, 0, group),
+            GroupsOp::Delete { group } => (64, *tag, 0, group),
+        },
+        Msg::GroupsAnswer { tag, result } => (65, *tag, u64::from(result.is_ok()), ""),
+        Msg::Frame(msgs) => (70, msgs.len() as u64, 0, ""),
+        Msg::Misbehave(how) => (51, u64::from(how.error_ppm), how.delay, ""),
     }
 }
 
 impl sim::Payload for Wire {
     fn wire_bytes(&self) -> u32 {
-        FRAME_BYTES + self.parts().3.len() as u32
+        match &self.0 {
+            Msg::Frame(msgs) => FRAME_BYTES + msgs.iter().map(|msg| parts(msg).3.len() as u32).sum::<u32>(),
+            msg => FRAME_BYTES + parts(msg).3.len() as u32,
+        }
     }
 
     fn kind(&self) -> &'static str {
@@ -206,13 +209,27 @@ impl sim::Payload for Wire {
             Msg::PresenceEvent { .. } => "presence-event",
             Msg::Groups { .. } => "groups",
             Msg::GroupsAnswer { .. } => "groups-answer",
+            Msg::Frame(_) => "frame",
             Msg::Misbehave(_) => "misbehave",
         }
     }
 
     fn fingerprint(&self) -> u64 {
-        let (kind, a, b, text) = self.parts();
-        fold_text(fold(fold(kind, a), b), text)
+        let of = |msg| {
+            let (kind, a, b, text) = parts(msg);
+            fold_text(fold(fold(kind, a), b), text)
+        };
+        match &self.0 {
+            Msg::Frame(msgs) => msgs.iter().fold(of(&self.0), |all, msg| fold(all, of(msg))),
+            msg => of(msg),
+        }
+    }
+
+    fn units(&self) -> u32 {
+        match &self.0 {
+            Msg::Frame(msgs) => msgs.len() as u32,
+            _ => 1,
+        }
     }
 
     fn describe(&self) -> String {
@@ -238,6 +255,36 @@ impl Hosted {
         Self { node, out: engine::Outbox::new(tracing) }
     }
 
+    /// Gives what the node says to the network; what it fans out to one node at once is one frame.
+    fn pass_on(&mut self, out: &mut sim::Outbox<Wire>) {
+        let fanned_out = self.out.sends().iter().filter(|send| send.after == 0 && is_fanned_out(&send.msg)).take(2);
+        if fanned_out.count() < 2 {
+            for engine::Send { to, after, msg } in self.out.drain_sends() {
+                out.send_after(after, sim::NodeId(to.0), Wire(msg));
+            }
+        } else {
+            // A handful of receivers, in the order in which each was first spoken to.
+            let mut frames: Vec<(engine::NodeId, Vec<Msg>)> = Vec::new();
+            for engine::Send { to, after, msg } in self.out.drain_sends() {
+                if after > 0 || !is_fanned_out(&msg) {
+                    out.send_after(after, sim::NodeId(to.0), Wire(msg));
+                    continue;
+                }
+                match frames.iter_mut().find(|(receiver, _)| *receiver == to) {
+                    Some((_, msgs)) => msgs.push(msg),
+                    None => frames.push((to, vec![msg])),
+                }
+            }
+            for (to, mut msgs) in frames {
+                let msg = if msgs.len() == 1 { msgs.remove(0) } else { Msg::Frame(msgs) };
+                out.send_after(0, sim::NodeId(to.0), Wire(msg));
+            }
+        }
+        for note in self.out.drain_notes() {
+            out.note(|| note);
+        }
+    }
+
     /// The node, once the run is over.
     pub fn into_node(self) -> Box<dyn Node> {
         self.node
@@ -248,18 +295,26 @@ impl sim::Process<Wire> for Hosted {
     fn handle(&mut self, now: sim::Nanos, input: sim::Input<Wire>, out: &mut sim::Outbox<Wire>) {
         let id = |node: sim::NodeId| engine::NodeId(node.0);
         let input = match input {
+            sim::Input::Message { from, body: Wire(Msg::Frame(msgs)) } => {
+                for msg in msgs {
+                    self.node.handle(now, engine::Input::Message { from: id(from), msg }, &mut self.out);
+                }
+                return self.pass_on(out);
+            }
+            // What is fanned out is not turned away: see `Edge`.
+            sim::Input::Overload { from, body: Wire(Msg::Frame(msgs)) } => {
+                for msg in msgs {
+                    self.node.handle(now, engine::Input::Overload { from: id(from), msg }, &mut self.out);
+                }
+                return self.pass_on(out);
+            }
             sim::Input::Start => engine::Input::Start,
             sim::Input::Wake => engine::Input::Wake,
             sim::Input::Message { from, body } => engine::Input::Message { from: id(from), msg: body.0 },
             sim::Input::Overload { from, body } => engine::Input::Overload { from: id(from), msg: body.0 },
         };
         self.node.handle(now, input, &mut self.out);
-        for engine::Send { to, after, msg } in self.out.drain_sends() {
-            out.send_after(after, sim::NodeId(to.0), Wire(msg));
-        }
-        for note in self.out.drain_notes() {
-            out.note(|| note);
-        }
+        self.pass_on(out);
     }
 
     fn next_wake(&self) -> Option<sim::Nanos> {

@@ -52,6 +52,10 @@ pub enum Msg {
     /// (or lost its broker), and every connection of an older epoch is gone.
     EdgeAlive { epoch: u64 },
 
+    /// Several messages of one sender that travel together and are handed over one after the other: made by whoever hosts a
+    /// node, seen by no node.
+    Frame(Vec<Msg>),
+
     // Edge and broker.
     /// A checked publish goes to the broker for Functions, a timetoken and fan-out.
     Publish(Box<Publish>),

@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use headcount_engine::access::Token;
-use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
+use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use headcount_engine::message::{Call, Delivery, Msg, Recipients, Request};
 use headcount_engine::patterns::Variant;
 use headcount_sim::CounterHash;
@@ -41,6 +41,9 @@ use crate::client::{EdgeLife, LastMiles};
 use crate::crowd::plan::{place_of, user_at, user_id};
 use crate::graph::walk::Legs;
 
+/// Devices' timers go off at multiples of this, later by half of it on average: they gather what is due, as phones do to save
+/// their batteries.
+const TICK: Nanos = 10 * MS;
 /// Between two sayings of a wish.
 const NUDGE: Nanos = 6 * SECOND;
 /// With more users in the world than this, what comes to each user is counted and not noted one by one.
@@ -270,7 +273,7 @@ impl People {
     }
 
     fn after(&mut self, at: Nanos, later: Later) {
-        self.later.push(Reverse((at, later)));
+        self.later.push(Reverse((at.next_multiple_of(TICK), later)));
     }
 
     /// A call of this user to its edge. Nothing leaves without network.
