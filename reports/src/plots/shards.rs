@@ -7,7 +7,6 @@ use super::frame::{Axis, Frame, LegendEntry, Spec};
 use super::lines::Lines;
 use super::scale::{Scale, tick_text};
 use super::series::{self, Bucket};
-use crate::number::three_digits;
 
 pub const TITLE: &str = "Load per shard";
 
@@ -155,9 +154,10 @@ fn share(steps: usize) -> f64 {
     share * share
 }
 
-/// A step's end: in three digits below a hundred, where a share of the highest is no round number.
+/// A step's end in three digits: a share of the highest is no round number.
 fn level_text(end: f64) -> String {
-    if end < 100.0 { three_digits(end) } else { tick_text(end) }
+    let unit = libm::pow(10.0, libm::floor(libm::log10(end)) - 2.0);
+    tick_text((end / unit).round() * unit)
 }
 
 /// One hue, from faint to full: darker on white and brighter on black both mean more.
@@ -256,6 +256,8 @@ mod tests {
         assert_eq!(level(800.0, 800.0), Some(7));
         assert_eq!(level(0.0, 800.0), None);
         assert_eq!(level(f64::NAN, 800.0), None);
-        assert_eq!([3.0 * share(5), 800.0 * share(7)].map(level_text), ["1.17", "612.5"]);
+        let ends = [3.0 * share(1), 3.0 * share(5), 150.0 * share(7), 10_000.0 * share(3), 10_000.0];
+        // 3 / 64 = 0.046875; 3 x 25 / 64 = 1.171875; 150 x 49 / 64 = 114.84375; 10,000 x 9 / 64 = 1,406.25.
+        assert_eq!(ends.map(level_text), ["0.0469", "1.17", "115", "1.41k", "10k"]);
     }
 }

@@ -60,6 +60,19 @@ pub const READINGS: &[(&str, &str, &str)] = &[
          groups. Both figures are 1,000 times too high; their ratio, 500, is right.",
     ),
     (
+        "shards-of-two-tables",
+        "11.3 puts 5,000 users on a presence shard: 10 shards for 50,000 users, 20 for 100,000, 50 for 250,000. The tiers of 11.2 \
+         have 50, 50 and 100 shards for the same users.",
+        "The number of shards is a key of the scenario. From 500,000 users on the two agree.",
+    ),
+    (
+        "storm-threshold-against-nfr-1",
+        "10.2 publishes for at most 100 events of a shard in a second; 11.3 puts 5,000 users on it; NFR-1 wants friends to know \
+         within 2 s (p99).",
+        "When a whole shard comes back at once, its last user is told of 5,000 / 100 = 50 s later at best. Both are kept: in a \
+         storm NFR-1 is measured and missed.",
+    ),
+    (
         "group-names-of-large-users",
         "4.5 names the groups of a user with more than 2,000 friends -0, -1, -2; 10.4 creates -1 for the 2,001st friend, and \
          everybody else's group has no number.",
