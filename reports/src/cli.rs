@@ -10,11 +10,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::terminal::{self, Problem};
 
 /// What runs when nothing is asked.
-pub const FLAGSHIP: &str = "voting-500k";
+pub const FLAGSHIP: &str = "evening";
 
 /// Runs a real-time voting or presence system in a simulated world, breaks it on purpose, checks every promise.
 ///
-/// Without a command: run voting-500k. Exit status: 0 holds, 1 violated, 2 usage or bad input, 3 inconclusive.
+/// Without a command: run the evening. Exit status: 0 holds, 1 violated, 2 usage or bad input, 3 inconclusive.
 #[derive(Debug, Parser)]
 #[command(name = "headcount", version)]
 struct Cli {

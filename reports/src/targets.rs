@@ -108,14 +108,18 @@ const FRIENDS: Targets = Targets {
 
 /// The rows of a run: its pattern's targets as the document has them; of another pattern every latency, without one.
 pub fn rows(outcome: &Outcome) -> Vec<TargetRow> {
-    let targets = match outcome.pattern.as_str() {
-        "voting" => &VOTING,
-        "friends" => &FRIENDS,
+    match outcome.pattern.as_str() {
+        "voting" => rows_of(outcome, &VOTING),
+        "friends" => rows_of(outcome, &FRIENDS),
+        "evening" => rows_of(outcome, &VOTING).into_iter().chain(rows_of(outcome, &FRIENDS)).collect(),
         _ => {
             let row = |latency: &Latency| latency_row(outcome, latency, "", latency.title, None);
-            return outcome.latencies.iter().map(row).collect();
+            outcome.latencies.iter().map(row).collect()
         }
-    };
+    }
+}
+
+fn rows_of(outcome: &Outcome, targets: &Targets) -> Vec<TargetRow> {
     let load_test = if is_load_alone(outcome) { targets.load_test } else { &[] };
     let latencies = targets.latencies.iter().chain(load_test).filter_map(|target| {
         let latency = outcome.latencies.iter().find(|latency| latency.name == target.latency)?;

@@ -80,7 +80,7 @@ fn help_and_list_are_no_failures() {
     for part in ["scenarios", "properties", "faults", "limits_profiles"] {
         assert!(list[part].as_array().is_some_and(|rows| !rows.is_empty()), "{part}");
     }
-    assert_eq!(list["scenarios"][0]["name"], "voting-500k");
+    assert_eq!(list["scenarios"][0]["name"], "evening");
 }
 
 #[test]

@@ -22,6 +22,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    "evening": "One evening: 500,000 friends online, a vote, a regional partition, a KV outage, and a reconnect storm",
     "voting-500k": "500,000 voters in ten minutes, a burst of 10,000 votes/s, a regional partition, a KV outage",
     "voting-small": "A few voters under a swarm of all faults: many seeds in little time",
     "voting-documented": "The same swarm against the document's own logic: expected to be violated",

@@ -104,9 +104,14 @@ impl People {
         self.schedule_heartbeat(now, client);
     }
 
+    /// The next heartbeat is due an interval from now; sooner, if presence does not answer this one. A subscribe it never
+    /// answers: should it be lost on the way, the user is not there before the first heartbeat.
     fn schedule_heartbeat(&mut self, now: Nanos, client: u32) {
-        let generation = self.users[client as usize].generation;
-        self.after(now + heartbeat_interval(self.config.presence_timeout_s), Later::Heartbeat { client, generation });
+        let interval = heartbeat_interval(self.config.presence_timeout_s);
+        let user = &mut self.users[client as usize];
+        (user.heard, user.beat_due) = (false, now + interval);
+        let generation = user.generation;
+        self.after(now + interval.min(CALL_PATIENCE), Later::Heartbeat { client, generation });
     }
 
     pub(super) fn heartbeat(&mut self, now: Nanos, client: u32, generation: u32, out: &mut Outbox) {
@@ -114,11 +119,22 @@ impl People {
         if user.generation != generation || user.connection != Connection::Connected {
             return;
         }
+        if user.heard && now < user.beat_due {
+            return self.after(user.beat_due, Later::Heartbeat { client, generation });
+        }
         self.record.heartbeats += 1;
         let call =
             Call::Heartbeat { channels: self.presence_channels(client), timeout_s: self.config.presence_timeout_s };
         self.call(client, tag::HEARTBEAT, call, out);
         self.schedule_heartbeat(now, client);
+    }
+
+    /// A heartbeat is answered.
+    pub(super) fn beaten(&mut self, now: Nanos, client: u32, msg: &Msg, out: &mut Outbox) {
+        if matches!(msg, Msg::Answer { result: Ok(_), .. }) {
+            self.users[client as usize].heard = true;
+        }
+        self.refused(now, client, msg, out);
     }
 
     /// A refusal with 403 means a new token.

@@ -98,6 +98,9 @@ struct User {
     generation: u32,
     throws: u32,
     loads: u32,
+    /// Whether presence has answered the last heartbeat, and when the next one is due.
+    heard: bool,
+    beat_due: Nanos,
 }
 
 const _: () = assert!(size_of::<User>() <= 48);
@@ -174,6 +177,8 @@ impl People {
             generation: 0,
             throws: 0,
             loads: 0,
+            heard: online,
+            beat_due: 0,
         };
         let mut ended: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for &(a, b) in &world.ended {
@@ -299,7 +304,8 @@ impl People {
             tag::READ => self.read(client, tag as u32, &msg, out),
             tag::WRITE => self.written(now, client, tag as u32, &msg, out),
             tag::FORGE => self.forged(tag as u8, &msg),
-            tag::HEARTBEAT | tag::SAY => self.refused(now, client, &msg, out),
+            tag::HEARTBEAT => self.beaten(now, client, &msg, out),
+            tag::SAY => self.refused(now, client, &msg, out),
             _ => {}
         }
     }

@@ -21,7 +21,8 @@ pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
     if scenario.has_votes() {
         check.vote()?;
         check.crowd()?;
-    } else {
+    }
+    if scenario.has_friends() {
         check.friends()?;
     }
     for (i, fault) in scenario.faults.iter().enumerate() {
@@ -243,7 +244,8 @@ impl Check<'_> {
         let Scenario { heal, end, vote, bounds, crowd, friends, .. } = self.scenario;
         if self.scenario.has_votes() {
             self.after("end_s", *end, "vote.reveal_s", vote.reveal)?;
-        } else {
+        }
+        if self.scenario.has_friends() {
             self.after("end_s", *end, "friends.to_s", friends.to)?;
         }
         let arrivals = &crowd.arrivals;

@@ -116,24 +116,30 @@ pub(super) fn add_shards(vote: &Vote) -> AddShards {
 pub(super) fn swarm(scenario: &Scenario) -> Swarm {
     let there = |kind: &SwarmKind| kind.is_there(scenario);
     let kinds = SwarmKind::WORDS.iter().map(|(_, kind)| *kind).filter(there).collect();
-    let (from, to) = match scenario.has_votes() {
-        true => (scenario.vote.create, scenario.vote.close),
-        false => (scenario.friends.from, scenario.friends.to),
-    };
+    let of_votes = scenario.has_votes().then_some((scenario.vote.create, scenario.vote.close));
+    let of_friends = scenario.has_friends().then_some((scenario.friends.from, scenario.friends.to));
+    let (from, to) = of_votes.or(of_friends).expect("people vote or have friends");
+    let (from, to) = of_friends.map_or((from, to), |(first, last)| (from.min(first), to.max(last)));
     Swarm { kinds, events_max: 2, from, to }
+}
+
+/// When voters, who are busy until then, and friends have done what they do.
+fn busy_until(scenario: &Scenario, voters: Nanos) -> Nanos {
+    let voters = if scenario.has_votes() { voters } else { 0 };
+    let friends = if scenario.has_friends() { scenario.friends.to } else { 0 };
+    voters.max(friends)
 }
 
 /// Healing begins when the last fault ends; with none, when the vote closes.
 pub(super) fn heal(scenario: &Scenario) -> Nanos {
     let faults = scenario.faults.iter().map(|f| f.end());
     let swarm = scenario.swarm.iter().map(|s| s.to);
-    let busy = if scenario.has_votes() { scenario.vote.close } else { scenario.friends.to };
-    faults.chain(swarm).max().unwrap_or(busy)
+    faults.chain(swarm).max().unwrap_or_else(|| busy_until(scenario, scenario.vote.close))
 }
 
 /// The run ends when what heals last has had its whole bound.
 pub(super) fn end(scenario: &Scenario) -> Nanos {
-    let done = if scenario.has_votes() { scenario.vote.reveal } else { scenario.friends.to };
+    let done = busy_until(scenario, scenario.vote.reveal);
     scenario.heal.max(done).saturating_add(scenario.bounds.converge)
 }
 

@@ -50,7 +50,8 @@ impl Scenario {
         form.text("summary", &mut self.summary, "one line of at most 200 characters", |s| {
             s.chars().count() <= 200 && !s.contains('\n')
         })?;
-        form.text("pattern", &mut self.pattern, "\"voting\" or \"friends\"", |p| ["voting", "friends"].contains(&p))?;
+        let patterns = "\"voting\", \"friends\", or \"evening\": both";
+        form.text("pattern", &mut self.pattern, patterns, |p| ["voting", "friends", "evening"].contains(&p))?;
         form.word("variant", &mut self.variant)?;
         if form.is_reading() {
             defaults::after_variant(self);
@@ -72,7 +73,8 @@ impl Scenario {
                 Some(auditor) => form.section("auditor", |form| auditor.fields(form))?,
                 None => form.absent("auditor"),
             }
-        } else {
+        }
+        if self.has_friends() {
             form.section("friends", |form| self.friends.fields(form))?;
         }
         form.section("stations", |form| self.stations.fields(form))?;

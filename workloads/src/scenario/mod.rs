@@ -205,12 +205,12 @@ impl Scenario {
 
     /// Whether people vote.
     pub fn has_votes(&self) -> bool {
-        self.pattern == "voting"
+        self.pattern != "friends"
     }
 
     /// Whether people have friends.
     pub fn has_friends(&self) -> bool {
-        self.pattern == "friends"
+        self.pattern != "voting"
     }
 
     /// How long the run is in virtual time [s].

@@ -182,7 +182,8 @@ fn people_and_votes_that_could_never_come_are_refused() {
 #[test]
 fn a_missing_file_is_answered_with_the_built_in_names() {
     let line = Scenario::load("no-such", &[]).unwrap_err().to_string();
-    let start = "no-such: no such file: must be a scenario file or a built-in scenario: voting-500k, voting-small, ";
+    let start =
+        "no-such: no such file: must be a scenario file or a built-in scenario: evening, voting-500k, voting-small, ";
     assert!(line.starts_with(start), "{line}");
 }
 
