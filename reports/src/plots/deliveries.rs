@@ -10,16 +10,18 @@ pub const TITLE: &str = "Deliveries per second";
 /// Lines of group `deliveries`: messages that came to a client each, and those of them that changed its screen where that is
 /// known.
 pub fn draw(outcome: &Outcome) -> Option<String> {
+    let all = series::group(outcome, "deliveries");
     let lines = Lines {
         title: TITLE,
         y_label: "deliveries per second (1/s)",
         bucket: Bucket::Mean,
         y_scale: None,
-        nested: true,
+        // One line alone hides nobody.
+        nested: all.len() > 1,
         names: &[("deliveries", "messages delivered"), ("screens_changed", "screens that changed")],
         caption: "a message that goes to 500 clients is 500 deliveries",
     };
-    lines.draw(outcome, series::group(outcome, "deliveries"))
+    lines.draw(outcome, all)
 }
 
 #[cfg(test)]
