@@ -248,6 +248,7 @@ impl Node for History {
 mod tests {
     use super::*;
     use crate::contract::SECOND;
+    use crate::message::Kind;
     use crate::message::Misbehaviour;
 
     const DAY: Nanos = 24 * 60 * MINUTE;
@@ -259,6 +260,7 @@ mod tests {
             region: 0,
             publisher: publisher.into(),
             payload: "{}".into(),
+            kind: Kind::Message,
             store: true,
         })
     }

@@ -102,7 +102,7 @@ limits! {
     kv_ops_per_s: Option<u32>,
     /// A message with its channel and encoding [bytes].
     message_bytes: Option<u32>,
-    /// A signal [bytes].
+    /// A signal's body [bytes].
     signal_bytes: Option<u32>,
     /// A channel's name [characters].
     channel_name_chars: Option<u32>,
@@ -110,7 +110,7 @@ limits! {
     queue_messages: Option<u32>,
     /// How far back a cursor can catch up [minutes].
     catch_up_minutes: u32,
-    /// Publishes a second on one channel [messages a second].
+    /// Publishes and fires a second on one channel, and signals, which have a quota of their own [messages a second].
     publishes_per_channel_per_s: Option<u32>,
     /// Entries on one page of history [messages].
     history_page: u32,
@@ -149,6 +149,11 @@ impl Limits {
     pub fn takes_kv_value(&self, value: &str) -> bool {
         self.kv_value_bytes.value.is_none_or(|max| value.len() <= max as usize)
             && within(value, self.kv_value_chars.value)
+    }
+
+    /// Whether a signal is small enough.
+    pub fn takes_signal(&self, payload: &str) -> bool {
+        self.signal_bytes.value.is_none_or(|max| payload.len() <= max as usize)
     }
 
     /// The life of a KV value [minutes]; `None` when the call names one out of range.

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
-use crate::message::{Invoke, Msg, Publish, Trigger};
+use crate::message::{Invoke, Kind, Msg, Publish, Trigger};
 
 /// Of a tag: which job. There are fewer than 65,536.
 const JOB_BITS: u32 = 16;
@@ -59,6 +59,7 @@ impl Scheduler {
             payload: "null".into(),
             publisher: "scheduler".into(),
             store: false,
+            kind: Kind::Message,
             hops: 0,
             client_ip: 0,
             token: None,

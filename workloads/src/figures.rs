@@ -67,6 +67,7 @@ pub fn platform_counters(ended: &Ended) -> Counters {
     for (_, broker) in ended.all::<Broker>() {
         let counts = broker.counts();
         add("broker.published", counts.published);
+        add("broker.fired", counts.fired);
         add("broker.aborted", counts.aborted);
         add("broker.rate_limited", counts.rate_limited);
         add("broker.function_timeouts", counts.function_timeouts);

@@ -58,6 +58,8 @@ fn parts(msg: &Msg) -> (u64, u64, u64, &str) {
                 (66, request.tag, u64::from(request.client) ^ u64::from(*timeout_s) << 32, "")
             }
             Call::Presence(_) => (67, request.tag, u64::from(request.client), ""),
+            Call::Signal { payload, .. } => (70, request.tag, u64::from(request.client), payload),
+            Call::Fire { payload, .. } => (71, request.tag, u64::from(request.client), payload),
             Call::Groups(_) => (68, request.tag, u64::from(request.client), ""),
         },
         Msg::Answer { client, tag, result } => match result {
@@ -74,7 +76,7 @@ fn parts(msg: &Msg) -> (u64, u64, u64, &str) {
             (69, u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32, first)
         }
         Msg::EdgeAlive { epoch } => (11, *epoch, 0, ""),
-        Msg::Publish(publish) => (12, publish.tag, u64::from(publish.hops), &publish.payload),
+        Msg::Publish(publish) => (12, publish.tag, u64::from(publish.hops) | (publish.kind as u64) << 8, &publish.payload),
         Msg::Published { tag, result } => match result {
             Ok(timetoken) => (13, *tag, timetoken.0, ""),
             Err(error) => (14, *tag, u64::from(error.status), &error.body),
@@ -174,6 +176,8 @@ impl sim::Payload for Wire {
                 Call::History { .. } => "history-call",
                 Call::Heartbeat { .. } => "heartbeat",
                 Call::Presence(_) => "presence-call",
+                Call::Signal { .. } => "signal",
+                Call::Fire { .. } => "fire",
                 Call::Groups(_) => "groups-call",
             },
             Msg::Answer { .. } => "answer",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use criterion::Criterion;
 use headcount_engine::broker::{CatchUp, RegionLog};
 use headcount_engine::contract::{MINUTE, Nanos};
-use headcount_engine::message::{Channel, Envelope};
+use headcount_engine::message::{Channel, Envelope, Kind};
 use headcount_engine::patterns::voting::shard;
 use headcount_engine::timetoken::Timetoken;
 
@@ -39,7 +39,15 @@ pub fn region_log(criterion: &mut Criterion, voters: &Voters) {
     let channel = |voter: &Voter| -> Channel { shard::private_results_channel(SESSION, &voter.user).into() };
     let envelope = |(n, channel): (usize, Channel)| {
         let (timetoken, payload) = (Timetoken::at(n as u64 * PACE), voters.all[n].decision.clone());
-        Arc::new(Envelope { channel, timetoken, region: 0, publisher: "functions".into(), payload, store: false })
+        Arc::new(Envelope {
+            channel,
+            timetoken,
+            region: 0,
+            publisher: "functions".into(),
+            payload,
+            store: false,
+            kind: Kind::Message,
+        })
     };
     // Every voter's acknowledgement on its own channel.
     let own: Vec<Channel> = voters.all.iter().map(channel).collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headcount_engine::access::{Grant, Role, Token, Verifier};
 use headcount_engine::auth::GrantRules;
-use headcount_engine::message::{Channel, Invoke, KvOp, ObjectsOp, Publish, Trigger, UserId};
+use headcount_engine::message::{Channel, Invoke, Kind, KvOp, ObjectsOp, Publish, Trigger, UserId};
 use headcount_engine::patterns::voting::audit::api::{CastVote, Decision};
 use headcount_engine::patterns::voting::grants::VotingGrants;
 use headcount_engine::patterns::voting::message::{SCHEMA_VERSION, Submit, SubmitPayload, request_id, to_json};
@@ -115,6 +115,7 @@ impl Voter {
             payload,
             publisher: self.user.clone(),
             store: false,
+            kind: Kind::Message,
             hops: 0,
             client_ip: 0x0A00_0007,
             token: Some(self.token.clone()),

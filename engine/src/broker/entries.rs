@@ -101,6 +101,7 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Kind;
 
     fn entry(n: u64) -> Entry {
         let envelope = Envelope {
@@ -110,6 +111,7 @@ mod tests {
             publisher: "p".into(),
             payload: "1".into(),
             store: false,
+            kind: Kind::Message,
         };
         Entry { key: Timetoken(n), previous: 0, envelope: Arc::new(envelope) }
     }

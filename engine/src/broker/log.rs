@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use super::entries::{Entries, Entry, UNKNOWN};
 use crate::contract::Nanos;
-use crate::message::{Channel, Envelope, Wildcard};
+use crate::message::{Channel, Envelope, Kind, Wildcard};
 use crate::timetoken::Timetoken;
 
 /// Which of the region's edges want a channel: bit `n` is edge `n`; a region has at most 8 of them.
@@ -170,6 +170,7 @@ impl RegionLog {
             }
         }
         unseen.sort_unstable_by_key(|entry| entry.key);
+        keep_last_signals(&mut unseen);
         let missed = unseen.len().saturating_sub(self.queue_messages);
         CatchUp {
             cursor: unseen.last().map_or(cursor, |entry| entry.key),
@@ -227,6 +228,17 @@ impl RegionLog {
     }
 }
 
+/// Of each channel only its last signal is kept (platform.md 2.4).
+fn keep_last_signals(unseen: &mut Vec<&Entry>) {
+    let is_signal = |entry: &&Entry| entry.envelope.kind == Kind::Signal;
+    if !unseen.iter().any(is_signal) {
+        return;
+    }
+    let signals = unseen.iter().filter(|entry| is_signal(entry));
+    let last: FxHashMap<&str, Timetoken> = signals.map(|entry| (&*entry.envelope.channel, entry.key)).collect();
+    unseen.retain(|entry| !is_signal(entry) || last[&*entry.envelope.channel] == entry.key);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +251,7 @@ mod tests {
             publisher: "p".into(),
             payload: timetoken.to_string().into(),
             store: false,
+            kind: Kind::Message,
         })
     }
 

@@ -16,7 +16,8 @@ use crate::contract::{Input, KEEPALIVE, MINUTE, MS, Nanos, Node, NodeId, Outbox,
 use crate::error::ApiError;
 use crate::limits::{Limits, TokenBucket};
 use crate::message::{
-    Attach, Channel, Envelope, Invoke, InvokeOutcome, Msg, Payload, Publish, StreamFrame, StreamItem, Trigger, UserId,
+    Attach, Channel, Envelope, Invoke, InvokeOutcome, Kind, Msg, Payload, Publish, StreamFrame, StreamItem, Trigger,
+    UserId,
 };
 use crate::slab::Slab;
 use crate::stream::{Incoming, Outgoing, StreamOptions};
@@ -60,6 +61,8 @@ pub struct BrokerConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BrokerCounts {
     pub published: u64,
+    /// Fires: set off Functions, and went nowhere.
+    pub fired: u64,
     pub aborted: u64,
     pub rate_limited: u64,
     pub function_timeouts: u64,
@@ -90,7 +93,8 @@ pub struct Broker {
     held: Slab<Held>,
     /// The newest epoch heard of each edge.
     edge_epochs: Vec<u64>,
-    buckets: FxHashMap<Channel, TokenBucket>,
+    /// Of messages and fires, and of signals.
+    buckets: [FxHashMap<Channel, TokenBucket>; 2],
     next_worker: usize,
     outgoing: Vec<Outgoing>,
     incoming: Vec<Incoming>,
@@ -118,7 +122,7 @@ impl Broker {
             log,
             held,
             edge_epochs: vec![0; config.edges.len()],
-            buckets: FxHashMap::default(),
+            buckets: Default::default(),
             next_worker: 0,
             outgoing: Vec::new(),
             incoming,
@@ -175,25 +179,32 @@ impl Broker {
             out.send(origin, Msg::Published { tag: publish.tag, result: Ok(Timetoken::at(now)) });
             return;
         }
-        if publish.hops == 0 && !self.within_rate(now, &publish.channel) {
+        if publish.kind == Kind::Signal && !self.config.limits.takes_signal(&publish.payload) {
+            let result = Err(ApiError::signal_too_large(Timetoken::at(now)));
+            out.send(origin, Msg::Published { tag: publish.tag, result });
+            return;
+        }
+        if publish.hops == 0 && !self.within_rate(now, &publish) {
             self.counts.rate_limited += 1;
             let result = Err(ApiError::too_many_requests("Publish"));
             out.send(origin, Msg::Published { tag: publish.tag, result });
             return;
         }
-        if self.bound(&publish.channel, Trigger::BeforePublish) {
+        let (trigger, _) = triggers(publish.kind);
+        if self.bound(&publish.channel, trigger) {
             let invoked = publish.clone();
             let tag = self.held.insert(now, Held { origin, publish });
-            self.invoke(Invoke { tag, trigger: Trigger::BeforePublish, publish: invoked, answer: true }, out);
+            self.invoke(Invoke { tag, trigger, publish: invoked, answer: true }, out);
         } else {
             self.commit(now, origin, publish, out);
         }
     }
 
-    /// Clients' publishes per channel and second, one second's worth in a burst.
-    fn within_rate(&mut self, now: Nanos, channel: &Channel) -> bool {
+    /// Clients' publishes per channel and second, one second's worth in a burst; signals are counted apart.
+    fn within_rate(&mut self, now: Nanos, publish: &Publish) -> bool {
         let Some(rate) = self.config.limits.publishes_per_channel_per_s.value else { return true };
-        self.buckets.entry(channel.clone()).or_insert_with(|| TokenBucket::new(rate, now)).admit(now)
+        let buckets = &mut self.buckets[usize::from(publish.kind == Kind::Signal)];
+        buckets.entry(publish.channel.clone()).or_insert_with(|| TokenBucket::new(rate, now)).admit(now)
     }
 
     /// Workers take turns.
@@ -220,8 +231,13 @@ impl Broker {
 
     /// The message happens: it gets its timetoken, its place in the log, its listeners and its copies elsewhere.
     fn commit(&mut self, now: Nanos, origin: NodeId, publish: Publish, out: &mut Outbox) {
-        self.counts.published += 1;
         let timetoken = self.next_timetoken(now);
+        if publish.kind == Kind::Fire {
+            self.counts.fired += 1;
+            out.send(origin, Msg::Published { tag: publish.tag, result: Ok(timetoken) });
+            return self.after(publish, out);
+        }
+        self.counts.published += 1;
         let envelope = Arc::new(Envelope {
             channel: publish.channel.clone(),
             timetoken,
@@ -229,14 +245,21 @@ impl Broker {
             publisher: publish.publisher.clone(),
             payload: publish.payload.clone(),
             store: publish.store,
+            kind: publish.kind,
         });
         out.send(origin, Msg::Published { tag: publish.tag, result: Ok(timetoken) });
         self.everywhere(now, &envelope, out);
         if envelope.store {
             out.send(self.config.history, Msg::HistoryAppend(envelope));
         }
-        if self.bound(&publish.channel, Trigger::AfterPublish) {
-            self.invoke(Invoke { tag: 0, trigger: Trigger::AfterPublish, publish, answer: false }, out);
+        self.after(publish, out);
+    }
+
+    /// Functions that nobody waits for.
+    fn after(&mut self, publish: Publish, out: &mut Outbox) {
+        let (_, trigger) = triggers(publish.kind);
+        if self.bound(&publish.channel, trigger) {
+            self.invoke(Invoke { tag: 0, trigger, publish, answer: false }, out);
         }
     }
 
@@ -254,12 +277,22 @@ impl Broker {
             publisher: self.presence.clone(),
             payload: payload.clone(),
             store: false,
+            kind: Kind::Message,
         });
         self.everywhere(now, &envelope, out);
         if self.bound(&channel, Trigger::AfterPresence) {
             let publisher = self.presence.clone();
-            let publish =
-                Publish { tag: 0, channel, payload, publisher, store: false, hops: 0, client_ip: 0, token: None };
+            let publish = Publish {
+                tag: 0,
+                channel,
+                payload,
+                publisher,
+                store: false,
+                kind: Kind::Message,
+                hops: 0,
+                client_ip: 0,
+                token: None,
+            };
             self.invoke(Invoke { tag: 0, trigger: Trigger::AfterPresence, publish, answer: false }, out);
         }
     }
@@ -349,6 +382,14 @@ impl Broker {
     }
 }
 
+/// What is set off before and after.
+fn triggers(kind: Kind) -> (Trigger, Trigger) {
+    match kind {
+        Kind::Signal => (Trigger::BeforeSignal, Trigger::AfterSignal),
+        Kind::Message | Kind::Objects | Kind::Fire => (Trigger::BeforePublish, Trigger::AfterPublish),
+    }
+}
+
 /// The default replication frame: see [`BrokerConfig::replication_frame`].
 pub const REPLICATION_FRAME: Nanos = 20 * MS;
 
@@ -391,7 +432,7 @@ impl Node for Broker {
         self.log.lose();
         self.held.clear();
         self.edge_epochs.fill(0);
-        self.buckets.clear();
+        self.buckets.iter_mut().for_each(FxHashMap::clear);
         self.next_worker = 0;
         self.next_alive = 0;
         self.reset_streams();
@@ -406,5 +447,7 @@ impl Node for Broker {
     }
 }
 
+#[cfg(test)]
+mod signal_tests;
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,7 @@ fn message(channel: &str, payload: &str) -> Publish {
         payload: payload.into(),
         publisher: "u".into(),
         store: true,
+        kind: Kind::Message,
         hops: 0,
         client_ip: 1,
         token: None,

@@ -9,6 +9,7 @@ mod config;
 mod connections;
 mod grouped;
 mod polls;
+mod publishing;
 mod rights;
 mod standing;
 mod subscribing;
@@ -16,12 +17,12 @@ mod subscribing;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::access::{Permissions, Token};
+use crate::access::Permissions;
 use crate::contract::{Input, KEEPALIVE, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::error::ApiError;
 use crate::message::{
-    ApiOk, Call, Channel, ChannelList, Client, DOTS_MAX, Delivery, Envelope, Msg, PresenceCall, Publish, Recipients,
-    Request, StreamFrame, StreamItem,
+    ApiOk, Call, ChannelList, Client, Delivery, Envelope, Kind, Msg, PresenceCall, Recipients, Request, StreamFrame,
+    StreamItem,
 };
 use crate::slab::Slab;
 use crate::stream::{Incoming, earlier};
@@ -32,6 +33,7 @@ pub use config::{EdgeConfig, EdgeCounts, GroupsConfig};
 use connections::Connections;
 use grouped::Grouped;
 use polls::Polls;
+use publishing::Said;
 use rights::{allow_all, check_groups, check_objects, check_presence};
 use standing::Standing;
 use subscribing::Subscribe;
@@ -168,18 +170,16 @@ impl Edge {
         let pending = Pending { population: from, client, tag, epoch: self.epoch };
         match call {
             Call::Publish { channel, payload, store } => {
-                self.check_publish(now, &token, &channel, &payload)?;
-                let publish = Publish {
-                    tag: self.pending.insert(now, pending),
-                    channel,
-                    payload,
-                    publisher: token.grant.user.clone(),
-                    store,
-                    hops: 0,
-                    client_ip,
-                    token: Some(token),
-                };
-                out.send(self.config.broker, Msg::Publish(Box::new(publish)));
+                let said = Said { channel, payload, store, kind: Kind::Message };
+                self.publish(now, token, client_ip, said, pending, out)?;
+            }
+            Call::Signal { channel, payload } => {
+                let said = Said { channel, payload, store: false, kind: Kind::Signal };
+                self.publish(now, token, client_ip, said, pending, out)?;
+            }
+            Call::Fire { channel, payload } => {
+                let said = Said { channel, payload, store: false, kind: Kind::Fire };
+                self.publish(now, token, client_ip, said, pending, out)?;
             }
             Call::Subscribe { channels, cursor, with } => {
                 self.subscribe(now, from, client, &token, Subscribe { channels, cursor, with, pending }, out)?;
@@ -218,34 +218,6 @@ impl Edge {
                 let tag = self.pending.insert(now, pending);
                 out.send(self.config.history, Msg::HistoryFetch { tag, channel, start, max });
             }
-        }
-        Ok(())
-    }
-
-    fn check_name(&self, now: Nanos, channel: &str) -> Result<(), ApiError> {
-        let forbidden = |c: char| matches!(c, ',' | ':' | '*' | '/' | '\\' | ' ') || c.is_control();
-        if channel.contains(forbidden) {
-            return Err(ApiError::invalid_channel_character(Timetoken::at(now)));
-        }
-        let chars_max = self.config.limits.channel_name_chars.value.map_or(usize::MAX, |max| max as usize);
-        if channel.is_empty() || channel.chars().count() > chars_max {
-            return Err(ApiError::invalid_channel_length(Timetoken::at(now)));
-        }
-        Ok(())
-    }
-
-    fn check_publish(&self, now: Nanos, token: &Token, channel: &Channel, payload: &str) -> Result<(), ApiError> {
-        self.check_name(now, channel)?;
-        // Wildcards reach two dots deep (platform.md 2.6): nobody could hear what is published below.
-        if channel.matches('.').count() > DOTS_MAX {
-            return Err(ApiError::wildcard_too_deep(Timetoken::at(now)));
-        }
-        allow_all(token, std::slice::from_ref(channel), Permissions::WRITE)?;
-        if self.config.limits.message_bytes.value.is_some_and(|max| payload.len() + channel.len() > max as usize) {
-            return Err(ApiError::message_too_large(Timetoken::at(now)));
-        }
-        if serde_json::from_str::<serde::de::IgnoredAny>(payload).is_err() {
-            return Err(ApiError::invalid_json(Timetoken::at(now)));
         }
         Ok(())
     }

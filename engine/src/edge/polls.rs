@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 use super::audience::Heard;
 use crate::contract::{Nanos, NodeId, Outbox};
 use crate::dice::{below, draw};
-use crate::message::{Client, Envelope, Msg};
+use crate::message::{Client, Envelope, Kind, Msg};
 use crate::timetoken::Timetoken;
 
 /// Queues begin at half their length, so that they are there before they can overflow.
@@ -63,6 +63,18 @@ struct Queue {
     poll_at: Nanos,
     waiting: VecDeque<(Arc<Envelope>, Timetoken)>,
     missed: u32,
+}
+
+impl Queue {
+    /// Earlier signals of the channel are not kept (platform.md 2.4); one that comes twice comes twice.
+    fn forget_signals(&mut self, signal: &Envelope) {
+        let earlier = |waiting: &Envelope| {
+            waiting.kind == Kind::Signal
+                && waiting.channel == signal.channel
+                && (waiting.region, waiting.timetoken) != (signal.region, signal.timetoken)
+        };
+        self.waiting.retain(|(envelope, _)| !earlier(envelope));
+    }
 }
 
 /// One population's traffic.
@@ -180,6 +192,9 @@ impl Polls {
             }
             if queue.waiting.is_empty() {
                 self.due.push(Reverse((queue.poll_at, *population, client)));
+            }
+            if envelope.kind == Kind::Signal {
+                queue.forget_signals(&envelope);
             }
             queue.waiting.push_back((envelope, cursor));
             if queue.waiting.len() > self.queue_messages {

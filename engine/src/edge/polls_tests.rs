@@ -32,6 +32,7 @@ impl Line {
             publisher: "p".into(),
             payload: "1".into(),
             store: false,
+            kind: Kind::Message,
         });
         let mut out = Outbox::new(false);
         let names = || (0..connected).collect();

@@ -1,10 +1,10 @@
 use super::*;
-use crate::access::{Grant, Role, Verifier};
+use crate::access::{Grant, Role, Token, Verifier};
 use crate::broker::{Broker, BrokerConfig};
 use crate::contract::{MINUTE, Send};
 use crate::limits::Limits;
 use crate::limits::{DOCUMENTS_2026_01, UNLIMITED};
-use crate::message::Envelope;
+use crate::message::{Envelope, Publish};
 
 const BROKER: NodeId = NodeId(1);
 const STORES: NodeId = NodeId(2);
@@ -108,6 +108,7 @@ fn envelope(channel: &str) -> Arc<Envelope> {
         publisher: "p".into(),
         payload: "1".into(),
         store: false,
+        kind: Kind::Message,
     })
 }
 
@@ -363,6 +364,7 @@ fn a_catch_up_hands_over_100_messages_and_says_how_many_were_missed() {
             payload: n.to_string().into(),
             publisher: "p".into(),
             store: false,
+            kind: Kind::Message,
             hops: 0,
             client_ip: 0,
             token: None,

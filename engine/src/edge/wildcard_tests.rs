@@ -193,3 +193,22 @@ fn presence_events_of_all_channels_come_on_the_wildcards_pnpres() {
     pair.run(vec![(BROKER, Input::Message { from: STORES, msg })]);
     assert_eq!(pair.delivered(), [("a.c-pnpres".to_owned(), Recipients::One(2))]);
 }
+
+/// What a signal is for whom it reaches is the broker's; the edge looks at its size.
+#[test]
+fn signals_and_fires_need_what_a_publish_needs_and_a_signal_is_small() {
+    let mut pair = Pair::new();
+    pair.subscribe(1, &["a.c"], Timetoken::ZERO).unwrap();
+    pair.heard.clear();
+    let signal = |channel: &str, payload: &str| Call::Signal { channel: channel.into(), payload: payload.into() };
+    let fire = |channel: &str| Call::Fire { channel: channel.into(), payload: "1".into() };
+    assert!(matches!(pair.call(1, signal("a.c", "1")), Ok(ApiOk::Sent(_))));
+    assert!(matches!(pair.call(1, fire("a.c")), Ok(ApiOk::Sent(_))));
+    assert_eq!(pair.delivered(), [("a.c".to_owned(), Recipients::One(1))], "the signal");
+    for refused in [pair.call(1, signal("b.c", "1")), pair.call(1, fire("b.c"))] {
+        assert_eq!(refused.unwrap_err(), ApiError::forbidden(["b.c"]));
+    }
+    let long = pair.call(1, signal("a.c", &format!("\"{}\"", "s".repeat(63)))).unwrap_err();
+    assert!(long.status == 400 && long.body.contains("Signal size too large"));
+    assert!(pair.call(1, signal("a.c", "no json")).unwrap_err().body.contains("Invalid JSON"));
+}

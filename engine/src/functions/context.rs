@@ -12,8 +12,8 @@ use crate::contract::Nanos;
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::message::{
-    Channel, GroupsOk, GroupsOp, HereNow, HttpRequest, KvError, KvOk, KvOp, Object, ObjectsOk, ObjectsOp, Payload,
-    PresenceCall, PresenceOk, UserId,
+    Channel, GroupsOk, GroupsOp, HereNow, HttpRequest, Kind, KvError, KvOk, KvOp, Object, ObjectsOk, ObjectsOp,
+    Payload, PresenceCall, PresenceOk, UserId,
 };
 use crate::timetoken::Timetoken;
 
@@ -52,7 +52,7 @@ pub struct HttpResponse {
 #[derive(Clone, Debug)]
 pub(super) enum OpRequest {
     Kv(KvOp),
-    Publish { channel: Channel, payload: Payload, store: bool },
+    Publish { channel: Channel, payload: Payload, store: bool, kind: Kind },
     Objects(Box<ObjectsOp>),
     Groups(Box<GroupsOp>),
     Presence(Box<PresenceCall>),
@@ -223,8 +223,21 @@ impl Context {
         payload: impl Into<Payload>,
         store: bool,
     ) -> Result<Timetoken, OpError> {
-        let request = OpRequest::Publish { channel: channel.into(), payload: payload.into(), store };
-        match self.call(request).await? {
+        self.say(channel.into(), payload.into(), store, Kind::Message).await
+    }
+
+    /// `pubnub.signal({channel, message})`: at most 64 bytes.
+    pub async fn signal(&self, channel: impl Into<Channel>, payload: impl Into<Payload>) -> Result<Timetoken, OpError> {
+        self.say(channel.into(), payload.into(), false, Kind::Signal).await
+    }
+
+    /// `pubnub.fire({channel, message})`: sets off Functions, and reaches nobody.
+    pub async fn fire(&self, channel: impl Into<Channel>, payload: impl Into<Payload>) -> Result<Timetoken, OpError> {
+        self.say(channel.into(), payload.into(), false, Kind::Fire).await
+    }
+
+    async fn say(&self, channel: Channel, payload: Payload, store: bool, kind: Kind) -> Result<Timetoken, OpError> {
+        match self.call(OpRequest::Publish { channel, payload, store, kind }).await? {
             OpAnswer::Published(result) => result.map_err(OpError::Api),
             _ => Err(OpError::Timeout),
         }

@@ -2,7 +2,7 @@ use super::*;
 use crate::contract::{Input, MINUTE, MS, Nanos, Node, NodeId, Outbox, SECOND, Send};
 use crate::error::ApiError;
 use crate::limits::{DOCUMENTS_2026_01, Limits, SERVERLESS_2026_09, SKILLS_2026_05, UNLIMITED};
-use crate::message::{Invoke, InvokeOutcome, KvOk, KvOp, Msg, Publish};
+use crate::message::{Invoke, InvokeOutcome, Kind, KvOk, KvOp, Msg, Publish};
 
 const BROKER: NodeId = NodeId(1);
 const KV: NodeId = NodeId(2);
@@ -59,6 +59,7 @@ fn invocation(tag: u64) -> Msg {
         payload: "\"as sent\"".into(),
         publisher: "u".into(),
         store: false,
+        kind: Kind::Message,
         hops: 1,
         client_ip: 0,
         token: None,

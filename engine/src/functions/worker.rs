@@ -308,10 +308,10 @@ fn send_call(
             counts.kv_ops += 1;
             out.send(config.kv, Msg::Kv { tag, op });
         }
-        OpRequest::Publish { channel, payload, store } => {
+        OpRequest::Publish { channel, payload, store, kind } => {
             counts.publishes += 1;
             let (publisher, hops) = (publisher.clone(), hops + 1);
-            let publish = Publish { tag, channel, payload, publisher, store, hops, client_ip: 0, token: None };
+            let publish = Publish { tag, channel, payload, publisher, store, kind, hops, client_ip: 0, token: None };
             out.send(config.broker, Msg::Publish(Box::new(publish)));
         }
         OpRequest::Objects(op) => {

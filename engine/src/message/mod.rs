@@ -156,6 +156,16 @@ pub enum Call {
         payload: Payload,
         store: bool,
     },
+    /// A small message of its own kind.
+    Signal {
+        channel: Channel,
+        payload: Payload,
+    },
+    /// Sets off Functions, and reaches nobody.
+    Fire {
+        channel: Channel,
+        payload: Payload,
+    },
     /// `cursor` 0 is a handshake: it returns no messages. Replaces the connection's earlier channel list.
     Subscribe {
         channels: ChannelList,
@@ -210,6 +220,21 @@ pub enum ApiOk {
     Groups(GroupsOk),
 }
 
+/// What is published (`e` in a subscriber's envelope, platform.md 2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A message.
+    #[default]
+    Message,
+    /// 1: at most 64 bytes, with a quota and Functions of its own, never stored; a cursor gets only a channel's last one
+    /// (platform.md 2.1, 2.4).
+    Signal,
+    /// 2: App Context tells of a change.
+    Objects,
+    /// For Functions alone: `store=0&norep=true` (platform.md 2.1). It is in no envelope.
+    Fire,
+}
+
 /// A message as a subscriber gets it (platform.md 2.2).
 #[derive(Debug, PartialEq)]
 pub struct Envelope {
@@ -224,6 +249,8 @@ pub struct Envelope {
     pub payload: Payload,
     /// Whether history keeps it.
     pub store: bool,
+    /// `e`.
+    pub kind: Kind,
 }
 
 /// A message on its last leg, edge to population.
@@ -270,6 +297,7 @@ pub struct Publish {
     pub payload: Payload,
     pub publisher: UserId,
     pub store: bool,
+    pub kind: Kind,
     /// Function hops so far (0: a client's own publish).
     pub hops: u8,
     /// `meta.clientip`, as an IPv4 address in one number; 0 for a Function's own publish.
@@ -304,11 +332,15 @@ pub struct Invoke {
 /// What set a Function off (platform.md 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
+    /// Of a publish or a fire.
     BeforePublish,
+    /// Likewise.
     AfterPublish,
     OnInterval,
     /// Join, leave, timeout, state change, interval: the event's payload is the presence event.
     AfterPresence,
+    BeforeSignal,
+    AfterSignal,
 }
 
 /// How an execution ended.

@@ -246,7 +246,7 @@ async fn proceed(context: &Context, mut record: Record) -> Result<(), OpError> {
         _ => return Ok(()),
     }
     let pair = format!("friend-sweep.{}~{}", record.a, record.b);
-    context.publish(pair, "{}", false).await.map(|_| ())
+    context.fire(pair, "{}").await.map(|_| ())
 }
 
 /// Groups and lists of both. The group is written down before it is used, so that whoever comes after uses the same.

@@ -32,7 +32,7 @@ pub async fn on_presence(context: Context, event: Event, shards: u32) -> Resolut
             let users = news.join.iter().chain(&news.leave).chain(&news.timeout);
             for user_id in users.take(FIRES_MAX) {
                 // One that fails is found by the reconcile.
-                _ = context.publish(format!("status-sweep.{user_id}"), "{}", false).await;
+                _ = context.fire(format!("status-sweep.{user_id}"), "{}").await;
             }
         }
         _ => {}

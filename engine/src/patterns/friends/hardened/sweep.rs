@@ -40,11 +40,11 @@ async fn fire_pending(context: &Context, shard: Option<u32>) -> Result<(), OpErr
     };
     for pair in oldest(pairs, for_pairs) {
         if let Some(pair) = pair.id.strip_prefix("friendship.") {
-            context.publish(format!("friend-sweep.{pair}"), "{}", false).await?;
+            context.fire(format!("friend-sweep.{pair}"), "{}").await?;
         }
     }
     for user in oldest(users, FIRES_MAX - for_pairs) {
-        context.publish(format!("status-sweep.{}", user.id), "{}", false).await?;
+        context.fire(format!("status-sweep.{}", user.id), "{}").await?;
         context.count("sweep.fires");
     }
     Ok(())
@@ -62,7 +62,7 @@ pub async fn reconcile(context: Context, shards: u32) -> Resolution {
             Ok(users) => {
                 for user in users.into_iter().take(FIRES_MAX / 2) {
                     context.count("reconcile.differences");
-                    if context.publish(format!("status-sweep.{user}"), "{}", false).await.is_err() {
+                    if context.fire(format!("status-sweep.{user}"), "{}").await.is_err() {
                         break;
                     }
                 }

@@ -13,7 +13,7 @@ use crate::functions::{Worker, WorkerConfig};
 use crate::kvstore::{KvOptions, KvReplica};
 use crate::limits::Limits;
 use crate::message::{
-    GroupsOk, GroupsOp, HereNow, Invoke, Msg, ObjectsOp, Occupancy, PresenceCall, PresenceOk, Publish, Trigger,
+    GroupsOk, GroupsOp, HereNow, Invoke, Kind, Msg, ObjectsOp, Occupancy, PresenceCall, PresenceOk, Publish, Trigger,
 };
 use crate::patterns::Variant;
 use crate::patterns::friends::message::kind;
@@ -371,6 +371,7 @@ pub fn publish(channel: &str, payload: &str, publisher: &str) -> Publish {
         payload: payload.into(),
         publisher: publisher.into(),
         store: false,
+        kind: Kind::Message,
         hops: 0,
         client_ip: 0,
         token: None,

@@ -12,7 +12,7 @@ use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::functions::{Function, Worker, WorkerConfig};
 use crate::kvstore::{KvOptions, KvReplica};
 use crate::limits::Limits;
-use crate::message::{Invoke, InvokeOutcome, Msg, ObjectsOp, Publish, Trigger};
+use crate::message::{Invoke, InvokeOutcome, Kind, Msg, ObjectsOp, Publish, Trigger};
 use crate::patterns::voting::audit::{self, AuditDb};
 use crate::patterns::voting::grants::VotingGrants;
 use crate::patterns::voting::message::{Announcement, SCHEMA_VERSION, Submit, SubmitPayload, request_id, to_json};
@@ -247,6 +247,7 @@ impl Bench {
             payload: payload.into(),
             publisher: publisher.into(),
             store: false,
+            kind: Kind::Message,
             hops: 0,
             client_ip: 0x0A00_0007,
             token,
