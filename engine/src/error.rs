@@ -242,6 +242,11 @@ impl ApiError {
         Self::service(503, service, "Service Unavailable")
     }
 
+    /// No On Request Function has this path: 404 (*unverified* body).
+    pub fn no_such_endpoint() -> Self {
+        Self::service(404, "Functions", "Not Found")
+    }
+
     /// A Function that did not resolve in time: 504. What a publisher reads then is nowhere documented or recorded
     /// (platform.md 3.2), so status and body are *unverified*.
     pub fn function_timeout() -> Self {
@@ -331,6 +336,7 @@ mod tests {
             ApiError::invalid_channel_in_group(),
             ApiError::wildcard_in_channel_group(),
             ApiError::too_many_requests("PubSub"),
+            ApiError::no_such_endpoint(),
             ApiError::service_unavailable("\"quoted\""),
         ] {
             serde_json::from_str::<serde_json::Value>(&error.body).unwrap_or_else(|e| panic!("{}: {e}", error.body));

@@ -377,9 +377,10 @@ impl NodeBuilder<'_> {
         clients
     }
 
-    /// Brokers call Functions where they are bound; jobs are the scheduler's.
+    /// Brokers call Functions where they are bound; jobs are the scheduler's, and endpoints are called directly.
     fn bindings(&self) -> Vec<Binding> {
-        let bound = self.functions.iter().filter(|function| function.trigger != Trigger::OnInterval);
+        let by_channel = |trigger| !matches!(trigger, Trigger::OnInterval | Trigger::OnRequest);
+        let bound = self.functions.iter().filter(|function| by_channel(function.trigger));
         bound.map(|function| Binding { pattern: function.pattern, trigger: function.trigger }).collect()
     }
 

@@ -23,7 +23,8 @@ use super::{
 
 /// Calls the audit database; it must go well.
 fn http(audit: &mut AuditDb, path: &str, body: String) {
-    let request = Box::new(HttpRequest { method: "POST", path: path.into(), body: body.into(), token: None });
+    let request =
+        Box::new(HttpRequest { method: "POST", path: path.into(), body: body.into(), headers: vec![], token: None });
     let mut good = false;
     step(audit, 0, said(WORKER, Msg::Http { tag: 0, request }), &mut Outbox::default(), |send| {
         good = matches!(send.msg, Msg::HttpAnswer { status: 200, .. });

@@ -361,7 +361,7 @@ impl Context {
         path: impl Into<Arc<str>>,
         body: impl Into<Arc<str>>,
     ) -> Result<HttpResponse, OpError> {
-        let request = HttpRequest { method, path: path.into(), body: body.into(), token: None };
+        let request = HttpRequest { method, path: path.into(), body: body.into(), headers: Vec::new(), token: None };
         match self.call(OpRequest::Http(Box::new(request))).await? {
             OpAnswer::Http(response) => Ok(response),
             _ => Err(OpError::Timeout),
@@ -375,8 +375,13 @@ impl Context {
         path: impl Into<Arc<str>>,
         body: impl Into<Arc<str>>,
     ) -> Result<(), OpError> {
-        let request =
-            OpRequest::Http(Box::new(HttpRequest { method, path: path.into(), body: body.into(), token: None }));
+        let request = OpRequest::Http(Box::new(HttpRequest {
+            method,
+            path: path.into(),
+            body: body.into(),
+            headers: Vec::new(),
+            token: None,
+        }));
         self.lock().begin(request).map(|_| ())
     }
 }

@@ -7,6 +7,8 @@
 //! through, and an answer can be lost after its effect.
 
 mod context;
+mod routes;
+mod work;
 mod worker;
 
 use std::future::Future;
@@ -14,9 +16,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::context::{Context, HttpResponse, OpError};
+pub use self::routes::{Overlap, check_routes};
 pub use self::worker::{Worker, WorkerConfig, WorkerCounts};
 use crate::access::Token;
-use crate::message::{Channel, Payload, Trigger, UserId};
+use crate::message::{Channel, HttpRequest, Payload, Trigger, UserId};
 
 /// What set a handler off.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Event {
     pub client_ip: u32,
     /// The publisher's token, for its role and session (`meta`).
     pub token: Option<Arc<Token>>,
+    /// What an On Request Function is asked: method, path, query, headers; the body is the payload.
+    pub request: Option<Arc<HttpRequest>>,
 }
 
 /// How a handler resolves its event.
@@ -43,6 +48,16 @@ pub enum Resolution {
     Abort { status: u16, body: Payload },
 }
 
+impl Resolution {
+    /// `response.send(body, status)` of an On Request Function.
+    pub fn send(body: impl Into<Payload>, status: u16) -> Self {
+        match status {
+            200 => Self::Ok(Some(body.into())),
+            status => Self::Abort { status, body: body.into() },
+        }
+    }
+}
+
 /// A handler's execution.
 pub type Execution = Pin<Box<dyn Future<Output = Resolution> + Send>>;
 
@@ -50,7 +65,8 @@ pub type Execution = Pin<Box<dyn Future<Output = Resolution> + Send>>;
 #[derive(Clone)]
 pub struct Function {
     pub name: &'static str,
-    /// An exact channel or `prefix.*`; for [`Trigger::OnInterval`] the job's name.
+    /// An exact channel or `prefix.*`; for [`Trigger::OnInterval`] the job's name, and for
+    /// [`Trigger::OnRequest`] the path, where each `*` stands for any characters.
     pub pattern: &'static str,
     pub trigger: Trigger,
     pub run: Arc<dyn Fn(Context, Event) -> Execution + Send + Sync>,
@@ -69,10 +85,17 @@ impl Function {
     /// Whether this Function is the one for `trigger` on `channel`.
     fn matches(&self, trigger: Trigger, channel: &str) -> bool {
         self.trigger == trigger
-            && match self.pattern.strip_suffix('*') {
-                Some(prefix) => channel.starts_with(prefix),
-                None => channel == self.pattern,
+            && match trigger {
+                Trigger::OnRequest => routes::covers(self.pattern, channel),
+                _ => self.binds(channel),
             }
+    }
+
+    fn binds(&self, channel: &str) -> bool {
+        match self.pattern.strip_suffix('*') {
+            Some(prefix) => channel.starts_with(prefix),
+            None => channel == self.pattern,
+        }
     }
 }
 
@@ -82,5 +105,7 @@ impl std::fmt::Debug for Function {
     }
 }
 
+#[cfg(test)]
+mod request_tests;
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use super::context::{OpAnswer, OpRequest, Shared, Spent, poll_once};
+use super::work::{Reply, Work};
 use super::{Context, Event, Execution, Function, HttpResponse, Resolution};
 use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox};
 use crate::dice;
 use crate::error::ApiError;
 use crate::limits::Limits;
-use crate::message::{Invoke, InvokeOutcome, Msg, Publish, UserId};
+use crate::message::{InvokeOutcome, Msg, Publish, UserId};
 use crate::per_second::PerSecond;
 use crate::slab::Slab;
 
@@ -52,6 +53,8 @@ pub struct WorkerCounts {
     pub cold_starts: u64,
     pub queued: u64,
     pub refused: u64,
+    /// Invocations not run because whoever made them waits no longer.
+    pub expired: u64,
     pub handler_timeouts: u64,
     pub op_timeouts: u64,
     pub kv_ops: u64,
@@ -74,7 +77,7 @@ struct Running {
     shared: Arc<Mutex<Shared>>,
     caller: NodeId,
     tag: u64,
-    answer: bool,
+    reply: Reply,
     hops: u8,
     /// When a cold instance is up and the handler may begin; `None` once it has begun.
     starts: Option<Nanos>,
@@ -96,7 +99,7 @@ pub struct Worker {
     counts: WorkerCounts,
     running: Slab<Running>,
     calls: Slab<Call>,
-    waiting: VecDeque<(NodeId, Invoke)>,
+    waiting: VecDeque<Work>,
     /// Cold instances by when they will be up.
     starting: BTreeMap<(Nanos, u64), ()>,
     warm: u32,
@@ -107,8 +110,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that has not started yet.
+    /// A worker that has not started yet. Its On Request Functions must have passed [`super::check_routes`].
     pub fn new(config: WorkerConfig) -> Self {
+        assert_eq!(super::check_routes(&config.functions), Ok(()), "routes are checked before they are deployed");
         Self {
             publisher: "functions".into(),
             counts: WorkerCounts::default(),
@@ -129,27 +133,28 @@ impl Worker {
         &self.counts
     }
 
-    fn invoke(&mut self, now: Nanos, caller: NodeId, invoke: Invoke, out: &mut Outbox) {
+    fn take(&mut self, now: Nanos, work: Work, out: &mut Outbox) {
         if self.warm == 0 && self.instances >= self.config.concurrency {
             if self.waiting.len() < self.config.queue as usize {
                 self.counts.queued += 1;
-                self.waiting.push_back((caller, invoke));
+                self.waiting.push_back(work);
             } else {
                 self.counts.refused += 1;
-                refuse(caller, &invoke, &ApiError::too_many_requests("Functions"), out);
+                work.refuse(ApiError::too_many_requests("Functions"), out);
             }
             return;
         }
-        self.begin(now, caller, invoke, out);
+        self.begin(now, work, out);
     }
 
     /// Takes an instance, warm if there is one, and starts the handler in it.
-    fn begin(&mut self, now: Nanos, caller: NodeId, invoke: Invoke, out: &mut Outbox) {
-        let Invoke { tag, trigger, publish, answer } = invoke;
+    fn begin(&mut self, now: Nanos, work: Work, out: &mut Outbox) {
+        let Work { caller, tag, reply, trigger, publish, request, .. } = work;
         let Some(function) = self.config.functions.iter().find(|f| f.matches(trigger, &publish.channel)) else {
             // Bound at the broker, and not deployed here: the message goes on untouched.
-            if answer {
-                out.send(caller, Msg::Invoked { tag, outcome: InvokeOutcome::Ok(publish.payload) });
+            match reply {
+                Reply::Http => reply.refuse(caller, tag, ApiError::no_such_endpoint(), out),
+                reply => reply.send(caller, tag, InvokeOutcome::Ok(publish.payload), out),
             }
             return;
         };
@@ -175,9 +180,9 @@ impl Worker {
             uuid_seed: dice::draw(self.config.seed ^ 0x7575_6964, self.executions),
             uuids: 0,
         }));
-        let event = Event { trigger, channel, payload: payload.clone(), publisher, client_ip, token };
+        let event = Event { trigger, channel, payload: payload.clone(), publisher, client_ip, token, request };
         let execution = (function.run)(Context { shared: shared.clone() }, event);
-        let running = Running { execution, shared, caller, tag, answer, hops, starts, payload };
+        let running = Running { execution, shared, caller, tag, reply, hops, starts, payload };
         let id = self.running.insert(now, running);
         match starts {
             None => self.advance(now, id, out),
@@ -215,13 +220,13 @@ impl Worker {
     fn end(&mut self, now: Nanos, id: u64, resolution: Resolution, out: &mut Outbox) {
         let Some(running) = self.running.remove(id) else { return };
         self.settle(now, &running);
-        if running.answer {
-            let outcome = match resolution {
-                Resolution::Ok(payload) => InvokeOutcome::Ok(payload.unwrap_or(running.payload)),
-                Resolution::Abort { status, body } => InvokeOutcome::Abort { status, body },
-            };
-            out.send(running.caller, Msg::Invoked { tag: running.tag, outcome });
-        }
+        let outcome = match resolution {
+            // A response that nobody sent has no body.
+            Resolution::Ok(None) if running.reply == Reply::Http => InvokeOutcome::Ok("".into()),
+            Resolution::Ok(payload) => InvokeOutcome::Ok(payload.unwrap_or(running.payload)),
+            Resolution::Abort { status, body } => InvokeOutcome::Abort { status, body },
+        };
+        running.reply.send(running.caller, running.tag, outcome, out);
         // Whoever waits for an instance gets it when everything of this moment is done: see `due`.
         self.warm += 1;
     }
@@ -251,13 +256,7 @@ impl Worker {
             // The platform kills it: what it had not awaited is not done, and the publisher gets an error.
             self.counts.handler_timeouts += 1;
             self.settle(now, &running);
-            if running.answer {
-                let ApiError { status, body } = ApiError::function_timeout();
-                out.send(
-                    running.caller,
-                    Msg::Invoked { tag: running.tag, outcome: InvokeOutcome::Abort { status, body } },
-                );
-            }
+            running.reply.refuse(running.caller, running.tag, ApiError::function_timeout(), out);
             self.instances -= 1;
         }
         while let Some(((at, id), ())) = self.starting.first_key_value().map(|(k, v)| (*k, *v)) {
@@ -280,17 +279,17 @@ impl Worker {
         }
         // A loop: handlers that end at once may be many, and those without a Function here take no instance at all.
         while (self.warm > 0 || self.instances < self.config.concurrency)
-            && let Some((caller, invoke)) = self.waiting.pop_front()
+            && let Some(work) = self.waiting.pop_front()
         {
-            self.begin(now, caller, invoke, out);
+            // Who published waits no longer than a handler may take: what comes of it now would be nobody's. The sources name
+            // no age for the queue, so this is the profile's handler time.
+            if work.reply != Reply::Nobody && now > work.since + self.config.limits.handler_time() {
+                self.counts.expired += 1;
+                work.refuse(ApiError::function_timeout(), out);
+            } else {
+                self.begin(now, work, out);
+            }
         }
-    }
-}
-
-fn refuse(caller: NodeId, invoke: &Invoke, error: &ApiError, out: &mut Outbox) {
-    if invoke.answer {
-        let outcome = InvokeOutcome::Abort { status: error.status, body: error.body.clone() };
-        out.send(caller, Msg::Invoked { tag: invoke.tag, outcome });
     }
 }
 
@@ -348,12 +347,17 @@ impl Node for Worker {
             Input::Overload { from, msg } => match msg {
                 Msg::Invoke(invoke) => {
                     self.counts.refused += 1;
-                    refuse(from, &invoke, &ApiError::too_many_requests("Functions"), out);
+                    Work::invoked(now, from, *invoke).refuse(ApiError::too_many_requests("Functions"), out);
+                }
+                Msg::Http { tag, .. } => {
+                    self.counts.refused += 1;
+                    Reply::Http.refuse(from, tag, ApiError::too_many_requests("Functions"), out);
                 }
                 msg => return self.handle(now, Input::Message { from, msg }, out),
             },
             Input::Message { from, msg } => match msg {
-                Msg::Invoke(invoke) => self.invoke(now, from, *invoke, out),
+                Msg::Invoke(invoke) => self.take(now, Work::invoked(now, from, *invoke), out),
+                Msg::Http { tag, request } => self.take(now, Work::requested(now, from, tag, *request), out),
                 Msg::KvAnswer { tag, result } => self.answered(now, tag, OpAnswer::Kv(result), out),
                 Msg::Published { tag, result } => self.answered(now, tag, OpAnswer::Published(result), out),
                 Msg::ObjectsAnswer { tag, result } => self.answered(now, tag, OpAnswer::Objects(result), out),

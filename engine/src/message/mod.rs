@@ -341,6 +341,8 @@ pub enum Trigger {
     AfterPresence,
     BeforeSignal,
     AfterSignal,
+    /// A call of the Function's own HTTP endpoint.
+    OnRequest,
 }
 
 /// How an execution ended.

@@ -190,13 +190,36 @@ pub struct Object {
     pub updated: Nanos,
 }
 
-/// A call of an outside HTTP service: over `xhr`, or a client's own.
+/// A call of an HTTP service: over `xhr`, or a client's own; On Request Functions are such a service too.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
     pub method: &'static str,
+    /// With the query: `/votes?open=1`.
     pub path: Arc<str>,
     pub body: Arc<str>,
+    /// Names and values, in the order sent.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
     /// `Authorization: Bearer`, where the caller has a token; Functions reach the customer's services by the network's
     /// own rules and send none.
     pub token: Option<Arc<Token>>,
+}
+
+impl HttpRequest {
+    /// The path without the query.
+    pub fn route(&self) -> &str {
+        self.path.split_once('?').map_or(&*self.path, |(route, _)| route)
+    }
+
+    /// The query's first value of this name, as it was sent.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.path.split_once('?')?;
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The first header of this name, whatever its case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
 }

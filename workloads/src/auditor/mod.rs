@@ -221,7 +221,7 @@ impl Auditor {
         }
         out.note(|| format!("AUDITOR asks {:?} as {:?}", question.page, question.kind));
         let body = to_json(&question.page).into();
-        let request = HttpRequest { method: "POST", path: api::QUERY.into(), body, token };
+        let request = HttpRequest { method: "POST", path: api::QUERY.into(), body, headers: Vec::new(), token };
         out.send(self.config.audit, Msg::Http { tag, request: Box::new(request) });
     }
 

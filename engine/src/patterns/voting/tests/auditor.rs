@@ -21,7 +21,7 @@ use crate::timetoken::{iso8601, parse_iso8601};
 /// What the database answers to this text and token, asked over HTTP at `now`: status and body.
 fn asked_with(token: Option<Arc<Token>>, now: Nanos, audit: &mut AuditDb, path: &str, body: &str) -> (u16, String) {
     let mut out = Outbox::new(false);
-    let request = HttpRequest { method: "POST", path: path.into(), body: body.into(), token };
+    let request = HttpRequest { method: "POST", path: path.into(), body: body.into(), headers: vec![], token };
     let msg = Msg::Http { tag: 8, request: Box::new(request) };
     audit.handle(now, Input::Message { from: NodeId(77), msg }, &mut out);
     let send = out.drain_sends().next().expect("every call is answered");
