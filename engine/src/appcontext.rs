@@ -7,6 +7,7 @@
 //! A store may begin with what a [`Provision`] has: then it holds in memory only what was written or deleted since.
 
 mod columns;
+mod events;
 mod finder;
 mod listing;
 mod memberships;
@@ -23,12 +24,13 @@ mod tests;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::contract::{Input, Nanos, Node, Outbox};
+use crate::contract::{Input, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
 use crate::message::{Channel, Misbehaviour, Msg, Object, ObjectsOk, ObjectsOp, UserId};
 
 use columns::Columns;
+use events::Subject;
 use listing::{Page, shown, shown_with};
 use objects::Objects;
 use provision::{Base, Kind};
@@ -59,6 +61,8 @@ pub struct ObjectsCounts {
 pub struct AppContext {
     mischief: Mischief,
     counts: ObjectsCounts,
+    /// The broker that publishes events, where the keyset has them.
+    events: Option<NodeId>,
     // Durable.
     channels: Objects,
     users: Objects,
@@ -82,12 +86,19 @@ impl AppContext {
         Self {
             mischief: Mischief::new(seed),
             counts: ObjectsCounts::default(),
+            events: None,
             channels: Objects::new(Base::new(Kind::Channels, provision.clone())),
             users: Objects::new(Base::new(Kind::Users, provision.clone())),
             roster: Roster::new(provision.clone()),
             columns: None,
             provision,
         }
+    }
+
+    /// The store of a keyset with App Context events: each write and deletion is told through this broker.
+    pub fn with_events(mut self, broker: NodeId) -> Self {
+        self.events = Some(broker);
+        self
     }
 
     /// The store with a column: a number that `column` makes of each user's object (its whole text) whenever it is
@@ -294,7 +305,14 @@ impl Node for AppContext {
                 let mut result = match fate {
                     Fate::Throttled => Err(ApiError::too_many_requests(SERVICE)),
                     Fate::Error => Err(ApiError::service_unavailable(SERVICE)),
-                    _ => self.apply(now, *op),
+                    _ => {
+                        let told = self.events.and_then(|broker| Some((broker, Subject::of(&op)?)));
+                        let result = self.apply(now, *op);
+                        if let (Some((broker, subject)), Ok(ok)) = (told, &result) {
+                            subject.tell(ok, broker, out);
+                        }
+                        result
+                    }
                 };
                 if fate == Fate::ErrorAfterEffect && result.is_ok() {
                     result = Err(ApiError::service_unavailable(SERVICE));

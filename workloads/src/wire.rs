@@ -111,6 +111,7 @@ fn parts(msg: &Msg) -> (u64, u64, u64, &str) {
             ObjectsOp::GetChannel { channel } => (35, *tag, 0, channel),
             _ => (36, *tag, 0, ""),
         },
+        Msg::ObjectsEvent { channel, payload } => (72, channel.len() as u64, 0, payload),
         Msg::ObjectsAnswer { tag, result } => (37, *tag, u64::from(result.is_ok()), ""),
         Msg::Http { tag, request } => {
             let signature = request.token.as_ref().map_or(0, |token| token.signature);
@@ -196,6 +197,7 @@ impl sim::Payload for Wire {
             Msg::Kv { .. } => "kv",
             Msg::KvAnswer { .. } => "kv-answer",
             Msg::Objects { .. } => "objects",
+            Msg::ObjectsEvent { .. } => "objects-event",
             Msg::ObjectsAnswer { .. } => "objects-answer",
             Msg::Http { .. } => "http",
             Msg::HttpAnswer { .. } => "http-answer",

@@ -103,6 +103,8 @@ pub struct Broker {
     arrived: Vec<StreamItem>,
     /// In whose name presence events are published.
     presence: UserId,
+    /// Who publishes App Context's events.
+    nobody: UserId,
 }
 
 impl Broker {
@@ -130,6 +132,7 @@ impl Broker {
             next_alive: 0,
             arrived: Vec::new(),
             presence: "presence".into(),
+            nobody: "".into(),
             config,
         };
         broker.reset_streams();
@@ -266,6 +269,20 @@ impl Broker {
     fn next_timetoken(&mut self, now: Nanos) -> Timetoken {
         self.last_timetoken = Timetoken::at(now).max(Timetoken(self.last_timetoken.0 + 1));
         self.last_timetoken
+    }
+
+    /// App Context tells of a change: a message of its own kind, without a publisher, that sets off no Function.
+    fn objects_event(&mut self, now: Nanos, channel: Channel, payload: Payload, out: &mut Outbox) {
+        let envelope = Arc::new(Envelope {
+            channel,
+            timetoken: self.next_timetoken(now),
+            region: self.config.region,
+            publisher: self.nobody.clone(),
+            payload,
+            store: false,
+            kind: Kind::Objects,
+        });
+        self.everywhere(now, &envelope, out);
     }
 
     /// Something happened on a channel with presence: a message on `{channel}-pnpres`, and After Presence Functions.
@@ -415,6 +432,7 @@ impl Node for Broker {
                     }
                 }
                 Msg::PresenceEvent { channel, payload } => self.presence_event(now, channel, payload, out),
+                Msg::ObjectsEvent { channel, payload } => self.objects_event(now, channel, payload, out),
                 Msg::Stream(frame) => self.stream(now, from, *frame, out),
                 _ => {}
             },

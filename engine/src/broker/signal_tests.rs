@@ -1,4 +1,4 @@
-//! Signals and fires at the broker (platform.md 2.1, 2.2, 2.4, 3.1).
+//! Signals, fires and App Context's events at the broker (platform.md 2.1, 2.2, 2.4, 3.1).
 
 use super::*;
 use crate::contract::Send;
@@ -159,4 +159,14 @@ fn a_cursor_gets_the_last_signal_of_each_channel_and_every_message() {
     let Some(Msg::Attached { messages, missed, .. }) = sends.first().map(|send| &send.msg) else { panic!("{sends:?}") };
     assert_eq!(messages.iter().map(|message| &*message.payload).collect::<Vec<_>>(), ["2", "3", "4", "5"]);
     assert_eq!(*missed, 0, "what is not kept is not missed");
+}
+
+#[test]
+fn an_event_of_app_context_is_delivered_everywhere_as_one_and_sets_off_no_function() {
+    let mut broker = broker(&SERVERLESS_2026_09);
+    let msg = Msg::ObjectsEvent { channel: "f.a".into(), payload: "{}".into() };
+    let sends = step(&mut broker, 1_000, Input::Message { from: HISTORY, msg });
+    assert_eq!(to(&sends), [EDGE, PEER]);
+    let Some(Msg::Push { envelope, .. }) = sends.first().map(|send| &send.msg) else { panic!("{sends:?}") };
+    assert_eq!((envelope.kind, &*envelope.publisher), (Kind::Objects, ""));
 }

@@ -85,6 +85,8 @@ pub enum Msg {
     KvAnswer { tag: u64, result: Result<KvOk, KvError> },
     /// An App Context call.
     Objects { tag: u64, op: Box<ObjectsOp> },
+    /// Something was set or deleted: from App Context to a broker, which publishes it on the channel.
+    ObjectsEvent { channel: Channel, payload: Payload },
     /// An App Context answer.
     ObjectsAnswer { tag: u64, result: Result<ObjectsOk, ApiError> },
     /// A call to an outside HTTP service (`xhr`).
