@@ -75,8 +75,11 @@ fn parts(msg: &Msg) -> (u64, u64, u64, &str) {
             let first = messages.first().map_or("", |envelope| &*envelope.payload);
             (69, u64::from(*client), cursor.0 ^ (messages.len() as u64) << 32, first)
         }
+        Msg::Ended { client, signature, error } => (73, u64::from(*client), *signature, &error.body),
         Msg::EdgeAlive { epoch } => (11, *epoch, 0, ""),
-        Msg::Publish(publish) => (12, publish.tag, u64::from(publish.hops) | (publish.kind as u64) << 8, &publish.payload),
+        Msg::Publish(publish) => {
+            (12, publish.tag, u64::from(publish.hops) | (publish.kind as u64) << 8, &publish.payload)
+        }
         Msg::Published { tag, result } => match result {
             Ok(timetoken) => (13, *tag, timetoken.0, ""),
             Err(error) => (14, *tag, u64::from(error.status), &error.body),
@@ -184,6 +187,7 @@ impl sim::Payload for Wire {
             Msg::Answer { .. } => "answer",
             Msg::Deliver(_) => "deliver",
             Msg::Polled { .. } => "polled",
+            Msg::Ended { .. } => "ended",
             Msg::EdgeAlive { .. } => "edge-alive",
             Msg::Publish(_) => "broker-publish",
             Msg::Published { .. } => "published",

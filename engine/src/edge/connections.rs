@@ -1,17 +1,31 @@
 //! The connections of an edge: which client listens to what by name. What it listens to through channel groups is
 //! [`super::grouped`]'s.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::audience::{Audience, Heard};
-use crate::contract::NodeId;
+use crate::access::Token;
+use crate::contract::{Nanos, NodeId};
 use crate::message::{Channel, ChannelList, Client, Wildcard};
+use crate::stream::earlier;
+
+/// What a client asked for by name, and with which token: one that has been connected since before the run needs none.
+#[derive(Debug)]
+struct Subscription {
+    channels: ChannelList,
+    token: Option<Arc<Token>>,
+}
+
+/// A connection: whose, and with which token.
+type Connected = (NodeId, Client, Arc<Token>);
 
 /// Everything that clients listen to here.
 #[derive(Debug, Default)]
 pub struct Connections {
-    subscriptions: FxHashMap<(NodeId, Client), ChannelList>,
+    subscriptions: FxHashMap<(NodeId, Client), Subscription>,
     audiences: FxHashMap<Channel, Audience>,
     /// Wildcards among them, by their prefix: for channels, and for presence events.
     wildcards: [FxHashMap<Channel, Channel>; 2],
@@ -27,7 +41,7 @@ impl Connections {
 
     /// What a client asked for by name.
     pub fn subscription(&self, population: NodeId, client: Client) -> Option<&ChannelList> {
-        self.subscriptions.get(&(population, client))
+        self.subscriptions.get(&(population, client)).map(|subscription| &subscription.channels)
     }
 
     /// How many clients of a population are connected.
@@ -41,8 +55,17 @@ impl Connections {
     }
 
     /// A client listens to this from now on, and to nothing else; returns the channels that nobody listens to any more.
-    pub fn connect(&mut self, population: NodeId, client: Client, channels: ChannelList) -> ChannelList {
-        if self.subscriptions.get(&(population, client)) == Some(&channels) {
+    pub fn connect(
+        &mut self,
+        population: NodeId,
+        client: Client,
+        channels: ChannelList,
+        token: Option<Arc<Token>>,
+    ) -> ChannelList {
+        if let Some(known) = self.subscriptions.get_mut(&(population, client))
+            && known.channels == channels
+        {
+            known.token = token;
             return ChannelList::new();
         }
         let before = self.take(population, client);
@@ -54,7 +77,7 @@ impl Connections {
         }
         *self.connected.entry(population).or_default() += 1;
         let silent = self.silence(population, client, before.iter().filter(|channel| !channels.contains(channel)));
-        self.subscriptions.insert((population, client), channels);
+        self.subscriptions.insert((population, client), Subscription { channels, token });
         silent
     }
 
@@ -66,7 +89,9 @@ impl Connections {
 
     /// Takes a subscription out, but not yet out of the audiences; returns its channels.
     fn take(&mut self, population: NodeId, client: Client) -> ChannelList {
-        let Some(channels) = self.subscriptions.remove(&(population, client)) else { return ChannelList::new() };
+        let Some(Subscription { channels, .. }) = self.subscriptions.remove(&(population, client)) else {
+            return ChannelList::new();
+        };
         *self.connected.get_mut(&population).expect("it was connected") -= 1;
         channels
     }
@@ -88,6 +113,20 @@ impl Connections {
             }
         }
         silent
+    }
+
+    /// The connections whose tokens are over, in order, and when the next token of the others expires.
+    pub fn over(&self, is_over: impl Fn(&Token) -> bool) -> (Vec<Connected>, Option<Nanos>) {
+        let (mut over, mut next) = (Vec::new(), None);
+        for ((population, client), Subscription { token, .. }) in &self.subscriptions {
+            match token {
+                Some(token) if is_over(token) => over.push((*population, *client, token.clone())),
+                Some(token) => next = earlier(next, Some(token.expires())),
+                None => (),
+            }
+        }
+        over.sort_unstable_by_key(|(population, client, _)| (*population, *client));
+        (over, next)
     }
 
     /// Who of a population listens to this channel, in order.
@@ -122,8 +161,8 @@ mod tests {
         const HERE: NodeId = NodeId(3);
         let of = |channels: &[&str]| channels.iter().map(|&channel| channel.into()).collect();
         let mut connections = Connections::default();
-        connections.connect(HERE, 1, of(&["a", "b"]));
-        let silent = connections.connect(HERE, 1, of(&["b", "c"]));
+        connections.connect(HERE, 1, of(&["a", "b"]), None);
+        let silent = connections.connect(HERE, 1, of(&["b", "c"]), None);
         assert_eq!(silent.as_slice(), ["a".into()]);
         assert_eq!(["a", "b", "c"].map(|channel| connections.wants(channel)), [false, true, true]);
         assert_eq!((connections.connected(HERE), connections.disconnect(HERE, 1).len()), (1, 2));
@@ -137,8 +176,8 @@ mod tests {
         let mut connections = Connections::default();
         let over = |connections: &Connections, channel| connections.wildcards_over(channel).into_vec();
         assert!(over(&connections, "a.b.c").is_empty());
-        connections.connect(HERE, 1, of(&["a.*", "a.b.*"]));
-        connections.connect(HERE, 2, of(&["a.*", "a.*-pnpres"]));
+        connections.connect(HERE, 1, of(&["a.*", "a.b.*"]), None);
+        connections.connect(HERE, 2, of(&["a.*", "a.*-pnpres"]), None);
         assert_eq!(over(&connections, "a.b.c"), ["a.*".into(), "a.b.*".into()]);
         assert_eq!(over(&connections, "a.b-pnpres"), ["a.*-pnpres".into()]);
         assert!(over(&connections, "a.*-pnpres").is_empty(), "events of the wildcard's own presence come by its name");

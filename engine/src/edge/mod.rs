@@ -13,6 +13,7 @@ mod publishing;
 mod rights;
 mod standing;
 mod subscribing;
+mod tokens;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub struct Edge {
     revoked: Vec<u64>,
     /// Volatile; so is all below.
     connections: Connections,
+    /// When the first token of a connection ends.
+    token_ends: Option<Nanos>,
     polls: Polls,
     standing: Standing,
     pending: Slab<Pending>,
@@ -90,6 +93,7 @@ impl Edge {
             epoch: 0,
             provisioned: false,
             connections: Connections::default(),
+            token_ends: None,
             revoked: Vec::new(),
             pending: Slab::new(CALL_TIMEOUT),
             broker_epoch: None,
@@ -108,7 +112,7 @@ impl Edge {
     pub fn provision(&mut self, population: NodeId, client: Client, channels: ChannelList, groups: &[Arc<str>]) {
         self.provisioned = true;
         self.epoch = 1;
-        self.connections.connect(population, client, channels);
+        self.connections.connect(population, client, channels, None);
         if let Some(grouped) = &mut self.grouped {
             grouped.connect((population, client), groups);
         }
@@ -231,7 +235,11 @@ impl Edge {
         let mut arrived = Vec::new();
         self.from_access.on_data(now, epoch, base, first_seq, items, &mut arrived);
         let signature = |item| if let StreamItem::Revoked { signature } = item { Some(signature) } else { None };
+        let before = self.revoked.len();
         self.revoked.extend(arrived.into_iter().filter_map(signature));
+        if self.revoked.len() > before {
+            self.token_ends = Some(now);
+        }
     }
 
     /// What the registry says of its groups.
@@ -350,6 +358,7 @@ impl Node for Edge {
         self.from_access.on_wake(now, out);
         self.standing.on_wake(now, self.epoch, self.config.broker, out);
         if now >= self.next_alive {
+            self.end_with_tokens(now, out);
             self.say_alive(now, out);
         }
     }
@@ -393,5 +402,7 @@ impl Node for Edge {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;
 #[cfg(test)]
 mod wildcard_tests;

@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::message::{
     Attach, Channel, ChannelList, Client, DOTS_MAX, Msg, PRESENCE_SUFFIX, PresenceCall, SubscribeWith, Wildcard,
 };
+use crate::stream::earlier;
 use crate::timetoken::Timetoken;
 
 /// A subscribe, checked as far as its frame goes.
@@ -26,7 +27,7 @@ impl Edge {
         now: Nanos,
         population: NodeId,
         client: Client,
-        token: &Token,
+        token: &Arc<Token>,
         asked: Subscribe,
         out: &mut Outbox,
     ) -> Result<(), ApiError> {
@@ -56,7 +57,8 @@ impl Edge {
             out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
         }
         self.polls.forget(population, client);
-        let mut silent = self.connections.connect(population, client, channels.clone());
+        let mut silent = self.connections.connect(population, client, channels.clone(), Some(token.clone()));
+        self.token_ends = earlier(self.token_ends, Some(token.expires()));
         let (mut channels, mut also) = (channels, Vec::new());
         if let Some(grouped) = &mut self.grouped {
             let (begin, end) = grouped.connect((population, client), &groups);
@@ -101,6 +103,11 @@ impl Edge {
             let call = PresenceCall::Leave { user: token.grant.user.clone(), channels };
             out.send(presence, Msg::Presence { tag: 0, call: Box::new(call) });
         }
+        self.end(population, client, out);
+    }
+
+    /// The connection is gone.
+    pub(super) fn end(&mut self, population: NodeId, client: Client, out: &mut Outbox) {
         self.polls.forget(population, client);
         let mut silent = self.connections.disconnect(population, client);
         silent.extend(self.grouped.iter_mut().flat_map(|grouped| grouped.disconnect((population, client))));

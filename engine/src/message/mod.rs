@@ -48,6 +48,9 @@ pub enum Msg {
     /// and the cursor after the last of it. `missed` counts what fell out of the queue of 100: the platform does not tell
     /// clients, the simulation does.
     Polled { client: Client, messages: Vec<Arc<Envelope>>, cursor: Timetoken, missed: u32 },
+    /// A connection has ended because its token has: 403 at its next long poll. `signature` is the token's: whoever has a newer
+    /// one has subscribed again already.
+    Ended { client: Client, signature: u64, error: ApiError },
     /// The edge lives: sent to every attached population each `edge_keepalive`; `epoch` changes when it restarted
     /// (or lost its broker), and every connection of an older epoch is gone.
     EdgeAlive { epoch: u64 },

@@ -212,6 +212,18 @@ impl Crowd {
         }
     }
 
+    /// The connection ended with its token: a new token, and on from the cursor.
+    pub(super) fn ended(&mut self, now: Nanos, from: NodeId, client: u32, signature: u64) {
+        let user = &self.users[client as usize];
+        let connected = self.conn[client as usize] & AWAY;
+        let same_edge = self.config.edges.get(usize::from(connected)) == Some(&from);
+        if same_edge && user.token.as_ref().is_some_and(|token| token.signature == signature) {
+            self.expire(client);
+            self.disconnect(client);
+            self.back_off(now, client);
+        }
+    }
+
     /// Whether this reading of App Context still waits for its answer.
     pub(super) fn waits_for_sync(&self, client: u32, reading: u32) -> bool {
         let user = &self.users[client as usize];

@@ -149,6 +149,17 @@ impl People {
         }
     }
 
+    /// The connection ended with its token: a new token, and the list once more.
+    pub(super) fn ended(&mut self, now: Nanos, from: NodeId, client: u32, signature: u64, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        let connected = user.connection == Connection::Connected && self.config.edges[usize::from(user.edge)] == from;
+        if connected && user.token.as_ref().is_some_and(|token| token.signature == signature) {
+            user.token = None;
+            self.disconnect(now, client);
+            self.connect(now, client, out);
+        }
+    }
+
     /// Tries again after a wait.
     pub(super) fn back_off(&mut self, now: Nanos, client: u32) {
         let bits = self.throw(client);

@@ -373,6 +373,7 @@ impl Node for People {
                 Msg::Answer { client, tag, .. } | Msg::LoggedIn { client, tag, .. } => {
                     self.answer(now, client, tag, msg, out);
                 }
+                Msg::Ended { client, signature, .. } => self.ended(now, from, client, signature, out),
                 Msg::EdgeAlive { epoch } => self.edge_alive(now, from, epoch),
                 _ => {}
             }

@@ -282,6 +282,16 @@ impl Host {
         }
     }
 
+    /// The connection ended with its token: after the step under way, if there is one, it subscribes again from its cursor,
+    /// with a new token.
+    fn ended(&mut self, now: Nanos, signature: u64) {
+        if self.token.as_ref().is_some_and(|token| token.signature == signature) {
+            self.token = None;
+            let place = self.at + usize::from(self.asked.is_some());
+            self.steps.insert(place, (now, Step::Subscribe));
+        }
+    }
+
     /// The documented host knows the count only from what it sees.
     fn read(&mut self, payload: &str) {
         if !serde_json::from_str::<Header<'_>>(payload).is_ok_and(|header| header.kind == "vote.tally") {
@@ -313,6 +323,7 @@ impl Node for Host {
                     self.cursor = cursor;
                     self.read(&envelope.payload);
                 }
+                Msg::Ended { signature, .. } => self.ended(now, signature),
                 Msg::Polled { messages, cursor, .. } => {
                     self.cursor = cursor;
                     messages.iter().for_each(|envelope| self.read(&envelope.payload));
