@@ -351,8 +351,10 @@ impl Broker {
         for channel in &attach.channels {
             self.log.listen(channel, place);
         }
+        let foreign = attach.cursor_region.is_some_and(|region| region != self.config.region);
+        let asked = if foreign { turned_back(attach.cursor) } else { attach.cursor };
         let CatchUp { cursor, messages, missed } =
-            self.log.catch_up(&attach.channels, &attach.also, attach.cursor, Timetoken::at(now));
+            self.log.catch_up(&attach.channels, &attach.also, asked, Timetoken::at(now));
         self.counts.missed += u64::from(missed);
         out.send(edge, Msg::Attached { tag: attach.tag, cursor, messages, missed });
     }
@@ -396,6 +398,19 @@ impl Broker {
         if now >= self.next_alive {
             self.say_alive(now, out);
         }
+    }
+}
+
+/// How far a cursor of another region is turned back: a message that came to that region later than to this one may have its
+/// place behind the cursor there and before it here. Nothing is lost that replication brought there within this time: it sends
+/// what was lost again after 1, 2, 4 and 8 s, and then every 8 s ([`StreamOptions::wide_area`]).
+pub const FOREIGN_CURSOR_SLACK: Nanos = 30 * SECOND;
+
+/// Where a cursor of another region begins here; a handshake stays one.
+fn turned_back(cursor: Timetoken) -> Timetoken {
+    match cursor {
+        Timetoken::ZERO => cursor,
+        Timetoken(units) => Timetoken(units.saturating_sub(FOREIGN_CURSOR_SLACK / 100).max(1)),
     }
 }
 
@@ -465,6 +480,8 @@ impl Node for Broker {
     }
 }
 
+#[cfg(test)]
+mod roaming_tests;
 #[cfg(test)]
 mod signal_tests;
 #[cfg(test)]

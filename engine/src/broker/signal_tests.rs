@@ -25,7 +25,8 @@ fn broker(limits: &'static Limits) -> Broker {
     });
     step(&mut broker, 0, Input::Start);
     let channels = ["a".into(), "f.a".into()].into_iter().collect();
-    let attach = Attach { tag: 1, epoch: 1, channels, cursor: Timetoken::ZERO, also: Box::default() };
+    let attach =
+        Attach { tag: 1, epoch: 1, channels, cursor: Timetoken::ZERO, cursor_region: None, also: Box::default() };
     step(&mut broker, 0, Input::Message { from: EDGE, msg: Msg::Attach(Box::new(attach)) });
     broker
 }
@@ -89,7 +90,7 @@ fn a_fire_is_not_delivered_not_stored_and_not_replicated() {
     assert!(answer(&fired).unwrap() > answer(&said).unwrap(), "it has a timetoken as a publish has");
     assert_eq!((broker.counts().published, broker.counts().fired), (1, 1));
     let channels = ["a".into()].into_iter().collect();
-    let attach = Attach { tag: 1, epoch: 1, channels, cursor: Timetoken(1), also: Box::default() };
+    let attach = Attach { tag: 1, epoch: 1, channels, cursor: Timetoken(1), cursor_region: None, also: Box::default() };
     let sends = step(&mut broker, 3_000, Input::Message { from: EDGE, msg: Msg::Attach(Box::new(attach)) });
     let Some(Msg::Attached { messages, .. }) = sends.first().map(|send| &send.msg) else { panic!("{sends:?}") };
     assert_eq!(messages.len(), 1, "no cursor finds it either");
@@ -154,7 +155,7 @@ fn a_cursor_gets_the_last_signal_of_each_channel_and_every_message() {
         say(&mut broker, 1_000 * at, channel, kind, &at.to_string());
     }
     let channels = ["a".into(), "b".into()].into_iter().collect();
-    let attach = Attach { tag: 1, epoch: 1, channels, cursor: Timetoken(1), also: Box::default() };
+    let attach = Attach { tag: 1, epoch: 1, channels, cursor: Timetoken(1), cursor_region: None, also: Box::default() };
     let sends = step(&mut broker, 9_000, Input::Message { from: EDGE, msg: Msg::Attach(Box::new(attach)) });
     let Some(Msg::Attached { messages, missed, .. }) = sends.first().map(|send| &send.msg) else { panic!("{sends:?}") };
     assert_eq!(messages.iter().map(|message| &*message.payload).collect::<Vec<_>>(), ["2", "3", "4", "5"]);

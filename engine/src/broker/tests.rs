@@ -77,7 +77,12 @@ fn attach(
     cursor: Timetoken,
 ) -> Vec<Send> {
     let channels = channels.iter().map(|&channel| channel.into()).collect();
-    step(broker, now, edge, Msg::Attach(Box::new(Attach { tag: 3, epoch, channels, cursor, also: Box::default() })))
+    step(
+        broker,
+        now,
+        edge,
+        Msg::Attach(Box::new(Attach { tag: 3, epoch, channels, cursor, cursor_region: None, also: Box::default() })),
+    )
 }
 
 /// What the publisher was told, if it was.
@@ -299,6 +304,7 @@ fn an_overloaded_broker_refuses_publishes_with_429_and_still_answers_subscribers
         epoch: 1,
         channels: ["a".into()].into_iter().collect(),
         cursor: Timetoken::ZERO,
+        cursor_region: None,
         also: Box::default(),
     };
     let sends = input(&mut broker, 2, Input::Overload { from: EDGES[0], msg: Msg::Attach(Box::new(attach)) });

@@ -50,7 +50,8 @@ impl Standing {
     pub fn on_wake(&mut self, now: Nanos, epoch: u64, broker: NodeId, out: &mut Outbox) {
         for (tag, due, channels) in self.asked.iter_mut().filter(|(_, due, _)| *due <= now) {
             let (tag, channels) = (*tag, channels.clone());
-            let attach = Attach { tag, epoch, channels, cursor: Timetoken::ZERO, also: Box::default() };
+            let attach =
+                Attach { tag, epoch, channels, cursor: Timetoken::ZERO, cursor_region: None, also: Box::default() };
             out.send(broker, Msg::Attach(Box::new(attach)));
             *due = now + AGAIN;
         }

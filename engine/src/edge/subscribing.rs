@@ -36,7 +36,7 @@ impl Edge {
             self.check_listened(now, channel)?;
         }
         allow_all(token, &channels, Permissions::READ)?;
-        let SubscribeWith { groups, timeout_s } = with.map_or_else(SubscribeWith::default, |with| *with);
+        let SubscribeWith { groups, timeout_s, cursor_region } = with.map_or_else(SubscribeWith::default, |with| *with);
         let refused: Vec<&Arc<str>> =
             groups.iter().filter(|group| !token.allows_group(group, Permissions::READ)).collect();
         if !refused.is_empty() {
@@ -70,7 +70,7 @@ impl Edge {
         }
         self.detach(silent, out);
         let tag = self.pending.insert(now, pending);
-        let attach = Attach { tag, epoch: self.epoch, channels, cursor, also: also.into() };
+        let attach = Attach { tag, epoch: self.epoch, channels, cursor, cursor_region, also: also.into() };
         out.send(self.config.broker, Msg::Attach(Box::new(attach)));
         Ok(())
     }

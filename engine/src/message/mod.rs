@@ -203,6 +203,8 @@ pub struct SubscribeWith {
     pub groups: SmallVec<[Arc<str>; 1]>,
     /// The client's presence timeout, 20 to 320 s; 0: the user joins nothing.
     pub timeout_s: u32,
+    /// The region that gave the cursor (`tr`, platform.md 2.1); `None`: the one that is asked.
+    pub cursor_region: Option<u8>,
 }
 
 /// A call that went well.
@@ -320,6 +322,8 @@ pub struct Attach {
     /// Names, or wildcards `a.*`: what is published there goes to the edge from now on.
     pub channels: ChannelList,
     pub cursor: Timetoken,
+    /// As in [`SubscribeWith`].
+    pub cursor_region: Option<u8>,
     /// Channels that the edge gets anyway, and in which the cursor is to be looked up besides.
     pub also: Box<[Channel]>,
 }

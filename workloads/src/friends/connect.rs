@@ -36,7 +36,8 @@ impl People {
         // A user cannot know how many groups it has: it asks for as many as its friends on the screen may need.
         let friends = self.screens.len(client);
         let (channels, groups) = self.config.deployment.subscription(self.config.variant, &self.id(client), friends);
-        let with = Some(Box::new(SubscribeWith { groups, timeout_s: self.config.presence_timeout_s }));
+        let with =
+            Some(Box::new(SubscribeWith { groups, timeout_s: self.config.presence_timeout_s, cursor_region: None }));
         // The list is loaded anew: what was said meanwhile need not be caught up with.
         let call = Call::Subscribe { channels, cursor: Timetoken::ZERO, with };
         self.call(client, tag::SUBSCRIBE | u64::from(generation), call, out);

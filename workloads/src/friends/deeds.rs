@@ -66,7 +66,7 @@ impl People {
             }
             Deed::ForeignGroup(victim) if connected => {
                 let groups = std::iter::once(names::group(&user_id(victim)).into()).collect();
-                let with = Some(Box::new(SubscribeWith { groups, timeout_s: 0 }));
+                let with = Some(Box::new(SubscribeWith { groups, timeout_s: 0, cursor_region: None }));
                 let channels = std::iter::once(names::GLOBAL.into()).collect();
                 self.call(client, tag::FORGE | 2, Call::Subscribe { channels, cursor: Timetoken::ZERO, with }, out);
             }
