@@ -84,6 +84,8 @@ impl Moves {
 /// Last miles that are drawn for the friends whom a status reached at one edge: for each, up to so many; then each stands for
 /// several.
 const DRAWS_MAX: u32 = 32;
+/// With more statuses than this the latencies are as smooth with fewer draws for each.
+const MANY_ARRIVALS: usize = 100_000;
 
 /// How long statuses took to friends' screens.
 #[derive(Debug, Default)]
@@ -101,11 +103,13 @@ pub fn ways(seen: &Seen<'_>) -> Ways {
         seen.people.iter().map(|people| Moves::of(people.record(), seen.intentions.online)).collect();
     let last_miles = LastMiles::new();
     let wifi_ppm = u64::from(seen.scenario.friends.wifi_ppm);
+    let arrivals: usize = seen.people.iter().map(|people| people.record().arrivals.len()).sum();
+    let draws_max = if arrivals > MANY_ARRIVALS { DRAWS_MAX / 4 } else { DRAWS_MAX };
     let mut ways = Ways::default();
     for arrival in seen.people.iter().flat_map(|people| &people.record().arrivals) {
         let (region, client) = place_of(arrival.of, regions);
         let since = moves[region as usize].since(client, arrival.online, arrival.at);
-        let draws = arrival.news.min(DRAWS_MAX);
+        let draws = arrival.news.min(draws_max);
         let salt = arrival.at ^ u64::from(arrival.of) << 40;
         for n in 0..draws {
             let bits = draw(salt, u64::from(n));

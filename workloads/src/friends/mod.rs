@@ -21,14 +21,14 @@ pub mod plan;
 pub mod record;
 mod scale;
 pub mod screens;
+mod timers;
 
 use std::any::Any;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headcount_engine::access::Token;
-use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, MS, Nanos, Node, NodeId, Outbox, SECOND};
+use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use headcount_engine::message::{Call, Delivery, Msg, Recipients, Request};
 use headcount_engine::patterns::Variant;
 use headcount_sim::CounterHash;
@@ -37,13 +37,11 @@ use rustc_hash::FxHashMap;
 use self::plan::{Deed, Intentions, Plan};
 use self::record::Record;
 use self::screens::{Listing, Screens, conn};
+use self::timers::Timers;
 use crate::client::{EdgeLife, LastMiles};
 use crate::crowd::plan::{place_of, user_at, user_id};
 use crate::graph::walk::Legs;
 
-/// Devices' timers go off at multiples of this, later by half of it on average: they gather what is due, as phones do to save
-/// their batteries.
-const TICK: Nanos = 10 * MS;
 /// Between two sayings of a wish.
 const NUDGE: Nanos = 6 * SECOND;
 /// With more users in the world than this, what comes to each user is counted and not noted one by one.
@@ -138,7 +136,7 @@ pub struct People {
     next_action: usize,
     users: Vec<User>,
     edges: Vec<EdgeLife>,
-    later: BinaryHeap<Reverse<(Nanos, Later)>>,
+    later: Timers<Later>,
     silence_check: Nanos,
     last_miles: LastMiles,
     screens: Screens,
@@ -197,7 +195,7 @@ impl People {
                 .map(|edge| if online { (users + edges - 1 - edge) / edges } else { 0 } as u32)
                 .collect(),
             edges: vec![if online { EdgeLife::known(1) } else { EdgeLife::default() }; edges],
-            later: BinaryHeap::new(),
+            later: Timers::new(),
             silence_check: KEEPALIVE_PATIENCE,
             last_miles: LastMiles::new(),
             record: Record::default(),
@@ -278,7 +276,7 @@ impl People {
     }
 
     fn after(&mut self, at: Nanos, later: Later) {
-        self.later.push(Reverse((at.next_multiple_of(TICK), later)));
+        self.later.set(at, later);
     }
 
     /// A call of this user to its edge. Nothing leaves without network.
@@ -310,47 +308,47 @@ impl People {
         }
     }
 
+    fn later_is_now(&mut self, now: Nanos, later: Later, out: &mut Outbox) {
+        match later {
+            Later::Reconnect { client, generation } => {
+                let user = &self.users[client as usize];
+                if user.generation == generation && user.connection == Connection::BackingOff {
+                    self.connect(now, client, out);
+                }
+            }
+            Later::Deadline { client, generation } => {
+                let user = &self.users[client as usize];
+                let waits = matches!(user.connection, Connection::LoggingIn | Connection::Subscribing);
+                if user.generation == generation && waits {
+                    self.back_off(now, client);
+                }
+            }
+            Later::Heartbeat { client, generation } => self.heartbeat(now, client, generation, out),
+            Later::Reload { client, generation } => {
+                let user = &self.users[client as usize];
+                if user.generation == generation && user.connection == Connection::Connected {
+                    self.load(now, client, out);
+                }
+            }
+            Later::LoadDeadline { client, load } => {
+                let user = &self.users[client as usize];
+                let waits = user.load.as_ref().is_some_and(|under_way| under_way.number == load);
+                if waits && user.connection == Connection::Connected {
+                    self.load(now, client, out);
+                }
+            }
+            Later::Nudge { client, about } => self.nudge(now, client, about, out),
+            Later::Write { client } => self.write(now, client, out),
+        }
+    }
+
     fn due(&mut self, now: Nanos, out: &mut Outbox) {
         while let Some(&action) = self.plan.actions.get(self.next_action).filter(|action| action.at <= now) {
             self.next_action += 1;
             self.act(now, action.client, action.deed, out);
         }
-        while let Some(&Reverse((at, later))) = self.later.peek() {
-            if at > now {
-                break;
-            }
-            self.later.pop();
-            match later {
-                Later::Reconnect { client, generation } => {
-                    let user = &self.users[client as usize];
-                    if user.generation == generation && user.connection == Connection::BackingOff {
-                        self.connect(now, client, out);
-                    }
-                }
-                Later::Deadline { client, generation } => {
-                    let user = &self.users[client as usize];
-                    let waits = matches!(user.connection, Connection::LoggingIn | Connection::Subscribing);
-                    if user.generation == generation && waits {
-                        self.back_off(now, client);
-                    }
-                }
-                Later::Heartbeat { client, generation } => self.heartbeat(now, client, generation, out),
-                Later::Reload { client, generation } => {
-                    let user = &self.users[client as usize];
-                    if user.generation == generation && user.connection == Connection::Connected {
-                        self.load(now, client, out);
-                    }
-                }
-                Later::LoadDeadline { client, load } => {
-                    let user = &self.users[client as usize];
-                    let waits = user.load.as_ref().is_some_and(|under_way| under_way.number == load);
-                    if waits && user.connection == Connection::Connected {
-                        self.load(now, client, out);
-                    }
-                }
-                Later::Nudge { client, about } => self.nudge(now, client, about, out),
-                Later::Write { client } => self.write(now, client, out),
-            }
+        while let Some(due) = self.later.take_due(now) {
+            due.into_iter().for_each(|later| self.later_is_now(now, later, out));
         }
         if now >= self.silence_check {
             self.silence_check = now + KEEPALIVE_PATIENCE;
@@ -383,8 +381,7 @@ impl Node for People {
 
     fn next_wake(&self) -> Option<Nanos> {
         let action = self.plan.actions.get(self.next_action).map(|action| action.at);
-        let later = self.later.peek().map(|Reverse((at, _))| *at);
-        [action, later, Some(self.silence_check)].into_iter().flatten().min()
+        [action, self.later.next(), Some(self.silence_check)].into_iter().flatten().min()
     }
 
     /// People are many devices and never die as one.

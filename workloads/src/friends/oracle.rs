@@ -75,12 +75,19 @@ const VIEWS_ARE_TRUE: Property = Property {
         for (region, people) in seen.people.iter().enumerate() {
             let special = seen.special(region as u32, people);
             // Whose list is the graph's row: all of them are looked at publisher by publisher, as the bits lie.
+            let judged = |viewer: u32| seen.online[viewer as usize] && !special.contains(&viewer);
+            let here = (0..people.connected().count() as u32)
+                .map(|client| user_at(region as u32, client, seen.people.len() as u32));
+            let rows =
+                here.filter(|viewer| judged(*viewer)).map(|viewer| u64::from(seen.intentions.graph.degree(viewer)));
+            checked += rows.sum::<u64>();
             for of in 0..seen.intentions.graph.users() {
                 let truth = seen.online[of as usize];
+                if people.screens().all_show(of, truth) {
+                    continue;
+                }
                 for (viewer, shown) in people.screens().bits_of(of) {
-                    let judged = seen.online[viewer as usize] && !special.contains(&viewer);
-                    checked += u64::from(judged);
-                    if judged && shown != truth {
+                    if judged(viewer) && shown != truth {
                         wrong.get_or_insert_with(|| untrue(viewer, of, Some(shown), Some(truth)));
                     }
                 }

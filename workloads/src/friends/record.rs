@@ -68,6 +68,11 @@ impl Shown {
     pub fn of(column: u64) -> Self {
         Self { online: column & 1 == 1, stamp: column >> 1 }
     }
+
+    /// The other way about.
+    pub fn column(self) -> u64 {
+        self.stamp << 1 | u64::from(self.online)
+    }
 }
 
 /// What happened in one virtual second.

@@ -42,8 +42,8 @@ pub struct Screens {
     /// By publisher: the bit of the first user in its row, if all of the row lived here; it wraps around.
     bases: Vec<u32>,
     views: Vec<u64>,
-    /// By publisher: the newest status heard here.
-    latest: Vec<Shown>,
+    /// By publisher: the newest status heard here, as [`Shown::column`].
+    latest: Vec<u64>,
     /// By client: no list has been loaded yet, nothing is shown.
     blank: Vec<bool>,
     differences: FxHashMap<u32, Differences>,
@@ -66,7 +66,7 @@ impl Screens {
             regions,
             bases,
             views: vec![if online { u64::MAX } else { 0 }; bits as usize / 64 + 1],
-            latest: vec![shown; users as usize],
+            latest: vec![shown.column(); users as usize],
             blank: vec![!online; users_here],
             differences: FxHashMap::default(),
             world,
@@ -138,13 +138,31 @@ impl Screens {
         here.iter().zip(first..).map(|(viewer, bit)| (*viewer, self.is_set(bit)))
     }
 
+    /// Whether every user of this region in a publisher's row shows it so, lists and differences aside.
+    pub fn all_show(&self, publisher: u32, online: bool) -> bool {
+        let (start, here) = self.world.graph.slice(publisher, self.region);
+        let offset = (start - self.world.graph.start(publisher)) as u32;
+        let (mut at, mut left) = (self.bases[publisher as usize].wrapping_add(offset) as usize, here.len());
+        let other = if online { 0 } else { u64::MAX };
+        while left > 0 {
+            // The bits of one word that are the row's.
+            let (bit, count) = (at % 64, left.min(64 - at % 64));
+            let mask = (u64::MAX >> (64 - count)) << bit;
+            if (self.views[at / 64] ^ other) & mask != mask {
+                return false;
+            }
+            (at, left) = (at + count, left - count);
+        }
+        true
+    }
+
     /// Whether this is old news here; if not, it is the newest from now on.
     fn is_old(&mut self, of: u32, new: Shown) -> bool {
         let latest = &mut self.latest[of as usize];
-        if new.stamp < latest.stamp {
+        if new.stamp < Shown::of(*latest).stamp {
             return true;
         }
-        *latest = new;
+        *latest = new.column();
         false
     }
 
@@ -249,7 +267,7 @@ impl Screens {
         let first = world.graph.start(me) + at as u64;
         let places = world.mirror.places(first..first + members.len() as u64);
         for ((of, column), place) in members.iter().zip(places) {
-            let (shown, latest) = (Shown::of(*column), self.latest[*of as usize]);
+            let (shown, latest) = (Shown::of(*column), Shown::of(self.latest[*of as usize]));
             let online = if latest.stamp > shown.stamp { latest.online } else { shown.online };
             let bit = self.bases[*of as usize].wrapping_add(u32::from(*place)) as usize;
             self.set(bit, online);
@@ -273,12 +291,13 @@ impl Screens {
             // What was heard after the page was read is newer, be it before the page came or between it and the last one.
             match self.bit(client, of) {
                 Some(bit) => {
-                    let latest = self.latest[of as usize];
+                    let latest = Shown::of(self.latest[of as usize]);
                     self.set(bit, if latest.stamp > shown.stamp { latest.online } else { shown.online });
                 }
                 None => {
-                    let known = old.others.get(&of).or(self.latest.get(of as usize));
-                    differences.others.insert(of, *known.filter(|known| known.stamp > shown.stamp).unwrap_or(&shown));
+                    let latest = || self.latest.get(of as usize).map(|latest| Shown::of(*latest));
+                    let known = old.others.get(&of).copied().or_else(latest);
+                    differences.others.insert(of, known.filter(|known| known.stamp > shown.stamp).unwrap_or(shown));
                 }
             }
         }
@@ -382,6 +401,10 @@ mod tests {
             let client = dice(step, u64::from(here)) as u32;
             assert_eq!(screens.screen(client), plain[client as usize], "client {client} after step {step}");
             assert_eq!(screens.len(client), plain[client as usize].len());
+            for online in [false, true] {
+                let all = screens.bits_of(of).all(|(_, shown)| shown == online);
+                assert_eq!(screens.all_show(of, online), all);
+            }
         }
     }
 
