@@ -9,11 +9,17 @@ struct Line {
     /// What each message came as: how many messages, missed, and the cursor.
     polled: Vec<(Client, usize, u32, u64)>,
     direct: Vec<Heard>,
+    kind: Kind,
 }
 
 impl Line {
     fn new(round_trip: Nanos) -> Self {
-        Self { polls: Polls::new([round_trip].into(), QUEUE), polled: Vec::new(), direct: Vec::new() }
+        Self {
+            polls: Polls::new([round_trip].into(), QUEUE),
+            polled: Vec::new(),
+            direct: Vec::new(),
+            kind: Kind::Message,
+        }
     }
 
     fn collect(&mut self, mut out: Outbox) {
@@ -32,7 +38,7 @@ impl Line {
             publisher: "p".into(),
             payload: "1".into(),
             store: false,
-            kind: Kind::Message,
+            kind: self.kind,
         });
         let mut out = Outbox::new(false);
         let names = || (0..connected).collect();
@@ -145,7 +151,23 @@ fn a_connection_that_begins_anew_has_an_empty_queue() {
 /// Without round trips the next poll is always there.
 #[test]
 fn no_round_trip_no_queue() {
-    let mut line = Line { polls: Polls::new([].into(), QUEUE), polled: Vec::new(), direct: Vec::new() };
+    let mut line =
+        Line { polls: Polls::new([].into(), QUEUE), polled: Vec::new(), direct: Vec::new(), kind: Kind::Message };
     line.steady(1_000);
     assert_eq!((line.direct.len(), line.polls.discarded()), (10_000, 0));
+}
+
+/// 110 messages at one moment: 50 before anybody is counted and 50 of the client's own go at once, the next answers
+/// the poll that is there, 9 wait; of ten signals after them one is kept (platform.md 2.4). The poll a round trip
+/// later gets 10, and nothing counts as missed.
+#[test]
+fn of_the_signals_that_wait_for_a_poll_the_last_is_kept() {
+    let mut line = Line::new(100 * MS);
+    for number in 1..=120 {
+        line.kind = if number <= 110 { Kind::Message } else { Kind::Signal };
+        line.message(SECOND, number, Heard::One(4), 5);
+    }
+    line.polls_until(2 * SECOND);
+    assert_eq!(line.direct.len(), 100);
+    assert_eq!(line.polled, [(4, 1, 0, 101), (4, 10, 0, 120)]);
 }
