@@ -39,7 +39,6 @@ scenarios! {
     "friends-documented": "The same swarm against the document's own logic: expected to be violated",
     "friends-calm": "2,000 friends without faults, about 100 changes a second: the figures of NFR-1 and NFR-3",
     "storm-500k": "500,000 friends online, 500 friends each; a region drops for a minute, and everyone in it reconnects at once",
-    "storm-billion": "The crowd of storm-500k, two regions dropping in turn, until a billion deliveries were made and checked",
 }
 
 /// Every built-in scenario, the flagship first.

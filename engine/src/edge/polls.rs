@@ -6,7 +6,8 @@
 //! Polls are not messages of the simulation, and most of the time none of this can happen: a population that hears no
 //! more than [`EASE`] messages in the longest round trip is passed by with one count. Beyond that its clients are
 //! counted one by one, and one that hears more itself gets a queue: polls that come and are answered, until it has eased.
-//! What it heard before, at most half a queue, was passed on at once: it is taken for answered.
+//! What came before that, at most a hundred messages (50 of the population's and then 50 of its own), was passed on at once: it
+//! is taken for answered.
 //!
 //! What comes through channel groups is neither counted nor queued: who hears it is not known here one by one. A user with 500
 //! friends of whom 4 in 500,000 come or go each millisecond hears four messages a second, a hundredth of what would matter.
