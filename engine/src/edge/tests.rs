@@ -6,16 +6,16 @@ use crate::limits::Limits;
 use crate::limits::{DOCUMENTS_2026_01, UNLIMITED};
 use crate::message::{Envelope, Publish};
 
-const BROKER: NodeId = NodeId(1);
-const STORES: NodeId = NodeId(2);
-const ACCESS: NodeId = NodeId(3);
-const EDGE: NodeId = NodeId(8);
-const POPULATION: NodeId = NodeId(9);
-const SECRET: u64 = 42;
+pub(super) const BROKER: NodeId = NodeId(1);
+pub(super) const STORES: NodeId = NodeId(2);
+pub(super) const ACCESS: NodeId = NodeId(3);
+pub(super) const EDGE: NodeId = NodeId(8);
+pub(super) const POPULATION: NodeId = NodeId(9);
+pub(super) const SECRET: u64 = 42;
 
-/// An edge that has started, and whose first words have been taken away.
-fn edge(limits: &'static Limits) -> Edge {
-    let mut edge = Edge::new(EdgeConfig {
+/// An edge of one population, that has not started; without presence, and without channel groups.
+pub(super) fn new_edge(limits: &'static Limits) -> Edge {
+    Edge::new(EdgeConfig {
         broker: BROKER,
         access: ACCESS,
         app_context: STORES,
@@ -26,12 +26,17 @@ fn edge(limits: &'static Limits) -> Edge {
         presence: None,
         verifier: Verifier::new(SECRET),
         limits,
-    });
+    })
+}
+
+/// An edge that has started, and whose first words have been taken away.
+pub(super) fn edge(limits: &'static Limits) -> Edge {
+    let mut edge = new_edge(limits);
     step(&mut edge, 0, Input::Start);
     edge
 }
 
-fn step(edge: &mut Edge, now: Nanos, input: Input) -> Vec<Send> {
+pub(super) fn step(edge: &mut Edge, now: Nanos, input: Input) -> Vec<Send> {
     let mut out = Outbox::new(false);
     edge.handle(now, input, &mut out);
     out.drain_sends().collect()

@@ -2,37 +2,14 @@
 
 use std::sync::Arc;
 
+use super::tests::{ACCESS, POPULATION, SECRET, step};
 use super::*;
 use crate::access::{Grant, Permissions, Role, Token, Verifier};
 use crate::contract::{MINUTE, Send};
 use crate::limits::SERVERLESS_2026_09;
 
-const BROKER: NodeId = NodeId(1);
-const STORES: NodeId = NodeId(2);
-const ACCESS: NodeId = NodeId(3);
-const POPULATION: NodeId = NodeId(9);
-
 fn edge() -> Edge {
-    let mut edge = Edge::new(EdgeConfig {
-        broker: BROKER,
-        access: ACCESS,
-        app_context: STORES,
-        history: STORES,
-        populations: vec![POPULATION],
-        round_trips: [].into(),
-        registry: None,
-        presence: None,
-        verifier: Verifier::new(42),
-        limits: &SERVERLESS_2026_09,
-    });
-    step(&mut edge, 0, Input::Start);
-    edge
-}
-
-fn step(edge: &mut Edge, now: Nanos, input: Input) -> Vec<Send> {
-    let mut out = Outbox::new(false);
-    edge.handle(now, input, &mut out);
-    out.drain_sends().collect()
+    super::tests::edge(&SERVERLESS_2026_09)
 }
 
 fn token(user: &str, ttl_minutes: u32, issued: Nanos) -> Arc<Token> {
@@ -45,7 +22,7 @@ fn token(user: &str, ttl_minutes: u32, issued: Nanos) -> Arc<Token> {
         role: Role::User,
         session: "s".into(),
     };
-    Arc::new(Verifier::new(42).sign(grant, issued))
+    Arc::new(Verifier::new(SECRET).sign(grant, issued))
 }
 
 fn subscribe(edge: &mut Edge, now: Nanos, client: Client, token: &Arc<Token>) {

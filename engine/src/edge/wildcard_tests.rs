@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
+use super::tests::{BROKER, EDGE, POPULATION, SECRET, STORES, new_edge};
 use super::*;
 use crate::access::{Grant, Role, Verifier};
 use crate::broker::{Broker, BrokerConfig, REPLICATION_FRAME};
 use crate::contract::{MS, Send};
 use crate::limits::SERVERLESS_2026_09;
-
-const BROKER: NodeId = NodeId(1);
-const STORES: NodeId = NodeId(2);
-const ACCESS: NodeId = NodeId(3);
-const EDGE: NodeId = NodeId(8);
-const POPULATION: NodeId = NodeId(9);
 
 /// One edge and its broker, with no way between them.
 struct Pair {
@@ -25,18 +20,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let limits = &SERVERLESS_2026_09;
-        let edge = Edge::new(EdgeConfig {
-            broker: BROKER,
-            access: ACCESS,
-            app_context: STORES,
-            history: STORES,
-            populations: vec![POPULATION],
-            round_trips: [].into(),
-            registry: None,
-            presence: None,
-            verifier: Verifier::new(42),
-            limits,
-        });
+        let edge = new_edge(limits);
         let broker = Broker::new(BrokerConfig {
             region: 0,
             edges: vec![EDGE],
@@ -85,7 +69,7 @@ impl Pair {
             role: Role::User,
             session: "s".into(),
         };
-        let token = Some(Arc::new(Verifier::new(42).sign(grant, 0)));
+        let token = Some(Arc::new(Verifier::new(SECRET).sign(grant, 0)));
         let request = Request { client, tag: 7, client_ip: 1, token, call };
         self.run(vec![(EDGE, Input::Message { from: POPULATION, msg: Msg::Request(Box::new(request)) })]);
         let mut answers = self.heard.extract_if(.., |msg| matches!(msg, Msg::Answer { .. }));
