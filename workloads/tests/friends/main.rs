@@ -34,32 +34,7 @@ mod load;
 mod rows;
 mod script;
 mod seeds;
+#[path = "../support/mod.rs"]
+mod support;
 
-use headcount_workloads::outcome::{Outcome, PropertyResult, Verdict};
-use headcount_workloads::run::{Prepared, RunOptions};
-use headcount_workloads::scenario::Scenario;
-
-fn scenario(name: &str, overrides: &[(&str, &str)]) -> Scenario {
-    let overrides: Vec<_> = overrides.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    Scenario::load(name, &overrides).unwrap_or_else(|bad| panic!("{bad}"))
-}
-
-/// A built-in scenario with these overrides, made ready.
-fn prepared(name: &str, overrides: &[(&str, &str)]) -> Prepared {
-    Prepared::new(scenario(name, overrides))
-}
-
-/// One run of it.
-fn run(name: &str, overrides: &[(&str, &str)], seed: u64) -> Outcome {
-    prepared(name, overrides).run(seed, RunOptions::default())
-}
-
-/// The names and reasons of what was violated.
-fn violated(properties: &[PropertyResult]) -> Vec<String> {
-    let violated = properties.iter().filter(|property| property.verdict == Verdict::Violated);
-    violated.map(|property| format!("{}: {}", property.name, property.reason.as_deref().unwrap_or(""))).collect()
-}
-
-fn counter(outcome: &Outcome, name: &str) -> u64 {
-    outcome.counters.get(name).copied().unwrap_or(0)
-}
+use support::{counter, prepared, run, scenario, violated};
