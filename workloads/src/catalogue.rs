@@ -48,10 +48,8 @@ pub fn all() -> &'static [Entry] {
 
 /// Every property: its name, the promise it checks, and what it says.
 pub fn properties() -> Vec<(&'static str, String)> {
-    let line = |property: &oracle::Property| (property.name, format!("{} ({})", property.says, property.promise));
-    let of_friends =
-        |property: &friends::oracle::Property| (property.name, format!("{} ({})", property.says, property.promise));
-    oracle::CATALOGUE.iter().map(line).chain(friends::oracle::CATALOGUE.iter().map(of_friends)).collect()
+    let of_votes = oracle::CATALOGUE.iter().map(oracle::Property::line);
+    of_votes.chain(friends::oracle::CATALOGUE.iter().map(friends::oracle::Property::line)).collect()
 }
 
 /// Every kind of fault that a scenario's `[[fault]]` takes.

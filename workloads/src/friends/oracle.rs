@@ -13,7 +13,7 @@ use super::People;
 use super::plan::{Intentions, status_text};
 use super::record::Record;
 use crate::crowd::plan::{place_of, user_at, user_id, user_of};
-use crate::oracle::{Checks, troubled};
+use crate::oracle::{Checks, PropertyOf, troubled};
 use crate::outcome::PropertyResult;
 use crate::scenario::{Scenario, Variant};
 
@@ -33,14 +33,8 @@ pub struct Seen<'a> {
     pub online: Vec<bool>,
 }
 
-/// A property's name, the promise it checks, and the check.
-pub struct Property {
-    pub name: &'static str,
-    pub promise: &'static str,
-    /// What it says, in a line.
-    pub says: &'static str,
-    check: fn(&Seen<'_>, &mut Checks),
-}
+/// A property of friends online.
+pub type Property = PropertyOf<fn(&Seen<'_>, &mut Checks)>;
 
 /// All properties.
 pub const CATALOGUE: &[Property] = &[
@@ -58,12 +52,7 @@ pub const CATALOGUE: &[Property] = &[
 
 /// Checks everything.
 pub fn check(seen: &Seen<'_>) -> Vec<PropertyResult> {
-    let checked = |property: &Property| {
-        let mut checks = Checks::new(property.name, property.promise);
-        (property.check)(seen, &mut checks);
-        checks.into_results()
-    };
-    CATALOGUE.iter().flat_map(checked).collect()
+    CATALOGUE.iter().flat_map(|property| property.results(|check, checks| check(seen, checks))).collect()
 }
 
 const VIEWS_ARE_TRUE: Property = Property {

@@ -62,14 +62,31 @@ pub struct Shared<'a> {
     by_request: OnceCell<Index<(usize, &'a Vote)>>,
 }
 
-/// A property's name, the promise it checks, and the check.
-pub struct Property {
+/// A property's name, the promise it checks, and the check: of whatever the oracles of its pattern see.
+pub struct PropertyOf<C> {
     pub name: &'static str,
     pub promise: &'static str,
     /// What it says, in a line.
     pub says: &'static str,
-    check: fn(&Seen<'_>, &mut Checks),
+    pub(crate) check: C,
 }
+
+impl<C> PropertyOf<C> {
+    /// What the check finds, where `ask` makes it.
+    pub(crate) fn results(&self, ask: impl FnOnce(&C, &mut Checks)) -> Vec<PropertyResult> {
+        let mut checks = Checks { name: self.name, promise: self.promise, results: Vec::new() };
+        ask(&self.check, &mut checks);
+        checks.results
+    }
+
+    /// Its name, and what it says of which promise.
+    pub(crate) fn line(&self) -> (&'static str, String) {
+        (self.name, format!("{} ({})", self.says, self.promise))
+    }
+}
+
+/// A property of the vote.
+pub type Property = PropertyOf<fn(&Seen<'_>, &mut Checks)>;
 
 /// All properties.
 pub const CATALOGUE: &[Property] = &[
@@ -99,16 +116,6 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Collects for the property of this name and promise.
-    pub(crate) fn new(name: &'static str, promise: &'static str) -> Self {
-        Self { name, promise, results: Vec::new() }
-    }
-
-    /// What was found.
-    pub(crate) fn into_results(self) -> Vec<PropertyResult> {
-        self.results
-    }
-
     /// `always`: it was checked so often, and this is the first counter-example, if there is one.
     pub(crate) fn always(&mut self, times_checked: u64, counter_example: Option<String>) {
         self.push(self.name, PropertyKind::Always, times_checked, counter_example);
@@ -135,13 +142,7 @@ impl Checks {
 
 /// Checks everything.
 pub fn check(seen: &Seen<'_>) -> Vec<PropertyResult> {
-    let mut results = Vec::new();
-    for property in CATALOGUE {
-        let mut checks = Checks::new(property.name, property.promise);
-        (property.check)(seen, &mut checks);
-        results.append(&mut checks.into_results());
-    }
-    results
+    CATALOGUE.iter().flat_map(|property| property.results(|check, checks| check(seen, checks))).collect()
 }
 
 /// A run's verdict: violated if any property is; inconclusive if a situation it asks for never came.
