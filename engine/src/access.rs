@@ -112,11 +112,10 @@ impl Token {
 
     /// Whether the token allows all of `wanted` on a channel group.
     pub fn allows_group(&self, group: &str, wanted: Permissions) -> bool {
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let own = |name: &str| {
             let rest = group.strip_prefix(name).and_then(|rest| rest.strip_prefix(&*self.grant.user));
-            let part =
-                |rest: &str| rest.strip_prefix('-').is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-            rest.is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && part(rest)))
+            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(digits))
         };
         self.grant.own.groups.iter().any(|(name, permissions)| permissions.contains(wanted) && own(name))
     }

@@ -66,6 +66,18 @@ pub fn round_trips(wifi_ppm: u32) -> Arc<[Nanos]> {
     (0..MANY).map(trip).collect()
 }
 
+/// Where a user's connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// Has not come yet, has gone, or has no network.
+    Absent,
+    LoggingIn,
+    Subscribing,
+    Connected,
+    /// Waits before it tries again.
+    BackingOff,
+}
+
 /// What clients know of an edge by its keepalives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EdgeLife {

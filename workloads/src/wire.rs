@@ -265,6 +265,14 @@ impl Hosted {
         Self { node, out: engine::Outbox::new(tracing) }
     }
 
+    /// Hands the node a message, or those of a frame one after the other.
+    fn hand_over(&mut self, now: sim::Nanos, msg: Msg, input: impl Fn(Msg) -> engine::Input) {
+        match msg {
+            Msg::Frame(msgs) => msgs.into_iter().for_each(|msg| self.node.handle(now, input(msg), &mut self.out)),
+            msg => self.node.handle(now, input(msg), &mut self.out),
+        }
+    }
+
     /// Gives what the node says to the network; what it fans out to one node at once is one frame.
     fn pass_on(&mut self, out: &mut sim::Outbox<Wire>) {
         let fanned_out = self.out.sends().iter().filter(|send| send.after == 0 && is_fanned_out(&send.msg)).take(2);
@@ -304,26 +312,16 @@ impl Hosted {
 impl sim::Process<Wire> for Hosted {
     fn handle(&mut self, now: sim::Nanos, input: sim::Input<Wire>, out: &mut sim::Outbox<Wire>) {
         let id = |node: sim::NodeId| engine::NodeId(node.0);
-        let input = match input {
-            sim::Input::Message { from, body: Wire(Msg::Frame(msgs)) } => {
-                for msg in msgs {
-                    self.node.handle(now, engine::Input::Message { from: id(from), msg }, &mut self.out);
-                }
-                return self.pass_on(out);
+        match input {
+            sim::Input::Start => self.node.handle(now, engine::Input::Start, &mut self.out),
+            sim::Input::Wake => self.node.handle(now, engine::Input::Wake, &mut self.out),
+            sim::Input::Message { from, body } => {
+                self.hand_over(now, body.0, |msg| engine::Input::Message { from: id(from), msg });
             }
-            // What is fanned out is not turned away: see `Edge`.
-            sim::Input::Overload { from, body: Wire(Msg::Frame(msgs)) } => {
-                for msg in msgs {
-                    self.node.handle(now, engine::Input::Overload { from: id(from), msg }, &mut self.out);
-                }
-                return self.pass_on(out);
+            sim::Input::Overload { from, body } => {
+                self.hand_over(now, body.0, |msg| engine::Input::Overload { from: id(from), msg });
             }
-            sim::Input::Start => engine::Input::Start,
-            sim::Input::Wake => engine::Input::Wake,
-            sim::Input::Message { from, body } => engine::Input::Message { from: id(from), msg: body.0 },
-            sim::Input::Overload { from, body } => engine::Input::Overload { from: id(from), msg: body.0 },
-        };
-        self.node.handle(now, input, &mut self.out);
+        }
         self.pass_on(out);
     }
 

@@ -15,7 +15,8 @@ use headcount_engine::timetoken::{iso8601, unix_ms};
 
 use super::plan::{self, Mischief, VoteKind};
 use super::record::{Fate, NONE, Reason, Vote};
-use super::{Connection, Crowd, Later, tag};
+use super::{Crowd, Later, tag};
+use crate::client::Connection;
 
 impl Crowd {
     /// A user wants to vote.

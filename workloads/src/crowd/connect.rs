@@ -11,8 +11,8 @@ use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::{Variant, shard};
 
 use super::record::LateSync;
-use super::{Connection, Crowd, EdgeView, Later, QUIET, tag};
-use crate::client::{AWAY, CALL_PATIENCE, WIFI, backoff};
+use super::{Crowd, EdgeView, Later, QUIET, tag};
+use crate::client::{AWAY, CALL_PATIENCE, Connection, WIFI, backoff};
 
 impl Crowd {
     /// Takes the next step to a connection.

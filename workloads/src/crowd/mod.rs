@@ -29,7 +29,7 @@ use rustc_hash::FxHashMap;
 
 use self::plan::{Action, Deed, Plan};
 use self::record::{NONE, Record};
-use crate::client::{AWAY, EdgeLife, LastMiles, WIFI};
+use crate::client::{AWAY, Connection, EdgeLife, LastMiles, WIFI};
 
 /// A connected user who hears nothing for this long while a vote is on reads App Context.
 const QUIET: Nanos = 10 * SECOND;
@@ -52,18 +52,6 @@ pub struct CrowdConfig {
     pub retry: crate::scenario::Retry,
     /// For last miles, jitter and backoff.
     pub dice: CounterHash,
-}
-
-/// Where a user's connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Connection {
-    /// Has not joined, or has no network.
-    Absent,
-    LoggingIn,
-    Subscribing,
-    Connected,
-    /// Waits before it tries again.
-    BackingOff,
 }
 
 /// A user, but for what the walk over all users needs: one line of the cache, not a part of two.

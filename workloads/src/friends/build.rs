@@ -159,19 +159,23 @@ impl Deployment {
         self.presence[names::shard_of(user, self.presence.len() as u32) as usize].clone()
     }
 
-    /// Channels and groups of a user with so many friends.
-    pub fn subscription(&self, variant: engine::Variant, user: &str, friends: usize) -> (ChannelList, Groups) {
+    /// What a user subscribes to by name.
+    pub fn channels(&self, variant: engine::Variant, user: &str) -> ChannelList {
         let mut channels: ChannelList = [self.presence_channel(user), self.global.clone()].into_iter().collect();
         if variant == engine::Variant::Hardened {
             channels.push(names::news_channel(user).into());
         }
-        let groups = (0..names::groups_for(friends + 1)).map(|part| names::group_part(user, part).into()).collect();
-        (channels, groups)
+        channels
     }
 }
 
+/// The channel groups of a user with so many friends, and of one who may get one more.
+pub fn groups_of(user: &str, friends: usize) -> Groups {
+    (0..names::groups_for(friends + 1)).map(|part| names::group_part(user, part).into()).collect()
+}
+
 /// Channel groups of one connection.
-type Groups = SmallVec<[Arc<str>; 1]>;
+pub type Groups = SmallVec<[Arc<str>; 1]>;
 
 /// Everybody's profile and friend list as they are at the beginning.
 #[derive(Debug)]
@@ -294,8 +298,8 @@ pub fn objects(scenario: &Scenario, world: &Arc<Intentions>, seed: u64) -> AppCo
 /// Those of one region who are online from the beginning, with the edge that each is connected to.
 fn online_at(world: &Intentions, region: u32, edges: usize) -> impl Iterator<Item = (u32, u32, usize)> {
     let (users, regions) = (world.graph.users(), world.graph.regions());
-    let here = (0..users).filter(move |user| place_of(*user, regions).0 == region);
     let online = world.online;
+    let here = (region..users).step_by(regions as usize);
     here.enumerate().filter(move |_| online).map(move |(client, user)| (user, client as u32, client % edges))
 }
 
@@ -309,9 +313,8 @@ pub fn connect_edge(
 ) {
     let (deployment, variant) = (Deployment::new(scenario.friends.shards), scenario.variant.in_engine());
     for (user, client, _) in online_at(world, people.0, edges).filter(|(_, _, at)| *at == number) {
-        let friends = world.graph.degree(user) as usize;
-        let (channels, groups) = deployment.subscription(variant, &user_id(user), friends);
-        edge.provision(people.1, client, channels, &groups);
+        let (id, friends) = (user_id(user), world.graph.degree(user) as usize);
+        edge.provision(people.1, client, deployment.channels(variant, &id), &groups_of(&id, friends));
     }
 }
 
@@ -325,8 +328,7 @@ pub fn connect_broker(
 ) {
     let (deployment, variant) = (Deployment::new(scenario.friends.shards), scenario.variant.in_engine());
     for (user, _, edge) in online_at(world, region, edges.len()) {
-        let (channels, _) = deployment.subscription(variant, &user_id(user), 0);
-        channels.iter().for_each(|channel| broker.provision(edges[edge], channel));
+        deployment.channels(variant, &user_id(user)).iter().for_each(|channel| broker.provision(edges[edge], channel));
     }
     if world.online {
         let wildcard = FriendGroups(world.clone()).wildcard();

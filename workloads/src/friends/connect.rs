@@ -6,8 +6,9 @@ use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, SubscribeWith};
 use headcount_engine::patterns::friends::grants::SESSION;
 use headcount_engine::timetoken::Timetoken;
 
-use super::{Connection, Later, People, conn, tag};
-use crate::client::{CALL_PATIENCE, backoff};
+use super::build::groups_of;
+use super::{Later, People, conn, tag};
+use crate::client::{CALL_PATIENCE, Connection, backoff};
 
 impl People {
     /// Takes the next step to a connection.
@@ -35,7 +36,9 @@ impl People {
         user.edge = ((client + u32::from(user.failures)) % edges) as u8;
         // A user cannot know how many groups it has: it asks for as many as its friends on the screen may need.
         let friends = self.screens.len(client);
-        let (channels, groups) = self.config.deployment.subscription(self.config.variant, &self.id(client), friends);
+        let id = self.id(client);
+        let channels = self.config.deployment.channels(self.config.variant, &id);
+        let groups = groups_of(&id, friends);
         let with =
             Some(Box::new(SubscribeWith { groups, timeout_s: self.config.presence_timeout_s, cursor_region: None }));
         // The list is loaded anew: what was said meanwhile need not be caught up with.

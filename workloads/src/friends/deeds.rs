@@ -11,7 +11,8 @@ use headcount_engine::timetoken::{Timetoken, iso8601};
 use serde_json::json;
 
 use super::plan::{Deed, status_text};
-use super::{Connection, Later, NUDGE, People, tag};
+use super::{Later, NUDGE, People, tag};
+use crate::client::Connection;
 use crate::crowd::plan::user_id;
 
 /// Which forgery an answer belongs to.

@@ -38,7 +38,7 @@ use self::plan::{Deed, Intentions, Plan};
 use self::record::Record;
 use self::screens::{Listing, Screens, conn};
 use self::timers::Timers;
-use crate::client::{EdgeLife, LastMiles};
+use crate::client::{Connection, EdgeLife, LastMiles};
 use crate::crowd::plan::{place_of, user_at, user_id};
 use crate::graph::walk::Legs;
 
@@ -61,16 +61,6 @@ pub struct PeopleConfig {
     /// Nobody wishes for anything any more after this, and pairs that were to part long ago have parted.
     pub settled: Nanos,
     pub dice: CounterHash,
-}
-
-/// Where a user's connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Connection {
-    Absent,
-    LoggingIn,
-    Subscribing,
-    Connected,
-    BackingOff,
 }
 
 /// A load of the friend list under way.

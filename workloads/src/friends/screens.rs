@@ -83,6 +83,13 @@ impl Screens {
         Some(self.bases[of as usize].wrapping_add(self.world.mirror.place(position)) as usize)
     }
 
+    /// The users of this region in a publisher's row, and the bit of the first of them: theirs lie side by side.
+    fn row_here(&self, publisher: u32) -> (usize, &[u32]) {
+        let (start, here) = self.world.graph.slice(publisher, self.region);
+        let before = (start - self.world.graph.start(publisher)) as u32;
+        (self.bases[publisher as usize].wrapping_add(before) as usize, here)
+    }
+
     fn is_set(&self, bit: usize) -> bool {
         self.views[bit / 64] >> (bit % 64) & 1 == 1
     }
@@ -132,17 +139,14 @@ impl Screens {
 
     /// For a publisher, by its row's users of this region: what each shows, lists and differences aside.
     pub fn bits_of(&self, publisher: u32) -> impl Iterator<Item = (u32, bool)> + '_ {
-        let (start, here) = self.world.graph.slice(publisher, self.region);
-        let offset = (start - self.world.graph.start(publisher)) as u32;
-        let first = self.bases[publisher as usize].wrapping_add(offset) as usize;
+        let (first, here) = self.row_here(publisher);
         here.iter().zip(first..).map(|(viewer, bit)| (*viewer, self.is_set(bit)))
     }
 
     /// Whether every user of this region in a publisher's row shows it so, lists and differences aside.
     pub fn all_show(&self, publisher: u32, online: bool) -> bool {
-        let (start, here) = self.world.graph.slice(publisher, self.region);
-        let offset = (start - self.world.graph.start(publisher)) as u32;
-        let (mut at, mut left) = (self.bases[publisher as usize].wrapping_add(offset) as usize, here.len());
+        let (mut at, here) = self.row_here(publisher);
+        let mut left = here.len();
         let other = if online { 0 } else { u64::MAX };
         while left > 0 {
             // The bits of one word that are the row's.
@@ -169,14 +173,13 @@ impl Screens {
     /// A status comes to every friend in the graph who is connected to `edge`, as `conn` has it by client. Who lists nobody yet,
     /// or not this one, is counted all the same.
     pub fn tell_all(&mut self, of: u32, new: Shown, edge: u8, conn: &[u8], salt: u64, legs: &mut Legs) -> Walked {
-        let old = self.is_old(of, new);
-        let (start, here) = self.world.graph.slice(of, self.region);
-        if old {
+        if self.is_old(of, new) {
+            let (_, here) = self.row_here(of);
             let reached = |user: &&u32| conn[(**user / self.regions) as usize] & AWAY == edge;
             return Walked { delivered: here.iter().filter(reached).count() as u32, changed: 0 };
         }
-        let offset = (start - self.world.graph.start(of)) as u32;
-        let first = u64::from(self.bases[of as usize].wrapping_add(offset));
+        let first = self.row_here(of).0 as u64;
+        let (_, here) = self.world.graph.slice(of, self.region);
         let status = Status { edge, online: new.online, salt };
         walk::show(here, first, Clients::new(conn, self.regions), status, &mut self.views, legs)
     }
