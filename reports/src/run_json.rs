@@ -43,6 +43,7 @@ pub fn value(outcome: &Outcome, host: &HostFigures) -> Value {
     put("readings", json!(outcome.readings));
     put("faults", json!(outcome.faults));
     put("milestones", json!(outcome.milestones));
+    put("alerts", json!(outcome.alerts));
     put("stations", json!(outcome.stations));
     put("notes", json!(outcome.notes));
     put("scenario_toml", json!(outcome.scenario_toml));

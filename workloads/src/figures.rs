@@ -189,6 +189,10 @@ pub fn figures(latencies: &[Latency], counters: &Counters) -> BTreeMap<String, f
         figures.insert(format!("{}.max_ms", latency.name), latency.histogram.max() as f64 / 1_000.0);
     }
     let counter = |name: &str| counters.get(name).copied().unwrap_or(0) as f64;
+    let groups = counter("channelgroup.groups");
+    if groups > 0.0 {
+        figures.insert("channelgroup.size_mean".into(), counter("channelgroup.channels") / groups);
+    }
     let accepted = counter("votes.accepted");
     if accepted > 0.0 {
         figures.insert("kv.calls_per_accepted_vote".into(), counter("functions.kv_calls") / accepted);

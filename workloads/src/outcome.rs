@@ -116,6 +116,21 @@ pub struct StationFigures {
     pub queue_max: u64,
 }
 
+/// Something that the people on duty would be called for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alert {
+    /// In kebab case: `publish-errors-high`.
+    pub name: &'static str,
+    /// When it goes off.
+    pub condition: &'static str,
+    /// What to do then.
+    pub advice: &'static str,
+    /// What was measured in this run.
+    pub measured: String,
+    /// Whether it went off.
+    pub fired: bool,
+}
+
 /// Everything a run found.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -140,6 +155,8 @@ pub struct Outcome {
     pub readings: Vec<Reading>,
     pub faults: Vec<FaultWindow>,
     pub milestones: Vec<Milestone>,
+    /// The pattern's own alerts, whether they went off or not.
+    pub alerts: Vec<Alert>,
     pub stations: Vec<StationFigures>,
     pub series: Vec<Series>,
     pub latencies: Vec<Latency>,

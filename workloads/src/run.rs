@@ -25,7 +25,7 @@ use crate::figures;
 use crate::friends::plan::Intentions;
 use crate::friends::{self, People};
 use crate::oracle::{self, Seen};
-use crate::outcome::{Latency, Milestone, Outcome, PropertyResult, Reading, Series, Verdict};
+use crate::outcome::{Alert, Latency, Milestone, Outcome, PropertyResult, Reading, Series, Verdict};
 use crate::scenario::Scenario;
 use crate::wire::{Hosted, Wire};
 
@@ -223,10 +223,13 @@ impl Ended {
                 ("offline", "a friend is gone to the screen shows it (NFR-1)", goes),
                 ("notice", "a status is published to the screen shows it", notices),
                 ("load", "the whole friend list asked for to loaded (NFR-3)", friends::judge::loads(&seen)),
+                ("publish", "presence event to status published (12.2)", friends::judge::publish_latency(self)),
             ];
             let some = named.iter().filter(|(_, _, recorder)| !recorder.total().is_empty());
             parts.latencies.extend(some.map(|(name, title, recorder)| figures::latency(name, title, recorder)));
-            parts.series.extend(friends::judge::series(self, &seen, seconds_in_all));
+            let series = friends::judge::series(self, &seen, seconds_in_all);
+            parts.alerts = friends::alerts::alerts(&parts.counters, &series);
+            parts.series.extend(series);
             parts.deliveries += seen.people.iter().map(|people| people.record().deliveries).sum::<u64>();
         }
         parts.series.extend(figures::common_series(self, &parts.latencies, seconds_in_all));
@@ -255,6 +258,7 @@ impl Ended {
             readings: parts.readings.iter().map(|&(id, document, reading)| Reading { id, document, reading }).collect(),
             faults: fault_names::windows(scenario, &faults::plan(scenario, seed), &self.finished.faults),
             milestones: parts.milestones,
+            alerts: parts.alerts,
             stations: figures::stations(self),
             series: parts.series,
             latencies: parts.latencies,
@@ -286,6 +290,7 @@ struct Parts {
     latencies: Vec<Latency>,
     series: Vec<Series>,
     milestones: Vec<Milestone>,
+    alerts: Vec<Alert>,
     results: Vec<(String, u64)>,
     readings: Vec<(&'static str, &'static str, &'static str)>,
     deliveries: u64,

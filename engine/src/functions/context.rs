@@ -17,6 +17,9 @@ use crate::message::{
 };
 use crate::timetoken::Timetoken;
 
+/// The counter of publishes that failed, whoever published (friends-online.md 12.5).
+pub const PUBLISH_ERRORS: &str = "publish.errors";
+
 /// Why a call of a handler failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OpError {
@@ -125,6 +128,7 @@ pub(super) struct Shared {
     pub(super) answers: SmallVec<[Option<OpAnswer>; 4]>,
     pub(super) spent: Spent,
     pub(super) counters: SmallVec<[(&'static str, u64); 4]>,
+    pub(super) timings: SmallVec<[(&'static str, Nanos); 1]>,
     pub(super) logs: Option<Vec<String>>,
     pub(super) limits: &'static Limits,
     pub(super) uuid_seed: u64,
@@ -161,6 +165,11 @@ impl Context {
     /// Adds to one of the pattern's own counters (voting.md 11.2).
     pub fn count(&self, counter: &'static str) {
         self.lock().counters.push((counter, 1));
+    }
+
+    /// Adds a time to one of the pattern's own histograms (friends-online.md 12.2).
+    pub fn time(&self, metric: &'static str, time: Nanos) {
+        self.lock().timings.push((metric, time));
     }
 
     /// A log line, kept only when a trace is written.
@@ -237,10 +246,15 @@ impl Context {
     }
 
     async fn say(&self, channel: Channel, payload: Payload, store: bool, kind: Kind) -> Result<Timetoken, OpError> {
-        match self.call(OpRequest::Publish { channel, payload, store, kind }).await? {
-            OpAnswer::Published(result) => result.map_err(OpError::Api),
-            _ => Err(OpError::Timeout),
+        let result = match self.call(OpRequest::Publish { channel, payload, store, kind }).await {
+            Ok(OpAnswer::Published(result)) => result.map_err(OpError::Api),
+            Ok(_) => Err(OpError::Timeout),
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            self.count(PUBLISH_ERRORS);
         }
+        result
     }
 
     /// Any App Context call.

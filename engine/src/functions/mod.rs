@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub use self::context::{Context, HttpResponse, OpError};
+pub use self::context::{Context, HttpResponse, OpError, PUBLISH_ERRORS};
 pub use self::routes::{Overlap, check_routes};
 pub use self::worker::{Worker, WorkerConfig, WorkerCounts};
 use crate::access::Token;

@@ -69,6 +69,8 @@ pub struct WorkerCounts {
     pub counters: BTreeMap<&'static str, u64>,
     /// The same, each execution's at its end.
     pub counters_per_second: BTreeMap<&'static str, PerSecond>,
+    /// The handlers' own times: when an execution ended, and the time it noted.
+    pub timings: BTreeMap<&'static str, Vec<(Nanos, Nanos)>>,
 }
 
 /// An execution under way.
@@ -175,6 +177,7 @@ impl Worker {
             answers: Default::default(),
             spent: Spent::default(),
             counters: Default::default(),
+            timings: Default::default(),
             logs: self.tracing.then(Vec::new),
             limits: self.config.limits,
             uuid_seed: dice::draw(self.config.seed ^ 0x7575_6964, self.executions),
@@ -237,6 +240,9 @@ impl Worker {
         for (counter, by) in shared.counters.drain(..) {
             *self.counts.counters.entry(counter).or_default() += by;
             self.counts.counters_per_second.entry(counter).or_default().add(now, by as u32);
+        }
+        for (metric, time) in shared.timings.drain(..) {
+            self.counts.timings.entry(metric).or_default().push((now, time));
         }
         let Spent { kv, pubnub, publish, xhr, all, .. } = shared.spent;
         for (most, spent) in self.counts.most_ops.iter_mut().zip([kv, pubnub, publish, xhr, all]) {

@@ -140,6 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_says_what_to_do_where_it_went_off() {
+        let friends = page(&fixture::friends());
+        let (_, alerts) = friends.split_once("id=\"alerts\"").unwrap();
+        let (alerts, _) = alerts.split_once("</section>").unwrap();
+        assert_eq!(alerts.matches("went off").count(), 1);
+        assert_eq!(alerts.matches("look into it").count(), 1);
+        assert!(!page(&fixture::outcome()).contains("id=\"alerts\""));
+    }
+
+    #[test]
     fn the_verdict_counts_what_did_not_hold() {
         let mut outcome = fixture::violated();
         assert!(page(&outcome).contains("1 property did not hold."));

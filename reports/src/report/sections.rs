@@ -63,6 +63,7 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
         targets_table(outcome),
         properties(outcome),
         faults(outcome),
+        alerts(outcome),
         scale::sections(outcome),
         figures_of(plots),
         readings(outcome),
@@ -190,6 +191,27 @@ fn faults(outcome: &Outcome) -> String {
     };
     let rows: Vec<Vec<Cell>> = outcome.faults.iter().map(row).collect();
     section("faults", "Faults", &table(Narrow::Cards, &["#From", "#To", "#Lasted", "Kind", "What it did"], &rows))
+}
+
+fn alerts(outcome: &Outcome) -> String {
+    if outcome.alerts.is_empty() {
+        return String::new();
+    }
+    let row = |alert: &headcount_workloads::outcome::Alert| {
+        let mark = if alert.fired { ("violated", "went off") } else { ("holds", "quiet") };
+        let advice = if alert.fired { alert.advice } else { "\u{2013}" };
+        vec![
+            Cell::Code(alert.name.to_string()),
+            Cell::Mark(mark.0, mark.1.to_string()),
+            Cell::Text(alert.condition.to_string()),
+            Cell::Text(alert.measured.clone()),
+            Cell::Text(advice.to_string()),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.alerts.iter().map(row).collect();
+    let said = paragraph("Whom the document's dashboards would have called during this run. An alert is no verdict.");
+    let headings = ["Alert", "State", "Goes off when", "Measured", "What to do"];
+    section("alerts", "Alerts", &(said + &table(Narrow::Cards, &headings, &rows)))
 }
 
 /// A moment in seconds, to the millisecond.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use headcount_engine::contract::{Nanos, US};
 use headcount_engine::dice::{below, draw};
 use headcount_engine::functions::Worker;
-use headcount_engine::patterns::friends::names;
+use headcount_engine::groups::Groups;
+use headcount_engine::patterns::friends::{PUBLISH_LATENCY, names};
 use headcount_engine::per_second::PerSecond;
 use headcount_engine::presence::{Activity, Presence};
 use headcount_engine::registry::Registry;
@@ -49,11 +50,56 @@ pub fn counters(ended: &Ended, seen: &Seen<'_>, counters: &mut Counters) {
         add("presence.here_now", counts.here_now);
     }
     for (_, registry) in ended.all::<Registry>() {
+        let sizes = group_sizes(registry.groups());
         add("channelgroup.changed", registry.groups().groups_changed() as u64);
+        add("channelgroup.groups", sizes.groups);
+        add("channelgroup.channels", sizes.channels);
+        add("channelgroup.size_max", sizes.largest);
+        add("channelgroup.above_1500", sizes.watched);
     }
     for (name, count) in scale::counters(seen) {
         add(name, count);
     }
+}
+
+/// How full channel groups are (friends-online.md 12.2 and 12.4).
+#[derive(Default)]
+struct GroupSizes {
+    /// Those that hold anything.
+    groups: u64,
+    channels: u64,
+    largest: u64,
+    /// Those with more than [`GROUP_WATCHED`].
+    watched: u64,
+}
+
+/// A group with more channels than this is one to look at (friends-online.md 12.4).
+const GROUP_WATCHED: u64 = 1_500;
+
+fn group_sizes(groups: &Groups) -> GroupSizes {
+    let provisioned = groups.provision().map_or(0, |provision| provision.groups());
+    // New groups have numbers from there on, and each of them has been changed.
+    let made = groups.changed().filter(|group| *group >= provisioned);
+    (0..provisioned).chain(made).map(|group| u64::from(groups.len(group))).filter(|size| *size > 0).fold(
+        GroupSizes::default(),
+        |sum, size| GroupSizes {
+            groups: sum.groups + 1,
+            channels: sum.channels + size,
+            largest: sum.largest.max(size),
+            watched: sum.watched + u64::from(size > GROUP_WATCHED),
+        },
+    )
+}
+
+/// How long Functions took from a presence event to the status published.
+pub fn publish_latency(ended: &Ended) -> Recorder {
+    let mut recorder = Recorder::default();
+    for (_, worker) in ended.all::<Worker>() {
+        for (at, took) in worker.counts().timings.get(PUBLISH_LATENCY).into_iter().flatten() {
+            recorder.record(*at, took / US);
+        }
+    }
+    recorder
 }
 
 /// When users of one region came and went, by client.

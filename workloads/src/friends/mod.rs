@@ -11,6 +11,7 @@
 //! again from time to time: a message lost on the way is not lost for ever. A status is shown if the number in its event id
 //! is not older than what is shown. Wishes (to be friends, or no longer) are said again until the own list shows them.
 
+pub mod alerts;
 pub mod build;
 mod connect;
 mod deeds;

@@ -19,12 +19,13 @@
 
 use serde_json::{Value, json};
 
+use super::PUBLISH_LATENCY;
 use super::message::{Added, Count, Message, Offline, Online, Pair, PresenceNews, Removed, kind};
 use super::names;
 use super::profile::Profile;
 use crate::functions::{Context, Event, Function, OpError, Resolution};
 use crate::message::Trigger;
-use crate::timetoken::{iso8601, unix_ms};
+use crate::timetoken::{from_unix_ms, iso8601, unix_ms};
 
 /// `timeSinceLastChange < 5000` (7.1) [ms].
 const DEBOUNCE_MS: u64 = 5_000;
@@ -107,6 +108,7 @@ async fn change_status(context: &Context, event: &Event) -> Result<(), OpError> 
     let text = status_message(context, user_id, &details, online, &event_time);
     context.publish(names::status_channel(user_id), text, true).await?;
     context.count("status.published");
+    context.time(PUBLISH_LATENCY, context.now().saturating_sub(from_unix_ms(news.precise_timestamp)));
     context.log(|| format!("FUNC eventId={event_id} action=publish channel=status.{user_id}"));
     Ok(())
 }

@@ -140,6 +140,9 @@ pub struct PresenceNews {
     /// Seconds.
     #[serde(default)]
     pub timestamp: u64,
+    /// The same in milliseconds.
+    #[serde(default)]
+    pub precise_timestamp: u64,
     #[serde(default)]
     pub occupancy: u32,
     /// The users of an interval event, where the keyset has deltas.

@@ -19,6 +19,9 @@ pub use self::readings::READINGS;
 /// The job that broadcasts the online count.
 pub const COUNT_JOB: &str = "global-count";
 
+/// The histogram `status.publish.latency`: from the presence event to the publish done (friends-online.md 12.2).
+pub const PUBLISH_LATENCY: &str = "status.publish.latency";
+
 /// The counter `presence.events` (friends-online.md 12.2: by type).
 fn event_counter(action: &str) -> &'static str {
     match action {

@@ -9,8 +9,8 @@ use crate::contract::MS;
 use crate::functions::{Context, Event, OpError, Resolution};
 use crate::message::Object;
 use crate::patterns::friends::message::{Message, Offline, Online, PresenceNews, kind};
-use crate::patterns::friends::names;
 use crate::patterns::friends::profile::{Mark, Profile};
+use crate::patterns::friends::{PUBLISH_LATENCY, names};
 use crate::timetoken::{from_unix_ms, iso8601, unix_ms};
 
 /// How often a record is read again after somebody else wrote it: two readings and their writes fit the budget of ten.
@@ -26,7 +26,7 @@ pub async fn on_presence(context: Context, event: Event, shards: u32) -> Resolut
         ("join" | "leave" | "timeout", Some(user_id)) => {
             let event_id = format!("pres_{user_id}_{}", news.timestamp);
             context.log(|| format!("FUNC eventId={event_id} action={} userId={user_id}", news.action));
-            settle_or_leave(&context, user_id, shards).await;
+            settle_or_leave(&context, user_id, shards, Some(news.precise_timestamp)).await;
         }
         ("interval", _) => {
             let users = news.join.iter().chain(&news.leave).chain(&news.timeout);
@@ -43,14 +43,14 @@ pub async fn on_presence(context: Context, event: Event, shards: u32) -> Resolut
 /// After a fire of the sweep.
 pub async fn on_sweep(context: Context, event: Event, shards: u32) -> Resolution {
     if let Some(user_id) = event.channel.strip_prefix("status-sweep.") {
-        settle_or_leave(&context, user_id, shards).await;
+        settle_or_leave(&context, user_id, shards, None).await;
     }
     Resolution::Ok(None)
 }
 
 /// An error ends it: what is pending stays pending, and the sweep comes by.
-async fn settle_or_leave(context: &Context, user_id: &str, shards: u32) {
-    if let Err(error) = settle(context, user_id, shards).await {
+async fn settle_or_leave(context: &Context, user_id: &str, shards: u32, event_ms: Option<u64>) {
+    if let Err(error) = settle(context, user_id, shards, event_ms).await {
         context.count("function.errors");
         context.log(|| format!("FUNC ERROR settle {user_id}: {error}"));
     }
@@ -90,7 +90,7 @@ impl Record {
     }
 }
 
-async fn settle(context: &Context, user_id: &str, shards: u32) -> Result<(), OpError> {
+async fn settle(context: &Context, user_id: &str, shards: u32, event_ms: Option<u64>) -> Result<(), OpError> {
     let shard = names::shard_of(user_id, shards);
     let mut storm = None;
     for _ in 0..ATTEMPTS {
@@ -125,7 +125,8 @@ async fn settle(context: &Context, user_id: &str, shards: u32) -> Result<(), OpE
             // Held already, and not to be told yet.
             return Ok(());
         }
-        let next = Next { online, stamp, told, told_by_ms: record.told_by_ms(), pending: may_tell, claims };
+        let since_ms = event_ms.unwrap_or(stamp);
+        let next = Next { online, stamp, since_ms, told, told_by_ms: record.told_by_ms(), pending: may_tell, claims };
         match context.set_user(user_id, next.patch(), Some(record.etag.clone())).await {
             Err(OpError::Api(error)) if error.status == 412 => continue,
             Err(error) => return Err(error),
@@ -172,6 +173,8 @@ fn is_due(told_by_ms: Option<u64>, now_ms: u64) -> bool {
 struct Next {
     online: bool,
     stamp: u64,
+    /// When the event came that set this off; what a sweep settles dates from the change.
+    since_ms: u64,
     told: Option<u64>,
     told_by_ms: Option<u64>,
     pending: bool,
@@ -198,6 +201,7 @@ async fn tell(context: &Context, user_id: &str, profile: &Profile, next: &Next, 
     let text = status_message(user_id, profile, next);
     context.publish(names::status_channel(user_id), text, false).await?;
     context.count("status.published");
+    context.time(PUBLISH_LATENCY, context.now().saturating_sub(from_unix_ms(next.since_ms)));
     context.log(|| format!("FUNC action=publish channel=status.{user_id} online={}", next.online));
     let told = json!({ "custom": { "statusTold": next.stamp, "statusPending": false, "statusMark": Mark::Told } });
     match context.set_user(user_id, told.to_string(), Some(etag)).await {
