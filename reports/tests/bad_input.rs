@@ -118,7 +118,7 @@ fn an_unknown_scenario_is_answered_with_the_names_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let names = "evening, voting-500k, voting-small, voting-documented, voting-calm, voting-sustained, voting-burst, voting-ramp, \
                  voting-reshard, voting-kv-latency, voting-kv-outage, voting-function-timeout, voting-packet-loss, \
-                 friends-small, friends-documented, friends-calm, storm-500k";
+                 friends-small, friends-documented, friends-calm, friends-popular, storm-500k";
     for arguments in [&["run", "voting-smal"][..], &["check", "voting-smal", "--seeds", "2"]] {
         let line = format!("voting-smal: no such file: must be a scenario file or a built-in scenario: {names}");
         says(folder.path(), arguments, &line);

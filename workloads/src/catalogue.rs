@@ -38,6 +38,7 @@ scenarios! {
     "friends-small": "Eighteen friends under a swarm of all faults: many seeds in little time",
     "friends-documented": "The same swarm against the document's own logic: expected to be violated",
     "friends-calm": "2,000 friends without faults, about 100 changes a second: the figures of NFR-1 and NFR-3",
+    "friends-popular": "10,000 friends with 1,800 friends each: nearly a whole channel group, and a list of nineteen pages (NFR-3)",
     "storm-500k": "500,000 friends online, 500 friends each; a region drops for a minute, and everyone in it reconnects at once",
 }
 

@@ -6,7 +6,7 @@ use headcount_engine::contract::{Nanos, SECOND};
 use headcount_sim::Stream;
 
 use crate::crowd::plan::place_of;
-use crate::graph::{Degrees, Graph, GraphOptions, Mirror};
+use crate::graph::{Graph, GraphOptions, Mirror};
 use crate::scenario::Scenario;
 
 /// Between two times away, longer than any debounce.
@@ -100,7 +100,7 @@ pub fn graph(scenario: &Scenario, seed: u64) -> Graph {
     let options = GraphOptions {
         users: friends.users,
         regions: scenario.topology.regions.len() as u32,
-        degrees: Degrees::Constant(friends.degree),
+        degrees: friends.degrees(),
         seed: Stream::new(seed, "friends.graph", 0).next_u64(),
     };
     Graph::build(&options).expect("the scenario's graph is checked")

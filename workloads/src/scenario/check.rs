@@ -155,6 +155,12 @@ impl Check<'_> {
         self.that(friends.degree < friends.users, "friends.degree", || {
             format!("must be below friends.users = {}", friends.users)
         })?;
+        self.that(friends.degree_max < friends.users, "friends.degree_max", || {
+            format!("must be below friends.users = {}", friends.users)
+        })?;
+        self.that(friends.degree_max == 0 || friends.degree_max >= friends.degree, "friends.degree_max", || {
+            format!("must be 0, or at least friends.degree = {}, which half of all have", friends.degree)
+        })?;
         self.after("friends.join_to_s", friends.join_to, "friends.join_from_s", friends.join_from)?;
         self.after("friends.to_s", friends.to, "friends.from_s", friends.from)?;
         self.that(friends.away_max >= friends.away_min, "friends.away_max_s", || {

@@ -5,14 +5,21 @@ use headcount_engine::contract::{Nanos, SECOND};
 use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
 use super::form::Form;
+use crate::graph::Degrees;
+
+/// The users of a scenario begin with one channel group each, and that holds 2,000 channels (platform.md 2.6).
+const DEGREE_MAX: u32 = 2_000;
 
 /// Friends online.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Friends {
     /// Users, 2 to 500,000.
     pub users: u32,
-    /// Friends of each user at the start, 1 to 1,000 and fewer than users.
+    /// Friends of each user at the start, 1 to 2,000 (one channel group full) and fewer than users.
     pub degree: u32,
+    /// 0: everybody has `degree` friends. Else half of all have more than that, and the most popular one has so many, up to
+    /// 2,000 ([`crate::graph::Degrees::HeavyTailed`]).
+    pub degree_max: u32,
     /// Presence shards, 1 to 500 (friends-online.md 4.3, 11.3).
     pub shards: u32,
     /// Whether everybody is online from the beginning; else they come online in this time [ns].
@@ -89,6 +96,7 @@ pub(super) fn defaults() -> Friends {
     Friends {
         users: 60,
         degree: 6,
+        degree_max: 0,
         shards: 10,
         online: false,
         join_from: 2 * SECOND,
@@ -112,9 +120,18 @@ pub(super) fn defaults() -> Friends {
 }
 
 impl Friends {
+    /// How many friends users have at the start.
+    pub fn degrees(&self) -> Degrees {
+        match self.degree_max {
+            0 => Degrees::Constant(self.degree),
+            max => Degrees::HeavyTailed { median: self.degree, max },
+        }
+    }
+
     pub(super) fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         form.whole("users", &mut self.users, 2, 500_000)?;
-        form.whole("degree", &mut self.degree, 1, 1_000)?;
+        form.whole("degree", &mut self.degree, 1, DEGREE_MAX)?;
+        form.whole("degree_max", &mut self.degree_max, 0, DEGREE_MAX)?;
         form.whole("shards", &mut self.shards, 1, 500)?;
         form.flag("online", &mut self.online)?;
         form.seconds("join_from_s", &mut self.join_from, 0.0, TIME_MAX_S)?;
