@@ -1,6 +1,9 @@
 //! A node that serves: servers, a service time, a bounded queue, a rate limit. First come, first served. A message is
 //! handled when its service is done; one that finds no place or no token is handed over at once as
 //! [`Input::Overload`](crate::Input::Overload), and refusing it costs no service. A crash empties the station.
+//!
+//! A message of several units ([`Payload::units`]) is so many services: as many servers as are free share them evenly, and it is
+//! handed over when all are done. It takes as many places and tokens as it has units, or is refused whole; it counts as many.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -68,20 +71,24 @@ pub struct StationReport {
     pub lost_to_crashes: u64,
 }
 
-/// When a service is done; the order of beginning, for those that are done together; and its place in [`Station::places`].
-/// Small, because a heap moves what it holds about.
-type InService = Reverse<(Nanos, u64, u32)>;
+/// When a service is done; the order of beginning, for those that are done together; its place in [`Station::places`]; and how
+/// many servers it takes. Small, because a heap moves what it holds about.
+type InService = Reverse<(Nanos, u64, u32, u32)>;
 
 /// A station at work.
 pub(crate) struct Station<M> {
     spec: StationSpec,
     draws: Stream,
     in_service: BinaryHeap<InService>,
+    /// Servers that serve.
+    serving: u32,
     /// The messages in service.
     places: Vec<Option<Packet<M>>>,
     /// The places that are empty.
     free: Vec<u32>,
     waiting: VecDeque<(Nanos, Packet<M>)>,
+    /// Units that wait.
+    queued: u32,
     begun: u64,
     bucket: Option<TokenBucket>,
     seconds: Vec<StationSecond>,
@@ -102,11 +109,13 @@ impl TokenBucket {
         Self { per_token_ns: SECOND as f64 / rate_per_s, depth, tokens: depth, at: 0 }
     }
 
-    fn take(&mut self, now: Nanos) -> bool {
+    fn take(&mut self, now: Nanos, tokens: u32) -> bool {
         self.tokens = (self.tokens + (now - self.at) as f64 / self.per_token_ns).min(self.depth);
         self.at = now;
-        let granted = self.tokens >= 1.0;
-        self.tokens -= f64::from(u8::from(granted));
+        let granted = self.tokens >= f64::from(tokens);
+        if granted {
+            self.tokens -= f64::from(tokens);
+        }
         granted
     }
 }
@@ -118,9 +127,11 @@ impl<M: Payload> Station<M> {
             spec,
             draws,
             in_service: BinaryHeap::new(),
+            serving: 0,
             places: Vec::new(),
             free: Vec::new(),
             waiting: VecDeque::new(),
+            queued: 0,
             begun: 0,
             seconds: Vec::new(),
             lost_to_crashes: 0,
@@ -130,24 +141,26 @@ impl<M: Payload> Station<M> {
     /// When the next service is done.
     #[inline]
     pub fn next_done(&self) -> Nanos {
-        self.in_service.peek().map_or(NEVER, |Reverse((done, _, _))| *done)
+        self.in_service.peek().map_or(NEVER, |Reverse((done, ..))| *done)
     }
 
     /// A message arrives; it comes back if it is refused.
     pub fn arrive(&mut self, now: Nanos, packet: Packet<M>) -> Option<Packet<M>> {
-        let waiting = self.waiting.len();
-        let busy = self.in_service.len() >= self.spec.servers as usize;
-        let full = busy && self.spec.queue.is_some_and(|places| waiting >= places as usize);
+        let units = packet.body.units();
+        let busy = self.serving >= self.spec.servers;
+        let full = busy && self.spec.queue.is_some_and(|places| self.queued.saturating_add(units) > places);
         // A message without a place takes no token.
-        let refused = full || self.bucket.as_mut().is_some_and(|bucket| !bucket.take(now));
+        let refused = full || self.bucket.as_mut().is_some_and(|bucket| !bucket.take(now, units));
+        let queued = self.queued + units;
         let second = self.second(now);
-        second.arrivals += 1;
+        second.arrivals += u64::from(units);
         if refused {
-            second.refused += 1;
+            second.refused += u64::from(units);
             return Some(packet);
         }
         if busy {
-            second.queue_max = second.queue_max.max(waiting as u32 + 1);
+            second.queue_max = second.queue_max.max(queued);
+            self.queued = queued;
             self.waiting.push_back((now, packet));
         } else {
             self.begin(now, now, packet);
@@ -155,27 +168,34 @@ impl<M: Payload> Station<M> {
         None
     }
 
-    /// The service that is done first ends, at `now`; the next message's begins.
+    /// The service that is done first ends, at `now`; that of who waits begins.
     pub fn complete(&mut self, now: Nanos) -> Option<Packet<M>> {
-        let Reverse((_, _, place)) = self.in_service.pop()?;
+        let Reverse((_, _, place, servers)) = self.in_service.pop()?;
         let served = self.places[place as usize].take().expect("what is in service has a place");
         self.free.push(place);
-        self.second(now).served += 1;
-        if let Some((arrived, packet)) = self.waiting.pop_front() {
+        self.serving -= servers;
+        self.second(now).served += u64::from(served.body.units());
+        while self.serving < self.spec.servers
+            && let Some((arrived, packet)) = self.waiting.pop_front()
+        {
+            self.queued -= packet.body.units();
             self.begin(now, arrived, packet);
         }
         Some(served)
     }
 
+    /// A service begins; a server is free.
     fn begin(&mut self, now: Nanos, arrived: Nanos, packet: Packet<M>) {
-        let service = self.spec.service.draw(&mut self.draws).saturating_mul(u64::from(packet.body.units()));
-        let done = now.saturating_add(service);
+        let units = packet.body.units();
+        let servers = units.clamp(1, self.spec.servers - self.serving);
+        let service = self.spec.service.draw(&mut self.draws).saturating_mul(u64::from(units));
+        let done = now.saturating_add(service / u64::from(servers));
         let wait = now - arrived;
         let second = self.second(now);
-        second.begun += 1;
-        second.wait_ns_sum += wait;
+        second.begun += u64::from(units);
+        second.wait_ns_sum += wait * u64::from(units);
         second.wait_ns_max = second.wait_ns_max.max(wait);
-        self.busy(now, done, u64::wrapping_add);
+        self.busy((now, done), servers, u64::wrapping_add);
         let place = match self.free.pop() {
             Some(place) => {
                 self.places[place as usize] = Some(packet);
@@ -186,29 +206,32 @@ impl<M: Payload> Station<M> {
                 (self.places.len() - 1) as u32
             }
         };
-        self.in_service.push(Reverse((done, self.begun, place)));
+        self.serving += servers;
+        self.in_service.push(Reverse((done, self.begun, place, servers)));
         self.begun += 1;
     }
 
     /// The process died.
     pub fn crash(&mut self, now: Nanos) {
-        self.lost_to_crashes += (self.in_service.len() + self.waiting.len()) as u64;
+        let lost = self.places.iter().flatten().chain(self.waiting.iter().map(|(_, packet)| packet));
+        self.lost_to_crashes += lost.map(|packet| u64::from(packet.body.units())).sum::<u64>();
         self.waiting.clear();
+        (self.serving, self.queued) = (0, 0);
         self.places.clear();
         self.free.clear();
-        for Reverse((done, _, _)) in std::mem::take(&mut self.in_service) {
+        for Reverse((done, _, _, servers)) in std::mem::take(&mut self.in_service) {
             // What it was charged for at the beginning and did not serve.
-            self.busy(now, done.max(now), u64::wrapping_sub);
+            self.busy((now, done.max(now)), servers, u64::wrapping_sub);
         }
     }
 
-    /// Books a busy time, second by second.
-    fn busy(&mut self, from: Nanos, to: Nanos, book: fn(u64, u64) -> u64) {
+    /// Books a busy time of so many servers, second by second.
+    fn busy(&mut self, (from, to): (Nanos, Nanos), servers: u32, book: fn(u64, u64) -> u64) {
         let mut at = from;
         while at < to {
             let until = to.min((at / SECOND + 1) * SECOND);
             let row = self.row(at);
-            row.busy_ns = book(row.busy_ns, until - at);
+            row.busy_ns = book(row.busy_ns, (until - at) * u64::from(servers));
             at = until;
         }
     }
@@ -223,9 +246,9 @@ impl<M: Payload> Station<M> {
 
     /// The row of `now`, into which the queue has come as it stands.
     fn second(&mut self, now: Nanos) -> &mut StationSecond {
-        let waiting = self.waiting.len() as u32;
+        let queued = self.queued;
         let row = self.row(now);
-        row.queue_max = row.queue_max.max(waiting);
+        row.queue_max = row.queue_max.max(queued);
         row
     }
 
@@ -249,5 +272,52 @@ impl<M: Payload> Station<M> {
             total,
             lost_to_crashes: self.lost_to_crashes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{MS, NodeId};
+
+    /// So many units.
+    #[derive(Clone)]
+    struct Batch(u32);
+
+    impl Payload for Batch {
+        fn wire_bytes(&self) -> u32 {
+            0
+        }
+        fn kind(&self) -> &'static str {
+            "batch"
+        }
+        fn fingerprint(&self) -> u64 {
+            u64::from(self.0)
+        }
+        fn describe(&self) -> String {
+            self.0.to_string()
+        }
+        fn units(&self) -> u32 {
+            self.0
+        }
+    }
+
+    /// Four servers of 1 ms, five places. Six units on four servers: 6 / 4 = 1.5 ms. The three that come meanwhile wait until
+    /// then and take three servers for 1 ms, to 2.5 ms; three more find two places, and are refused whole. Busy: 6 + 3 = 9 ms.
+    #[test]
+    fn free_servers_share_the_units_of_a_message() {
+        let spec = StationSpec { queue: Some(5), ..StationSpec::new(4, Sampler::constant(MS)) };
+        let mut station = Station::new(spec, Stream::new(1, "service", 0));
+        let batch = |units| Packet { due: 0, seq: 0, from: NodeId(0), to: NodeId(1), body: Batch(units) };
+        assert!(station.arrive(0, batch(6)).is_none() && station.arrive(0, batch(3)).is_none());
+        assert!(station.arrive(0, batch(3)).is_some());
+        assert_eq!(station.next_done(), 3 * MS / 2);
+        assert_eq!(station.complete(3 * MS / 2).map(|packet| packet.body.0), Some(6));
+        assert_eq!(station.next_done(), 5 * MS / 2);
+        assert_eq!(station.complete(5 * MS / 2).map(|packet| packet.body.0), Some(3));
+        let total = station.report(NodeId(1), "station").total;
+        let counted = (total.arrivals, total.refused, total.begun, total.served, total.queue_max);
+        assert_eq!(counted, (12, 3, 9, 9, 3));
+        assert_eq!((total.busy_ns, total.wait_ns_sum, station.next_done()), (9 * MS, 3 * (3 * MS / 2), NEVER));
     }
 }

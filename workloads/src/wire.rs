@@ -38,9 +38,18 @@ fn fold_text(mut state: u64, text: &str) -> u64 {
     fold(state, u64::from_le_bytes(last) ^ (text.len() as u64) << 56)
 }
 
-/// Whether messages of this kind that leave together for the same node share a frame: what is fanned out.
-fn is_fanned_out(msg: &Msg) -> bool {
-    matches!(msg, Msg::Push { .. } | Msg::Deliver(_))
+/// Whether messages of this kind that leave together for the same node share a frame, whatever set them off: what is fanned
+/// out, what devices whose timers share a moment ask for, and what presence says of several users at once.
+fn is_gathered(msg: &Msg) -> bool {
+    matches!(msg, Msg::Push { .. } | Msg::Deliver(_) | Msg::Request(_) | Msg::PresenceEvent { .. })
+}
+
+/// Messages of one kind that leave for one node at one time.
+struct Bundle {
+    to: engine::NodeId,
+    after: engine::Nanos,
+    kind: std::mem::Discriminant<Msg>,
+    msgs: Vec<Msg>,
 }
 
 /// The parts that tell a message from others: kind, tag, status, and its longest text.
@@ -257,46 +266,57 @@ impl sim::Payload for Wire {
 pub struct Hosted {
     node: Box<dyn Node>,
     out: engine::Outbox,
+    /// Empty between two inputs: a buffer.
+    bundles: Vec<Bundle>,
 }
 
 impl Hosted {
     /// Hosts `node`; `tracing` says whether its notes are wanted.
     pub fn new(node: Box<dyn Node>, tracing: bool) -> Self {
-        Self { node, out: engine::Outbox::new(tracing) }
+        Self { node, out: engine::Outbox::new(tracing), bundles: Vec::new() }
     }
 
-    /// Hands the node a message, or those of a frame one after the other.
-    fn hand_over(&mut self, now: sim::Nanos, msg: Msg, input: impl Fn(Msg) -> engine::Input) {
+    /// Hands the node a message, or those of a frame one after the other. Returns whether it was a frame.
+    fn hand_over(&mut self, now: sim::Nanos, msg: Msg, input: impl Fn(Msg) -> engine::Input) -> bool {
         match msg {
-            Msg::Frame(msgs) => msgs.into_iter().for_each(|msg| self.node.handle(now, input(msg), &mut self.out)),
-            msg => self.node.handle(now, input(msg), &mut self.out),
+            Msg::Frame(msgs) => {
+                msgs.into_iter().for_each(|msg| self.node.handle(now, input(msg), &mut self.out));
+                true
+            }
+            msg => {
+                self.node.handle(now, input(msg), &mut self.out);
+                false
+            }
         }
     }
 
-    /// Gives what the node says to the network; what it fans out to one node at once is one frame.
-    fn pass_on(&mut self, out: &mut sim::Outbox<Wire>) {
-        let fanned_out = self.out.sends().iter().filter(|send| send.after == 0 && is_fanned_out(&send.msg)).take(2);
-        if fanned_out.count() < 2 {
+    /// Gives what the node says to the network. What leaves for one node together and is of one kind is one frame, if it
+    /// [`is_gathered`] or if a frame set it off: what came together goes on together.
+    fn pass_on(&mut self, framed: bool, out: &mut sim::Outbox<Wire>) {
+        if self.out.sends().iter().filter(|send| framed || is_gathered(&send.msg)).take(2).count() < 2 {
             for engine::Send { to, after, msg } in self.out.drain_sends() {
                 out.send_after(after, sim::NodeId(to.0), Wire(msg));
             }
         } else {
-            // A handful of receivers, in the order in which each was first spoken to.
-            let mut frames: Vec<(engine::NodeId, Vec<Msg>)> = Vec::new();
+            // A handful of them, in the order in which each was begun.
+            let mut bundles = std::mem::take(&mut self.bundles);
             for engine::Send { to, after, msg } in self.out.drain_sends() {
-                if after > 0 || !is_fanned_out(&msg) {
+                if !framed && !is_gathered(&msg) {
                     out.send_after(after, sim::NodeId(to.0), Wire(msg));
                     continue;
                 }
-                match frames.iter_mut().find(|(receiver, _)| *receiver == to) {
-                    Some((_, msgs)) => msgs.push(msg),
-                    None => frames.push((to, vec![msg])),
+                let kind = std::mem::discriminant(&msg);
+                let fits = |bundle: &&mut Bundle| (bundle.to, bundle.after, bundle.kind) == (to, after, kind);
+                match bundles.iter_mut().find(fits) {
+                    Some(bundle) => bundle.msgs.push(msg),
+                    None => bundles.push(Bundle { to, after, kind, msgs: vec![msg] }),
                 }
             }
-            for (to, mut msgs) in frames {
+            for Bundle { to, after, mut msgs, .. } in bundles.drain(..) {
                 let msg = if msgs.len() == 1 { msgs.remove(0) } else { Msg::Frame(msgs) };
-                out.send_after(0, sim::NodeId(to.0), Wire(msg));
+                out.send_after(after, sim::NodeId(to.0), Wire(msg));
             }
+            self.bundles = bundles;
         }
         for note in self.out.drain_notes() {
             out.note(|| note);
@@ -312,17 +332,23 @@ impl Hosted {
 impl sim::Process<Wire> for Hosted {
     fn handle(&mut self, now: sim::Nanos, input: sim::Input<Wire>, out: &mut sim::Outbox<Wire>) {
         let id = |node: sim::NodeId| engine::NodeId(node.0);
-        match input {
-            sim::Input::Start => self.node.handle(now, engine::Input::Start, &mut self.out),
-            sim::Input::Wake => self.node.handle(now, engine::Input::Wake, &mut self.out),
+        let framed = match input {
+            sim::Input::Start => {
+                self.node.handle(now, engine::Input::Start, &mut self.out);
+                false
+            }
+            sim::Input::Wake => {
+                self.node.handle(now, engine::Input::Wake, &mut self.out);
+                false
+            }
             sim::Input::Message { from, body } => {
-                self.hand_over(now, body.0, |msg| engine::Input::Message { from: id(from), msg });
+                self.hand_over(now, body.0, |msg| engine::Input::Message { from: id(from), msg })
             }
             sim::Input::Overload { from, body } => {
-                self.hand_over(now, body.0, |msg| engine::Input::Overload { from: id(from), msg });
+                self.hand_over(now, body.0, |msg| engine::Input::Overload { from: id(from), msg })
             }
-        }
-        self.pass_on(out);
+        };
+        self.pass_on(framed, out);
     }
 
     fn next_wake(&self) -> Option<sim::Nanos> {

@@ -7,7 +7,7 @@ use headcount_engine::patterns::friends::grants::SESSION;
 use headcount_engine::timetoken::Timetoken;
 
 use super::build::groups_of;
-use super::{Later, People, conn, tag};
+use super::{Later, People, conn, tag, timers};
 use crate::client::{CALL_PATIENCE, Connection, backoff};
 
 impl People {
@@ -25,7 +25,7 @@ impl People {
             self.record.logins += 1;
             let (user, session) = (self.id(client).into(), SESSION.into());
             let tag = tag::LOGIN | u64::from(generation);
-            let after = self.last_mile(client);
+            let after = self.way_up(client, self.config.auth);
             out.send_after(after, self.config.auth, Msg::Login { client, tag, user, role: Role::User, session });
             return;
         }
@@ -235,5 +235,6 @@ pub(super) fn first_heartbeat(user: u32, timeout_s: u32) -> Nanos {
 
 /// When the presence of such a user ends if it sends none.
 pub(super) fn first_deadline(user: u32, timeout_s: u32) -> Nanos {
-    first_heartbeat(user, timeout_s) + Nanos::from(timeout_s) * SECOND - heartbeat_interval(timeout_s)
+    // The heartbeat before the first one of the run was sent at a timer's moment too.
+    timers::moment(first_heartbeat(user, timeout_s)) + Nanos::from(timeout_s) * SECOND - heartbeat_interval(timeout_s)
 }

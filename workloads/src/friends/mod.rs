@@ -10,6 +10,12 @@
 //! heartbeat each `timeout / 2 - 1`, and loads its whole friend list after every subscribe, as friends-online.md B.3 does, and
 //! again from time to time: a message lost on the way is not lost for ever. A status is shown if the number in its event id
 //! is not older than what is shown. Wishes (to be friends, or no longer) are said again until the own list shows them.
+//!
+//! **Frames.** Devices' timers lie on a grid ([`timers`]), so in a large world many users speak at one moment. What those of one
+//! kind of access, wifi or cellular, say then to one edge has one last mile, drawn once, and travels as one frame; so does what
+//! the platform makes of it. Each user's call is checked, counted and answered for itself, and costs stations a service of its
+//! own; but at one moment all of a frame are fast or all are slow, a station hands them on when the last is done, and a network
+//! that loses one loses all. Alone at its moment, a call is a message.
 
 pub mod alerts;
 pub mod build;
@@ -106,6 +112,29 @@ enum Later {
     Write { client: u32 },
 }
 
+/// The ways up of one moment: see the module's text.
+#[derive(Debug, Default)]
+struct WaysUp {
+    at: Nanos,
+    /// To whom, over wifi or not, and how long.
+    ways: Vec<(NodeId, bool, Nanos)>,
+}
+
+impl WaysUp {
+    /// A moment begins, unless it is the one that is under way.
+    fn begin(&mut self, now: Nanos) {
+        if self.at != now {
+            self.at = now;
+            self.ways.clear();
+        }
+    }
+
+    /// The way to this node over this kind of access, if somebody has gone it at this moment.
+    fn known(&self, to: NodeId, wifi: bool) -> Option<Nanos> {
+        self.ways.iter().find(|way| (way.0, way.1) == (to, wifi)).map(|way| way.2)
+    }
+}
+
 /// What kind of call a tag belongs to: its top byte.
 mod tag {
     pub const LOGIN: u64 = 1 << 56;
@@ -130,6 +159,7 @@ pub struct People {
     later: Timers<Later>,
     silence_check: Nanos,
     last_miles: LastMiles,
+    ways_up: WaysUp,
     screens: Screens,
     /// By client: the edge it is connected to.
     conn: Vec<u8>,
@@ -189,6 +219,7 @@ impl People {
             later: Timers::new(),
             silence_check: KEEPALIVE_PATIENCE,
             last_miles: LastMiles::new(),
+            ways_up: WaysUp::default(),
             record: Record::default(),
             screens: Screens::new(world.clone(), config.region, users, online),
             wishes: BTreeMap::new(),
@@ -270,6 +301,17 @@ impl People {
         self.later.set(at, later);
     }
 
+    /// One way over the last mile of what this user says now to a node of the platform.
+    fn way_up(&mut self, client: u32, to: NodeId) -> Nanos {
+        let wifi = self.plan.wifi[client as usize];
+        if let Some(way) = self.ways_up.known(to, wifi) {
+            return way;
+        }
+        let way = self.last_mile(client);
+        self.ways_up.ways.push((to, wifi, way));
+        way
+    }
+
     /// A call of this user to its edge. Nothing leaves without network.
     fn call(&mut self, client: u32, tag: u64, call: Call, out: &mut Outbox) {
         let user = &self.users[client as usize];
@@ -278,7 +320,7 @@ impl People {
         }
         let edge = self.config.edges[user.edge as usize];
         let (token, client_ip) = (user.token.clone(), 0x0B00_0000 | self.number(client));
-        let after = self.last_mile(client);
+        let after = self.way_up(client, edge);
         out.send_after(after, edge, Msg::Request(Box::new(Request { client, tag, client_ip, token, call })));
     }
 
@@ -350,6 +392,7 @@ impl People {
 
 impl Node for People {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Outbox) {
+        self.ways_up.begin(now);
         if let Input::Message { from, msg } = input {
             match msg {
                 Msg::Deliver(delivery) => self.deliver(now, from, &delivery),

@@ -9,6 +9,11 @@ use headcount_engine::contract::{MS, Nanos};
 /// Between two moments.
 const TICK: Nanos = 10 * MS;
 
+/// The first moment from `at` on.
+pub fn moment(at: Nanos) -> Nanos {
+    at.next_multiple_of(TICK)
+}
+
 /// Things to do, by their moment.
 #[derive(Debug)]
 pub struct Timers<T> {
@@ -23,7 +28,7 @@ impl<T> Timers<T> {
 
     /// Something to do at `at`, or at the first moment after it.
     pub fn set(&mut self, at: Nanos, what: T) {
-        self.moments.entry(at.next_multiple_of(TICK)).or_default().push(what);
+        self.moments.entry(moment(at)).or_default().push(what);
     }
 
     /// When something is to be done next.
