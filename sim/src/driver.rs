@@ -293,7 +293,7 @@ impl<M: Payload> Driver<M> {
             digest = fold(digest, host.digest);
             messages += host.messages;
             network += host.links.counters;
-            stations.extend(host.station.as_ref().map(|station| station.report(host.id, &host.name)));
+            stations.extend(host.station.as_mut().map(|station| station.report(host.id, &host.name, until)));
             nodes.push(host.process.take().expect("a process is at home between windows"));
         }
         let trace = matches!(self.trace, TraceTo::Memory).then(|| std::mem::take(&mut self.records));

@@ -75,7 +75,7 @@ pub use crate::{
     link::{LinkModel, Place},
     network::NetworkCounters,
     partition::{Degrade, Direction, Group, Verdict},
-    station::{StationReport, StationSecond, StationSpec},
+    station::{Flow, StationReport, StationSecond, StationSpec},
     stream::{CounterHash, EntityHash, Stream},
     swarm::{SwarmKind, SwarmPlan, SwarmWindow, draw_plan},
     trace::{Difference, TraceRecord, TraceTo, first_difference},

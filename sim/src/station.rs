@@ -4,6 +4,9 @@
 //!
 //! A message of several units ([`Payload::units`]) is so many services: as many servers as are free share them evenly, and it is
 //! handed over when all are done. It takes as many places and tokens as it has units, or is refused whole; it counts as many.
+//!
+//! It keeps two accounts that know nothing of each other: how many messages were inside, integrated over time, and how
+//! long each of them was inside, summed. Little's law says that they are equal ([`Flow`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -25,12 +28,14 @@ pub struct StationSpec {
     /// Messages accepted a second, above 0 (a token bucket that holds one second's worth, at least one token, and starts
     /// full); `None`: no limit.
     pub rate_per_s: Option<f64>,
+    /// Whether each wait is kept, eight bytes a message: for the statistics of one station ([`StationReport::waits`]).
+    pub keep_waits: bool,
 }
 
 impl StationSpec {
     /// A station without bounds on queue and rate.
     pub fn new(servers: u32, service: Sampler) -> Self {
-        Self { servers, service, queue: None, rate_per_s: None }
+        Self { servers, service, queue: None, rate_per_s: None, keep_waits: false }
     }
 }
 
@@ -51,8 +56,35 @@ pub struct StationSecond {
     pub wait_ns_sum: u64,
     /// The longest of these waits.
     pub wait_ns_max: u64,
+    /// The number of messages that waited, integrated over time: over 10^9 it is the mean queue of the second.
+    pub queue_ns: u64,
     /// The most messages that waited at once.
     pub queue_max: u32,
+}
+
+/// Little's law, `L = lambda W`, in whole nanoseconds: over any stretch of time the integral of the number of messages is
+/// the sum of the times that each of them was there. Both sides, each kept by itself: the integral from how many there
+/// are, the sum from when each came and went. Who has not gone at the end counts up to the end; who died in a crash, up
+/// to the crash. With whole numbers the two sides must be equal to the nanosecond.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Messages that were let in.
+    pub entered: u64,
+    /// The number waiting, integrated over time.
+    pub waiting_ns: u128,
+    /// How long each waited, summed.
+    pub wait_ns_sum: u128,
+    /// The number inside, waiting or in service, integrated over time.
+    pub inside_ns: u128,
+    /// How long each was inside, summed.
+    pub sojourn_ns_sum: u128,
+}
+
+impl Flow {
+    /// How far the two sides are apart, in the queue or in the whole station, whichever is more [ns].
+    pub fn deviation_ns(&self) -> u128 {
+        self.waiting_ns.abs_diff(self.wait_ns_sum).max(self.inside_ns.abs_diff(self.sojourn_ns_sum))
+    }
 }
 
 /// What a station did over a run.
@@ -69,6 +101,14 @@ pub struct StationReport {
     pub total: StationSecond,
     /// Messages that a crash found waiting or in service.
     pub lost_to_crashes: u64,
+    /// Messages waiting or in service at the end.
+    pub left: u64,
+    /// How long the served ones were inside, summed [ns].
+    pub served_ns_sum: u128,
+    /// Both sides of Little's law.
+    pub flow: Flow,
+    /// How long each message waited whose service began, in that order, if that was wanted.
+    pub waits: Vec<Nanos>,
 }
 
 /// When a service is done; the order of beginning, for those that are done together; its place in [`Station::places`]; and how
@@ -82,8 +122,10 @@ pub(crate) struct Station<M> {
     in_service: BinaryHeap<InService>,
     /// Servers that serve.
     serving: u32,
-    /// The messages in service.
-    places: Vec<Option<Packet<M>>>,
+    /// Units inside, waiting or in service.
+    inside: u64,
+    /// The messages in service, each with the time at which it arrived.
+    places: Vec<Option<(Nanos, Packet<M>)>>,
     /// The places that are empty.
     free: Vec<u32>,
     waiting: VecDeque<(Nanos, Packet<M>)>,
@@ -93,6 +135,14 @@ pub(crate) struct Station<M> {
     bucket: Option<TokenBucket>,
     seconds: Vec<StationSecond>,
     lost_to_crashes: u64,
+    /// Up to when the integrals have come, and the one of all that are inside; the one of the queue is in the seconds.
+    at: Nanos,
+    inside_ns: u128,
+    /// Of those that were served.
+    served_ns_sum: u128,
+    /// Of those that a crash found: how long they had waited, and had been inside.
+    lost_ns: (u128, u128),
+    waits: Option<Vec<Nanos>>,
 }
 
 struct TokenBucket {
@@ -124,10 +174,12 @@ impl<M: Payload> Station<M> {
     pub fn new(spec: StationSpec, draws: Stream) -> Self {
         Self {
             bucket: spec.rate_per_s.map(TokenBucket::new),
+            waits: spec.keep_waits.then(Vec::new),
             spec,
             draws,
             in_service: BinaryHeap::new(),
             serving: 0,
+            inside: 0,
             places: Vec::new(),
             free: Vec::new(),
             waiting: VecDeque::new(),
@@ -135,6 +187,10 @@ impl<M: Payload> Station<M> {
             begun: 0,
             seconds: Vec::new(),
             lost_to_crashes: 0,
+            at: 0,
+            inside_ns: 0,
+            served_ns_sum: 0,
+            lost_ns: (0, 0),
         }
     }
 
@@ -146,6 +202,7 @@ impl<M: Payload> Station<M> {
 
     /// A message arrives; it comes back if it is refused.
     pub fn arrive(&mut self, now: Nanos, packet: Packet<M>) -> Option<Packet<M>> {
+        self.advance(now);
         let units = packet.body.units();
         let busy = self.serving >= self.spec.servers;
         let full = busy && self.spec.queue.is_some_and(|places| self.queued.saturating_add(units) > places);
@@ -160,6 +217,9 @@ impl<M: Payload> Station<M> {
         }
         if busy {
             second.queue_max = second.queue_max.max(queued);
+        }
+        self.inside += u64::from(units);
+        if busy {
             self.queued = queued;
             self.waiting.push_back((now, packet));
         } else {
@@ -170,11 +230,15 @@ impl<M: Payload> Station<M> {
 
     /// The service that is done first ends, at `now`; that of who waits begins.
     pub fn complete(&mut self, now: Nanos) -> Option<Packet<M>> {
+        self.advance(now);
         let Reverse((_, _, place, servers)) = self.in_service.pop()?;
-        let served = self.places[place as usize].take().expect("what is in service has a place");
+        let (arrived, served) = self.places[place as usize].take().expect("what is in service has a place");
         self.free.push(place);
         self.serving -= servers;
-        self.second(now).served += u64::from(served.body.units());
+        let units = u64::from(served.body.units());
+        self.inside -= units;
+        self.served_ns_sum += u128::from(units) * u128::from(now - arrived);
+        self.second(now).served += units;
         while self.serving < self.spec.servers
             && let Some((arrived, packet)) = self.waiting.pop_front()
         {
@@ -195,14 +259,17 @@ impl<M: Payload> Station<M> {
         second.begun += u64::from(units);
         second.wait_ns_sum += wait * u64::from(units);
         second.wait_ns_max = second.wait_ns_max.max(wait);
-        self.busy((now, done), servers, u64::wrapping_add);
+        self.book(now, done, |row, ns| row.busy_ns += ns * u64::from(servers));
+        if let Some(waits) = &mut self.waits {
+            waits.push(wait);
+        }
         let place = match self.free.pop() {
             Some(place) => {
-                self.places[place as usize] = Some(packet);
+                self.places[place as usize] = Some((arrived, packet));
                 place
             }
             None => {
-                self.places.push(Some(packet));
+                self.places.push(Some((arrived, packet)));
                 (self.places.len() - 1) as u32
             }
         };
@@ -213,25 +280,49 @@ impl<M: Payload> Station<M> {
 
     /// The process died.
     pub fn crash(&mut self, now: Nanos) {
-        let lost = self.places.iter().flatten().chain(self.waiting.iter().map(|(_, packet)| packet));
-        self.lost_to_crashes += lost.map(|packet| u64::from(packet.body.units())).sum::<u64>();
+        self.advance(now);
+        let (waited, inside) = self.still_inside(now);
+        self.lost_ns = (self.lost_ns.0 + waited, self.lost_ns.1 + inside);
+        self.lost_to_crashes += self.inside;
+        self.inside = 0;
         self.waiting.clear();
         (self.serving, self.queued) = (0, 0);
         self.places.clear();
         self.free.clear();
         for Reverse((done, _, _, servers)) in std::mem::take(&mut self.in_service) {
             // What it was charged for at the beginning and did not serve.
-            self.busy((now, done.max(now)), servers, u64::wrapping_sub);
+            self.book(now, done.max(now), |row, ns| row.busy_ns -= ns * u64::from(servers));
         }
     }
 
-    /// Books a busy time of so many servers, second by second.
-    fn busy(&mut self, (from, to): (Nanos, Nanos), servers: u32, book: fn(u64, u64) -> u64) {
+    /// How long those who are waiting have waited, and how long those who are inside have been, summed by units.
+    fn still_inside(&self, now: Nanos) -> (u128, u128) {
+        let sum = |(arrived, packet): &(Nanos, Packet<M>)| u128::from(packet.body.units()) * u128::from(now - arrived);
+        let waited: u128 = self.waiting.iter().map(sum).sum();
+        let serving: u128 = self.places.iter().flatten().map(sum).sum();
+        (waited, waited + serving)
+    }
+
+    /// Takes both integrals on to `now`: since the last event nobody came or went.
+    #[inline]
+    fn advance(&mut self, now: Nanos) {
+        let waiting = u64::from(self.queued);
+        if self.inside > 0 {
+            self.inside_ns += u128::from(self.inside) * u128::from(now - self.at);
+        }
+        if waiting > 0 {
+            self.book(self.at, now, |row, ns| row.queue_ns += waiting * ns);
+        }
+        self.at = now;
+    }
+
+    /// Books a stretch of time, second by second.
+    #[inline]
+    fn book(&mut self, from: Nanos, to: Nanos, book: impl Fn(&mut StationSecond, u64)) {
         let mut at = from;
         while at < to {
             let until = to.min((at / SECOND + 1) * SECOND);
-            let row = self.row(at);
-            row.busy_ns = book(row.busy_ns, (until - at) * u64::from(servers));
+            book(self.row(at), until - at);
             at = until;
         }
     }
@@ -252,8 +343,19 @@ impl<M: Payload> Station<M> {
         row
     }
 
-    pub fn report(&self, node: crate::NodeId, name: &str) -> StationReport {
+    /// What it did until `end`.
+    pub fn report(&mut self, node: crate::NodeId, name: &str, end: Nanos) -> StationReport {
+        // A node that was paused beyond the end may have its last event there.
+        let end = end.max(self.at);
+        self.advance(end);
+        let (waited, inside) = self.still_inside(end);
         let mut total = StationSecond::default();
+        let mut flow = Flow {
+            inside_ns: self.inside_ns,
+            wait_ns_sum: self.lost_ns.0 + waited,
+            sojourn_ns_sum: self.served_ns_sum + self.lost_ns.1 + inside,
+            ..Flow::default()
+        };
         for second in &self.seconds {
             total.arrivals += second.arrivals;
             total.served += second.served;
@@ -262,8 +364,12 @@ impl<M: Payload> Station<M> {
             total.begun += second.begun;
             total.wait_ns_sum += second.wait_ns_sum;
             total.wait_ns_max = total.wait_ns_max.max(second.wait_ns_max);
+            total.queue_ns += second.queue_ns;
             total.queue_max = total.queue_max.max(second.queue_max);
+            flow.waiting_ns += u128::from(second.queue_ns);
+            flow.wait_ns_sum += u128::from(second.wait_ns_sum);
         }
+        flow.entered = total.arrivals - total.refused;
         StationReport {
             node,
             name: name.to_owned(),
@@ -271,6 +377,10 @@ impl<M: Payload> Station<M> {
             seconds: self.seconds.clone(),
             total,
             lost_to_crashes: self.lost_to_crashes,
+            left: self.inside,
+            served_ns_sum: self.served_ns_sum,
+            flow,
+            waits: self.waits.take().unwrap_or_default(),
         }
     }
 }

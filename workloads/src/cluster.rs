@@ -71,7 +71,7 @@ fn station_spec(station: &Station) -> StationSpec {
         Service::Exponential { mean } => Sampler::exponential(mean).expect(checked),
     };
     let rate_per_s = (station.rate_per_s > 0.0).then_some(station.rate_per_s);
-    StationSpec { servers: station.servers, service, queue: Some(station.queue), rate_per_s }
+    StationSpec { queue: Some(station.queue), rate_per_s, ..StationSpec::new(station.servers, service) }
 }
 
 /// The addresses of a scenario's nodes.

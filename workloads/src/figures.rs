@@ -222,7 +222,12 @@ pub fn stations(ended: &Ended) -> Vec<StationFigures> {
             refused: total.refused,
             wait_mean_ms: mean_ms(total.wait_ns_sum, total.begun),
             service_mean_ms: mean_ms(total.busy_ns, total.begun),
+            sojourn_mean_ms: mean_ms(report.served_ns_sum as u64, total.served),
+            queue_mean: report.flow.waiting_ns as f64 / ended.finished.virtual_ns as f64,
             queue_max: u64::from(total.queue_max),
+            lost_to_crashes: report.lost_to_crashes,
+            left: report.left,
+            little_deviation: report.flow.deviation_ns() as f64 / report.flow.inside_ns.max(1) as f64,
         }
     };
     ended.finished.stations.iter().map(figures).collect()

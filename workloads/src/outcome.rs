@@ -113,7 +113,17 @@ pub struct StationFigures {
     pub refused: u64,
     pub wait_mean_ms: f64,
     pub service_mean_ms: f64,
+    /// Of those whose service ended: from arrival to the end of service.
+    pub sojourn_mean_ms: f64,
+    /// Messages that waited, averaged over time: its integral, not made of waits.
+    pub queue_mean: f64,
     pub queue_max: u64,
+    /// What a crash found waiting or in service, and what was so at the end.
+    pub lost_to_crashes: u64,
+    pub left: u64,
+    /// Little's law: how far time integral and summed times are apart, as a share of the integral; in whole nanoseconds
+    /// they are equal, so that this is 0 unless the station counts wrong.
+    pub little_deviation: f64,
 }
 
 /// Something that the people on duty would be called for.

@@ -266,6 +266,7 @@ fn stations(outcome: &Outcome) -> String {
             Cell::Number(grouped(station.refused)),
             Cell::Number(duration_ms(station.wait_mean_ms)),
             Cell::Number(duration_ms(station.service_mean_ms)),
+            Cell::Number(three_digits(station.queue_mean)),
             Cell::Number(grouped(station.queue_max)),
         ]
     };
@@ -281,6 +282,7 @@ fn stations(outcome: &Outcome) -> String {
         "#Refused",
         "#Mean wait",
         "#Mean service",
+        "#Mean queue",
         "#Longest queue",
     ];
     section("stations", "Stations", &table(Narrow::Scroll, &headings, &rows))

@@ -28,6 +28,7 @@ fn loaded(seed: u64, servers: u32, rho: f64, service: Sampler) -> StationReport 
     let mut stations = bench.world.run(ARRIVALS * mean_gap_ns * 2).stations;
     let report = stations.remove(0);
     assert_eq!((report.total.arrivals, report.total.served), (ARRIVALS, ARRIVALS));
+    assert_eq!(report.flow.deviation_ns(), 0, "Little's law");
     let busy = report.total.busy_ns as f64 / (ARRIVALS * MS) as f64;
     assert!((busy - 1.0).abs() < 0.005, "the mean service is {busy} ms, should be 1");
     report
@@ -75,6 +76,59 @@ fn seconds_add_up_to_the_whole() {
     let whole = &report.seconds[..report.seconds.len() - 1];
     let busy = whole.iter().map(|second| second.busy_ns).sum::<u64>() as f64 / (whole.len() as u64 * SECOND) as f64;
     assert_within(busy, 0.5, 0.01);
+}
+
+/// Little's law to the nanosecond, in the queue and in the station, whatever happens to it: 20 s of a station with bounds
+/// that is crashed and paused while it serves, and that still has work at the end.
+#[test]
+fn littles_law_holds_to_the_nanosecond_through_crashes_and_pauses() {
+    let mut bench = Bench::new(5, LinkModel::constant(MS));
+    let service = Sampler::exponential(10 * MS).expect("a mean above 0");
+    let spec = StationSpec { queue: Some(50), rate_per_s: Some(300.0), ..StationSpec::new(2, service) };
+    let to = bench.node_in(bench.region, Some(spec), |_, _, _, _| {});
+    // 250 a second for 200 that two servers of 10 ms can do.
+    bench.ticker(to, 4 * MS, 5_000);
+    bench.world.plan(vec![
+        headcount_sim::FaultEntry::new(3 * SECOND, headcount_sim::Fault::Crash { node: to, down: SECOND }),
+        headcount_sim::FaultEntry::new(7 * SECOND, headcount_sim::Fault::Pause { node: to, for_: 500 * MS }),
+        headcount_sim::FaultEntry::new(9 * SECOND, headcount_sim::Fault::Pause { node: to, for_: 2 * SECOND }),
+        headcount_sim::FaultEntry::new(10 * SECOND, headcount_sim::Fault::Crash { node: to, down: 10 * MS }),
+    ]);
+    let report = bench.world.run(15 * SECOND).stations.remove(0);
+    let (flow, total) = (report.flow, report.total);
+    assert!(report.lost_to_crashes > 50 && report.left > 10 && total.refused > 100, "{report:?}");
+    assert_eq!(flow.deviation_ns(), 0, "{flow:?}");
+    assert_eq!(flow.entered, total.served + report.lost_to_crashes + report.left);
+    // It is no identity of zeros: 15 s with up to 50 in the queue.
+    assert!(flow.waiting_ns > u128::from(10 * 15 * SECOND) && flow.inside_ns > flow.waiting_ns, "{flow:?}");
+}
+
+/// Five of 10 ms that come at 1 ms to one server: 4, 3, 2, 1 and 0 of them wait for 10 ms each, 100 ms in all, and with the
+/// five services it is 150 ms.
+#[test]
+fn the_integral_of_the_queue_is_kept_by_itself() {
+    let run = |until| {
+        let mut bench = Bench::new(1, LinkModel::constant(MS));
+        let to = bench.node_in(bench.region, Some(StationSpec::new(1, Sampler::constant(10 * MS))), |_, _, _, _| {});
+        bench.node(move |_, saw, out, _| {
+            if saw == Saw::Start {
+                (0..5).for_each(|n| out.send(to, Number(n)));
+            }
+        });
+        bench.world.run(until).stations.remove(0)
+    };
+    let whole = run(SECOND);
+    assert_eq!((whole.flow.waiting_ns, whole.flow.wait_ns_sum), (100_000_000, 100_000_000));
+    assert_eq!((whole.flow.inside_ns, whole.served_ns_sum), (150_000_000, 150_000_000));
+    assert_eq!((whole.total.queue_ns, whole.left), (100_000_000, 0));
+    // At 26 ms: 4 x 10 + 3 x 10 + 2 x 5 = 80 ms of queue; begun are three with 0 + 10 + 20, and two wait for 25 each.
+    let cut = run(26 * MS);
+    assert_eq!(
+        (cut.flow.waiting_ns, cut.flow.wait_ns_sum, cut.total.wait_ns_sum),
+        (80_000_000, 80_000_000, 30_000_000)
+    );
+    assert_eq!((cut.left, cut.total.served, cut.flow.inside_ns), (3, 2, 105_000_000));
+    assert_eq!(cut.flow.deviation_ns(), 0);
 }
 
 /// One server of 10 ms, two places: of five that arrive at 1 ms, one is served at once, two wait, two are refused at
