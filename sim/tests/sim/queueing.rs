@@ -65,6 +65,16 @@ fn four_exponential_servers_wait_as_m_m_c() {
     assert_within(wait_ms(&loaded(3, 4, 0.8, exponential())), 0.745_540, 0.02);
 }
 
+/// M/G/1 by Pollaczek and Khinchine, with lognormal services: W = rho (1 + cv^2) / (2 (1 - rho)) services. For cv = 0.5 at
+/// rho = 0.8: 0.8 x 1.25 / 0.4 = 2.5 ms; for cv = 1 at rho = 0.7: 0.7 x 2 / 0.6 = 2.333333 ms.
+#[test]
+fn one_lognormal_server_waits_as_m_g_1() {
+    for (rho, cv, wait) in [(0.8, 0.5, 2.5), (0.7, 1.0, 2.333_333)] {
+        let service = Sampler::lognormal_cv(MS, cv).expect("above 0");
+        assert_within(wait_ms(&loaded(4, 1, rho, service)), wait, 0.02);
+    }
+}
+
 /// Little's law on the second's rows: mean queue = arrival rate * mean wait, and utilisation is rho.
 #[test]
 fn seconds_add_up_to_the_whole() {
