@@ -15,9 +15,17 @@ pub fn prepared(name: &str, overrides: &[(&str, &str)]) -> Prepared {
     Prepared::new(scenario(name, overrides))
 }
 
-/// One run of it.
+/// One run of it, in which Little's law holds on every station to the nanosecond.
 pub fn run(name: &str, overrides: &[(&str, &str)], seed: u64) -> Outcome {
-    prepared(name, overrides).run(seed, RunOptions::default())
+    let outcome = prepared(name, overrides).run(seed, RunOptions::default());
+    assert!(
+        outcome.stations.iter().all(|station| station.sojourn_mean_ms >= station.wait_mean_ms),
+        "a sojourn is a wait and more"
+    );
+    for station in &outcome.stations {
+        assert_eq!(station.little_deviation, 0.0, "{station:?}");
+    }
+    outcome
 }
 
 /// The names and reasons of what was violated.
