@@ -9,6 +9,7 @@ use headcount_engine::patterns::voting::audit::AuditDb;
 use std::collections::BTreeMap;
 
 use crate::latency::{Buckets, Recorder};
+use crate::metric::PERCENTILES;
 use crate::oracle::Seen;
 use crate::outcome::{Latency, Series, StationFigures};
 use crate::run::{Counters, Ended, fate_word};
@@ -41,6 +42,7 @@ pub fn counters(seen: &Seen<'_>, counters: &mut Counters) {
     add("session.participants", u64::from(seen.scenario.crowd.users));
     add("audit.rows", seen.ledger.log().len() as u64);
     add("audit.decisions", seen.ledger.decisions().len() as u64);
+    add("votes.lost", seen.lost());
     if let Some(auditor) = seen.auditor {
         add("auditor.answers", auditor.answers.len() as u64);
         add("auditor.pages", auditor.answers.iter().map(|answer| u64::from(answer.pages)).sum());
@@ -182,7 +184,7 @@ pub fn latency(name: &'static str, title: &'static str, recorder: &Recorder) -> 
 pub fn figures(latencies: &[Latency], counters: &Counters) -> BTreeMap<String, f64> {
     let mut figures = BTreeMap::new();
     for latency in latencies.iter().filter(|latency| !latency.histogram.is_empty()) {
-        for (word, quantile) in [("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99), ("p999_ms", 0.999)] {
+        for (word, quantile) in PERCENTILES {
             let micros = latency.histogram.value_at_quantile(quantile);
             figures.insert(format!("{}.{word}", latency.name), micros as f64 / 1_000.0);
         }

@@ -14,6 +14,8 @@
 //! | [`faults`] | the scenario's faults and swarm as the world's fault plan |
 //! | [`wire`] | engine messages and nodes in the world |
 //! | [`oracle`] | the properties, each judging by what was sent, received and durably stored |
+//! | [`metric`] | what can be asked of a run by name |
+//! | [`slo`] | thresholds on metrics, as text, and whether they are met |
 //! | [`run`] | one scenario and one seed to one outcome |
 //! | [`outcome`] | what a run found, as plain data |
 
@@ -29,8 +31,10 @@ mod figures;
 pub mod friends;
 pub mod graph;
 mod latency;
+pub mod metric;
 pub mod oracle;
 pub mod outcome;
 pub mod run;
 pub mod scenario;
+pub mod slo;
 pub mod wire;

@@ -94,6 +94,18 @@ pub const ACCEPTED_IS_COUNTED: Property = Property {
     },
 };
 
+impl Seen<'_> {
+    /// Accepted votes without a row in the audit log: they were promised and are not counted.
+    pub(crate) fn lost(&self) -> u64 {
+        let rows = self.rows_by_request();
+        let is_there = |(region, vote): &(usize, &Vote)| {
+            let user = self.user(*region, vote);
+            rows.get(Request { user, stamp: vote.stamp }).next().is_some()
+        };
+        self.votes().filter(|(_, vote)| accepted(vote)).filter(|vote| !is_there(vote)).count() as u64
+    }
+}
+
 /// The vote that was cast under a requestId. An impostor can hit upon the very millisecond, and so the requestId, of its
 /// victim's own vote: then that one is meant, for the request is its user's.
 pub(super) fn cast_under<'v>(
