@@ -18,6 +18,7 @@
 //! | [`slo`] | thresholds on metrics, as text, and whether they are met |
 //! | [`run`] | one scenario and one seed to one outcome |
 //! | [`outcome`] | what a run found, as plain data |
+//! | [`plan`] | how much is enough: searches over many runs |
 
 pub mod arrivals;
 pub mod auditor;
@@ -34,6 +35,7 @@ mod latency;
 pub mod metric;
 pub mod oracle;
 pub mod outcome;
+pub mod plan;
 pub mod run;
 pub mod scenario;
 pub mod slo;

@@ -1,0 +1,174 @@
+//! A configuration from little load to too much: where latency bends, and how much it carries within the promise.
+
+use serde::Serialize;
+
+use super::knee::knee;
+use super::knob::{Config, Knob};
+use super::lab::Trouble;
+use super::sample::NEVER_MS;
+use super::search::{Search, Tried};
+use super::usl::Usl;
+
+/// Rungs below and up to the load with headroom, as parts of the demand; above it, each a quarter more than the last.
+const RUNGS: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0];
+/// The ladder ends when so little of the load is done, or the latency is so many times its limit.
+const DONE_LEAST: f64 = 0.9;
+const TIMES_LIMIT: f64 = 10.0;
+const RUNGS_MAX: usize = 16;
+/// A found rate is known to this share of itself.
+pub const RATE_ERROR: f64 = 0.02;
+
+/// One load of the ladder.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rung {
+    pub rate_per_s: f64,
+    /// Votes of the window that were counted, whenever their answer came [1/s].
+    pub goodput_per_s: f64,
+    /// The first latency of the promise, or of the run.
+    pub latency_ms: f64,
+    pub p50_ms: f64,
+    pub meets: bool,
+    /// The fullest resource, and how full.
+    pub fullest: String,
+    pub utilisation: f64,
+}
+
+/// The ladder.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ladder {
+    /// What `latency_ms` is: `ack.p99_ms`.
+    pub metric: String,
+    pub rungs: Vec<Rung>,
+    /// The rung at the knee, if the curve has one.
+    pub knee: Option<usize>,
+}
+
+/// The most that a configuration carries within the promise.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MaxRate {
+    /// Of the knob that splits the load.
+    pub shards: u32,
+    pub rate_per_s: f64,
+    /// What forbids more: the fullest resource just above it.
+    pub limited_by: String,
+}
+
+/// The latency that a plan speaks of: the first one that is promised, or the p99 of the first one there is.
+pub fn main_latency(tried: &Tried) -> String {
+    let promised = tried.judged.iter().find(|one| one.metric.ends_with("_ms"));
+    let any = || tried.means.keys().find(|name| name.ends_with(".p99_ms")).cloned();
+    promised.map(|one| one.metric.clone()).or_else(any).unwrap_or_default()
+}
+
+impl Search<'_> {
+    /// Climbs.
+    pub fn ladder(&mut self, config: &Config) -> Result<Ladder, Trouble> {
+        let demand = self.question.demand;
+        let mut rungs: Vec<Rung> = Vec::new();
+        let mut metric = String::new();
+        let mut factor = 0.0;
+        while rungs.len() < RUNGS_MAX {
+            factor = RUNGS.get(rungs.len()).copied().unwrap_or(factor * 1.25);
+            let tried = self.try_window("ladder", config, demand.times(factor))?;
+            metric = main_latency(&tried);
+            let rung = self.rung(&tried, &metric);
+            let limit = tried.judged.iter().find(|one| one.metric == metric).map_or(f64::INFINITY, |one| one.limit);
+            let ends = rung.goodput_per_s < DONE_LEAST * rung.rate_per_s || rung.latency_ms > TIMES_LIMIT * limit;
+            rungs.push(rung);
+            if ends && factor > self.question.headroom {
+                break;
+            }
+        }
+        let curve: Vec<(f64, f64)> =
+            rungs.iter().map(|rung| (rung.rate_per_s, rung.latency_ms.min(NEVER_MS))).collect();
+        Ok(Ladder { metric, knee: knee(&curve), rungs })
+    }
+
+    fn rung(&self, tried: &Tried, metric: &str) -> Rung {
+        let done = tried.samples.iter().map(|sample| {
+            // All that was accepted, as the window's share of all that was intended: answers may come after it.
+            let (accepted, intended) = (sample.metric("votes.accepted"), sample.metric("votes.intended"));
+            accepted.zip(intended).map_or(1.0, |(accepted, intended)| accepted / intended.max(1.0))
+        });
+        let done: f64 = done.sum::<f64>() / tried.samples.len() as f64;
+        let fullest = tried.resources.first();
+        let p50 = metric.rsplit_once('.').map(|(name, _)| format!("{name}.p50_ms"));
+        Rung {
+            rate_per_s: tried.demand.rate_per_s,
+            goodput_per_s: tried.demand.rate_per_s * done,
+            latency_ms: tried.metric(metric).unwrap_or(f64::NAN),
+            p50_ms: p50.and_then(|name| tried.metric(&name)).unwrap_or(f64::NAN),
+            meets: tried.meets,
+            fullest: fullest.map(|one| one.name.clone()).unwrap_or_default(),
+            utilisation: fullest.map_or(0.0, |one| one.utilisation),
+        }
+    }
+
+    /// The most that a configuration carries within the promise, to [`RATE_ERROR`]; people grow with the rate.
+    pub fn max_rate(&mut self, config: &Config) -> Result<MaxRate, Trouble> {
+        let demand = self.question.demand;
+        let at = |factor: f64| demand.times(factor);
+        let (mut keeps, mut fails) = (0.0, f64::INFINITY);
+        let mut factor = self.first_guess(config);
+        let mut limited_by = String::new();
+        for _ in 0..24 {
+            let tried = self.try_window("max rate", config, at(factor))?;
+            let fullest = tried.resources.first().map(|one| (one.name.clone(), one.utilisation));
+            if tried.meets {
+                keeps = factor;
+            } else {
+                fails = factor;
+                limited_by = fullest.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
+            }
+            if fails.is_finite() && fails - keeps <= RATE_ERROR * fails {
+                break;
+            }
+            let full = fullest.map_or(1.0, |(_, full)| full);
+            factor = match (keeps > 0.0, fails.is_finite()) {
+                // The fullest station says how far it still is; never more than four times at once.
+                (true, false) => keeps * (1.0 / full.max(0.25)).max(1.05 + RATE_ERROR),
+                (false, true) => fails * (0.98 / full.max(1.0)).clamp(0.5, 0.9),
+                _ => (keeps + fails) / 2.0,
+            };
+        }
+        let shards = config.shards().map_or(1, |(_, shards)| shards);
+        Ok(MaxRate { shards, rate_per_s: demand.rate_per_s * keeps, limited_by })
+    }
+
+    /// From what was tried with these shards: where its fullest resource would be full.
+    fn first_guess(&self, config: &Config) -> f64 {
+        let rate = |tried: &Tried| tried.demand.rate_per_s / self.question.demand.rate_per_s;
+        let known = self.tried.iter().filter(|tried| tried.of == *config);
+        let best = known.filter(|tried| tried.meets).map(rate).fold(0.0, f64::max);
+        if best > 0.0 {
+            return best;
+        }
+        let Some((_, shards)) = config.shards() else { return 1.0 };
+        let any = self.tried.iter().rev().find_map(|tried| {
+            let channel = tried.resources.iter().find(|one| one.kind.ends_with(" shards"))?;
+            let (_, of) = tried.of.shards()?;
+            Some(rate(tried) / channel.utilisation * f64::from(shards) / f64::from(of))
+        });
+        any.unwrap_or(1.0) * 0.97
+    }
+
+    /// The most for each of several numbers of shards, all else as in `config`, and the law that they follow.
+    pub fn scaling(&mut self, config: &Config) -> Result<(Vec<MaxRate>, Option<Usl>), Trouble> {
+        let Some((knob, shards)) = config.shards() else { return Ok((Vec::new(), None)) };
+        let mut counts = vec![shards];
+        counts.extend([1, 2, 4, 8, 16, 32, 64, 128].into_iter().filter(|count| worth(knob, *count, shards)));
+        counts.sort_unstable();
+        counts.dedup();
+        let mut found = Vec::new();
+        for count in counts {
+            found.push(self.max_rate(&config.with(knob, count))?);
+        }
+        let points: Vec<(f64, f64)> = found.iter().map(|one| (f64::from(one.shards), one.rate_per_s)).collect();
+        Ok((found, Usl::fit(&points)))
+    }
+}
+
+/// Up to one and a half times the answer: beyond, other stations are what is measured.
+fn worth(knob: Knob, count: u32, shards: u32) -> bool {
+    count <= knob.max() && f64::from(count) <= 1.5 * f64::from(shards)
+}

@@ -1,0 +1,163 @@
+//! From a scenario and a load to what is run: a short window at the full rate, or everybody until the last one has voted.
+//!
+//! A window is honest about rates, and only about them: as many votes and logins a second as in the whole, from only as many
+//! people as those seconds need. What grows with people and not with rates (memory, deliveries of a tally to everybody who
+//! listens, heartbeats) is seen by the run of everybody alone, which is why an answer is tried on it.
+
+use headcount_engine::contract::{MS, Nanos, SECOND};
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{ArrivalKind, BadInput, JoinKind, Scenario};
+
+/// Who asks how much.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Demand {
+    /// People in all.
+    pub users: u32,
+    /// Votes, or people who come or go, a second [1/s].
+    pub rate_per_s: f64,
+}
+
+impl Demand {
+    /// So many times the people and the rate.
+    pub fn times(self, factor: f64) -> Self {
+        Self { users: (f64::from(self.users) * factor) as u32, rate_per_s: self.rate_per_s * factor }
+    }
+
+    /// The same people at another rate.
+    pub fn at(self, rate_per_s: f64) -> Self {
+        Self { rate_per_s, ..self }
+    }
+}
+
+/// Virtual time over which a run is measured [s].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// When the load begins: what is measured begins `warm_up_s` later.
+    pub from_s: f64,
+    /// What is left out at the beginning: queues fill and Functions start.
+    pub warm_up_s: f64,
+    /// When the load ends. Latencies of what began before it are measured however late they end.
+    pub to_s: f64,
+}
+
+impl Window {
+    /// Seconds that are measured.
+    pub fn measured_s(&self) -> f64 {
+        self.to_s - self.from_s - self.warm_up_s
+    }
+}
+
+/// One scenario to run, with what to look at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    pub scenario: Scenario,
+    pub window: Window,
+}
+
+/// A first second is warm-up: cold starts take up to that long.
+const WARM_UP_S: f64 = 1.0;
+/// Between the last login and the opening, the opening and the votes, the votes and the close, the close and the reveal.
+const GAP: Nanos = SECOND;
+/// Time for answers that come late: a client repeats its vote for this long.
+const CONVERGE: Nanos = 10 * SECOND;
+
+/// A steady window of `measured_s` seconds.
+pub fn window(base: &Scenario, demand: Demand, measured_s: f64) -> Result<Ask, BadInput> {
+    let length_s = measured_s + WARM_UP_S;
+    // A Poisson window has its mean in votes and some more: five deviations.
+    let mean = demand.rate_per_s * length_s;
+    let needed = (mean + 5.0 * libm::sqrt(mean) + 50.0).ceil();
+    let users = (needed as u32).min(demand.users.max(1)).max(2);
+    voting(base, demand, users, length_s)
+}
+
+/// Everybody, until the last one has voted.
+pub fn whole(base: &Scenario, demand: Demand) -> Result<Ask, BadInput> {
+    voting(base, demand, demand.users, f64::from(demand.users) / demand.rate_per_s)
+}
+
+/// `users` of the demand's people join as densely as all of them would in the scenario's own time to join, and vote at its rate.
+fn voting(base: &Scenario, demand: Demand, users: u32, length_s: f64) -> Result<Ask, BadInput> {
+    let mut scenario = base.clone();
+    scenario.faults.clear();
+    scenario.swarm = None;
+    let vote = &mut scenario.vote;
+    let crowd = &mut scenario.crowd;
+    let join_all = base.crowd.join.to.saturating_sub(base.crowd.join.from).max(SECOND);
+    let share = f64::from(users) / f64::from(demand.users.max(1));
+    let join = ((join_all as f64 * share) as Nanos).max(200 * MS);
+    vote.create = SECOND;
+    crowd.join.kind = JoinKind::Ramp;
+    crowd.join.from = 2 * SECOND;
+    crowd.join.to = crowd.join.from + join;
+    vote.open = whole_second(crowd.join.to + GAP);
+    crowd.arrivals.from = vote.open + GAP;
+    crowd.arrivals.to = crowd.arrivals.from + (length_s * 1e9) as Nanos;
+    crowd.arrivals.kind = ArrivalKind::Poisson { rate_per_s: demand.rate_per_s };
+    vote.close = crowd.arrivals.to + GAP;
+    vote.reveal = vote.close + GAP;
+    vote.add_shards = None;
+    crowd.users = users;
+    crowd.late_join_ppm = 0;
+    scenario.auditor = None;
+    scenario.bounds.converge = CONVERGE;
+    scenario.heal = scenario.vote.close;
+    scenario.end = scenario.vote.reveal + CONVERGE;
+    let window = Window {
+        from_s: scenario.crowd.arrivals.from as f64 / 1e9,
+        warm_up_s: WARM_UP_S.min(length_s / 2.0),
+        to_s: scenario.crowd.arrivals.to as f64 / 1e9,
+    };
+    checked(scenario, window)
+}
+
+/// Seconds of a series are easier to read when the load begins with one.
+fn whole_second(at: Nanos) -> Nanos {
+    at.div_ceil(SECOND) * SECOND
+}
+
+/// What was put together obeys the rules of every scenario.
+fn checked(scenario: Scenario, window: Window) -> Result<Ask, BadInput> {
+    let text = scenario.to_toml();
+    let scenario = Scenario::parse(&format!("the plan's own {}", scenario.name), &text, &[])?;
+    Ok(Ask { scenario, window })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEMAND: Demand = Demand { users: 500_000, rate_per_s: 10_000.0 };
+
+    #[test]
+    fn a_window_has_the_rates_of_the_whole_and_only_the_people_it_needs() {
+        let base = Scenario::load("voting-500k", &[]).unwrap();
+        let ask = window(&base, DEMAND, 3.0).unwrap();
+        // 10,000/s x 4 s = 40,000, and 5 x sqrt(40,000) + 50 = 1,050 more.
+        let crowd = &ask.scenario.crowd;
+        assert_eq!(crowd.users, 41_050);
+        assert_eq!(crowd.arrivals.kind, ArrivalKind::Poisson { rate_per_s: 10_000.0 });
+        // 500,000 in 60 s are 8,333 a second; 41,050 take 4.926 s.
+        let join_s = (crowd.join.to - crowd.join.from) as f64 / 1e9;
+        assert!((f64::from(crowd.users) / join_s - 8_333.3).abs() < 1.0, "{join_s}");
+        assert_eq!((ask.window.measured_s(), ask.window.from_s.fract()), (3.0, 0.0));
+        assert!(ask.scenario.faults.is_empty());
+    }
+
+    #[test]
+    fn the_whole_is_everybody() {
+        let base = Scenario::load("voting-500k", &[]).unwrap();
+        let ask = whole(&base, DEMAND).unwrap();
+        assert_eq!(ask.scenario.crowd.users, 500_000);
+        // 500,000 / 10,000 = 50 s.
+        assert_eq!(ask.window.to_s - ask.window.from_s, 50.0);
+    }
+
+    #[test]
+    fn a_small_crowd_votes_at_its_rate_until_nobody_is_left() {
+        let base = Scenario::load("voting-small", &[]).unwrap();
+        let ask = window(&base, Demand { users: 100, rate_per_s: 50.0 }, 10.0).unwrap();
+        assert_eq!(ask.scenario.crowd.users, 100);
+    }
+}

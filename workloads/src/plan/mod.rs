@@ -1,0 +1,27 @@
+//! The capacity plan: how much is enough, what fills first, and how sure that is.
+//!
+//! | room | idea |
+//! |---|---|
+//! | [`knob`] | what a plan may turn, and a configuration of it |
+//! | [`load`] | a window at the full rate, or everybody: what is run |
+//! | [`sample`] | what is kept of a run |
+//! | [`lab`] | who makes the runs, and what must be kept |
+//! | [`search`] | the smallest configuration that keeps the promise |
+//! | [`ladder`] | latency by rate, its knee, and the most that a configuration carries |
+//! | [`usl`], [`knee`](mod@knee) | the Universal Scalability Law and the knee of a curve |
+
+pub mod knee;
+pub mod knob;
+pub mod lab;
+pub mod ladder;
+pub mod load;
+pub mod sample;
+pub mod search;
+pub mod usl;
+
+pub use knob::{Config, Knob, Setting};
+pub use lab::{Judgement, Lab, Promise, Trouble};
+pub use load::{Ask, Demand, Window};
+pub use sample::{NEVER_MS, Resource, Sample};
+pub use search::{Found, Infeasible, Question, Search, Tried};
+pub use usl::Usl;
