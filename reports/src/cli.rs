@@ -29,6 +29,8 @@ pub enum Verb {
     Run(RunOptions),
     /// Run one scenario with many seeds
     Check(CheckOptions),
+    /// Search the smallest configuration that keeps an SLO, with headroom
+    Plan(PlanOptions),
     /// List scenarios, properties, faults and limits profiles
     List(ListOptions),
 }
@@ -91,6 +93,44 @@ pub struct CheckOptions {
     pub quiet: bool,
 }
 
+/// `headcount plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanOptions {
+    /// A built-in scenario's name, or a scenario file (*.toml), of the pattern voting
+    #[arg(value_name = "SCENARIO|FILE.toml")]
+    pub scenario: String,
+    /// People in all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=5_000_000))]
+    pub users: u32,
+    /// Votes a second
+    #[arg(long, value_name = "R", value_parser = rate)]
+    pub rate: f64,
+    /// What must be kept, as in ack.p99_ms<500,results.p99_ms<1000,lost==0
+    #[arg(long, value_name = "SLO")]
+    pub slo: String,
+    /// So many times the load must be carried within the SLO, 1 to 10
+    #[arg(long, value_name = "X", default_value = "2", value_parser = headroom)]
+    pub headroom: f64,
+    /// Seeds that every configuration meets, from 1
+    #[arg(long, value_name = "K", default_value = "3", value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub seeds: u64,
+    /// Runs at the same time [default: the machine's cores]
+    #[arg(long, value_name = "J", value_parser = jobs, allow_negative_numbers = true)]
+    pub jobs: Option<usize>,
+    /// Set a key of the scenario, as in its file; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides: Vec<(String, String)>,
+    /// Folder for the plan's files [default: runs/plan-<scenario>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print plan.json instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+}
+
 /// `headcount list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListOptions {
@@ -125,7 +165,7 @@ impl Stop {
 /// Help and version come back as what to print, wrong use as its one line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let verbs = ["run", "check", "list"];
+    let verbs = ["run", "check", "plan", "list"];
     let verb = verbs.into_iter().find(|verb| arguments.get(1).is_some_and(|first| first == verb));
     let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Said(error.render().to_string()),
@@ -180,6 +220,16 @@ fn jobs(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(in_range).ok_or_else(|| "it takes a whole number of threads, 1 to 1024".to_string())
 }
 
+fn rate(text: &str) -> Result<f64, String> {
+    let in_range = |rate: &f64| (0.1..=100_000.0).contains(rate);
+    text.parse().ok().filter(in_range).ok_or_else(|| "it takes votes a second, 0.1 to 100000".to_string())
+}
+
+fn headroom(text: &str) -> Result<f64, String> {
+    let in_range = |times: &f64| (1.0..=10.0).contains(times);
+    text.parse().ok().filter(in_range).ok_or_else(|| "it takes a number from 1 to 10".to_string())
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').map(|(key, value)| (key.trim().to_string(), value.trim().to_string()));
     pair.filter(|(key, _)| !key.is_empty()).ok_or_else(|| "it takes a key and a value, as in vote.shards=4".to_string())
@@ -221,8 +271,7 @@ mod tests {
         assert!(wrong("headcount check voting-small").contains("--seeds <N>"));
         assert!(wrong("headcount run x --sed 1").contains("--seed"), "the tip is kept");
         assert!(wrong("headcount run x --set shards").contains("as in vote.shards=4"));
-        let line =
-            "unrecognized subcommand 'voting-calm': must be one of run, check, list, as in headcount run voting-small";
+        let line = "unrecognized subcommand 'voting-calm': must be one of run, check, plan, list, as in headcount run voting-small";
         assert_eq!(wrong("headcount voting-calm"), format!("{line}; see headcount --help"));
         assert!(wrong("headcount check x --seeds -3").contains("1 or more"), "a minus is a wrong number, no option");
         let line = wrong("headcount run x --jobs 2");

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::load::Ask;
-use super::sample::{Resource, Sample};
+use super::sample::{NEVER_MS, Resource, Sample};
+use crate::slo::Slo;
 
 /// Runs scenarios.
 pub trait Lab {
@@ -16,9 +17,6 @@ pub trait Lab {
     /// # Errors
     /// A run broke, or its results could not be kept.
     fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble>;
-
-    /// A part of the plan begins: its name, and about how many virtual votes (or changes) it will take.
-    fn begins(&self, part: &'static str, work: f64);
 }
 
 /// Why a plan cannot go on.
@@ -70,6 +68,19 @@ impl Judgement {
 pub trait Promise {
     /// Judges values by name; a metric without a value is not met.
     fn judge(&self, value: &dyn Fn(&str) -> Option<f64>) -> Vec<Judgement>;
+}
+
+impl Promise for Slo {
+    fn judge(&self, value: &dyn Fn(&str) -> Option<f64>) -> Vec<Judgement> {
+        let judgement = |judged: crate::slo::Judged| Judgement {
+            threshold: judged.threshold.to_string(),
+            value: judged.value.unwrap_or(NEVER_MS),
+            limit: judged.threshold.limit,
+            met: judged.met,
+            metric: judged.threshold.metric,
+        };
+        self.judge_with(value).into_iter().map(judgement).collect()
+    }
 }
 
 /// The mean of every metric over seeds; a metric that some seed does not have is left out.

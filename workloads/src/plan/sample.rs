@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::load::{Ask, Window};
+use crate::metric::Measured;
 use crate::outcome::{Latency, Outcome};
 use crate::scenario::Scenario;
 
@@ -100,9 +101,7 @@ fn highest(values: &[f64]) -> f64 {
 
 /// Figures and counters by name, latencies of the window in the place of those of the whole run.
 fn metrics(outcome: &Outcome, window: &Window) -> BTreeMap<String, f64> {
-    let mut metrics: BTreeMap<String, f64> =
-        outcome.counters.iter().map(|(name, count)| (name.clone(), *count as f64)).collect();
-    metrics.extend(outcome.figures.iter().map(|(name, value)| (name.clone(), *value)));
+    let mut metrics = Measured::of(outcome).0;
     let counter = |name: &str| outcome.counters.get(name).copied().unwrap_or(0);
     let unanswered: u64 =
         ["votes.unanswered", "votes.given_up", "votes.refused"].iter().map(|name| counter(name)).sum();

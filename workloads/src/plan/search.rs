@@ -74,6 +74,9 @@ pub struct Infeasible {
     pub change: String,
 }
 
+/// What each kind of station is offered in its busiest second, by kind [servers].
+type Offered = BTreeMap<String, f64>;
+
 /// How a search ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
@@ -195,12 +198,12 @@ impl<'a> Search<'a> {
     }
 
     /// A configuration that keeps the promise, and what each station is offered in its busiest second [servers].
-    fn ample(&mut self) -> Result<Result<(Config, BTreeMap<String, f64>), Infeasible>, Trouble> {
+    fn ample(&mut self) -> Result<Result<(Config, Offered), Infeasible>, Trouble> {
         let mut config = Config::of(self.question.scenario);
         for _ in 0..ROUNDS_MAX {
             let tried = self.try_window("ample", &config, self.heavy())?;
             if tried.meets {
-                let mut offered: BTreeMap<String, f64> = BTreeMap::new();
+                let mut offered = Offered::new();
                 for resource in &tried.resources {
                     let busy = offered.entry(resource.kind.clone()).or_default();
                     *busy = busy.max(resource.peak * resource.capacity);
@@ -295,7 +298,7 @@ impl<'a> Search<'a> {
     }
 
     /// Servers by square-root staffing, with the smallest beta that keeps the promise.
-    fn staffed(&mut self, config: &Config, offered: &BTreeMap<String, f64>) -> Result<Config, Trouble> {
+    fn staffed(&mut self, config: &Config, offered: &Offered) -> Result<Config, Trouble> {
         let with = |beta: f64| {
             let servers = |knob: Knob, value: u32| match knob.station().and_then(|kind| offered.get(kind)) {
                 Some(busy) => ((busy + beta * libm::sqrt(*busy)).ceil() as u32).clamp(1, value),

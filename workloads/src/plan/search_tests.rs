@@ -16,8 +16,6 @@ impl Lab for Reckoned {
     fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble> {
         Ok(asks.iter().map(|(ask, seed)| reckon(ask, *seed)).collect())
     }
-
-    fn begins(&self, _: &'static str, _: f64) {}
 }
 
 fn reckon(ask: &Ask, seed: u64) -> Sample {

@@ -1,0 +1,108 @@
+//! `headcount plan`: the smallest configuration that keeps an SLO with headroom, why, and how far it reaches.
+
+mod bench;
+mod files;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use headcount_reports::number::{duration_ms, percent, three_digits};
+use headcount_workloads::plan::ladder::{Ladder, MaxRate};
+use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Question, Search, Tried, Trouble, Usl};
+use headcount_workloads::slo::Slo;
+
+use crate::backend;
+use crate::cli::PlanOptions;
+use crate::terminal::{self, Problem};
+use bench::Bench;
+
+/// Seconds of a window that are measured.
+const WINDOW_S: f64 = 2.0;
+
+/// A plan that has an answer.
+pub struct Answer {
+    pub config: Config,
+    /// The answer under the load itself, and with headroom.
+    pub at_load: Tried,
+    pub with_headroom: Tried,
+    /// Everybody, to the last vote.
+    pub everybody: Tried,
+    pub ladder: Ladder,
+    pub scaling: Vec<MaxRate>,
+    pub usl: Option<Usl>,
+}
+
+/// Plans, writes, and says what came out: status 0 for an answer, 1 if there is none.
+///
+/// # Errors
+/// Wrong input, or files that cannot be written.
+pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
+    let loaded = backend::load(&options.scenario, &options.overrides)?;
+    if loaded.scenario.has_friends() {
+        return Err(Problem::new(format!(
+            "{}: pattern = {:?}: a plan takes a scenario of the pattern \"voting\", such as voting-500k",
+            options.scenario, loaded.scenario.pattern
+        )));
+    }
+    let slo = Slo::parse_for(&options.slo, &loaded.scenario).map_err(|bad| Problem::new(format!("--slo: {bad}")))?;
+    let folder =
+        options.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("plan-{}", loaded.scenario.name)));
+    files::check(&folder)?;
+    let question = Question {
+        scenario: &loaded.scenario,
+        demand: Demand { users: options.users, rate_per_s: options.rate },
+        promise: &slo,
+        headroom: options.headroom,
+        seeds: (1..=options.seeds).collect(),
+        window_s: WINDOW_S,
+    };
+    let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let bench = Bench::new(jobs, options.quiet);
+    let mut search = Search::new(&question, &bench);
+    let found = answer(&mut search).map_err(Problem::new)?;
+    let text = files::json(options, &slo, &found, &search.tried);
+    files::write(&folder, &text, &found, &search.tried)?;
+    let said = match &found {
+        Ok(answer) => said(answer, &folder),
+        Err(nothing) => format!("NO CONFIGURATION: {}\nwhat would have to change: {}\n", nothing.why, nothing.change),
+    };
+    terminal::print(if options.json { &text } else { &said })?;
+    Ok(ExitCode::from(u8::from(found.is_err())))
+}
+
+/// Searches, tries everybody, climbs.
+fn answer(search: &mut Search<'_>) -> Result<Result<Box<Answer>, Infeasible>, Trouble> {
+    let config = match search.run()? {
+        Found::Answer(config) => config,
+        Found::Nothing(nothing) => return Ok(Err(nothing)),
+    };
+    let demand = search.question.demand;
+    let with_headroom = search.try_window("answer", &config, demand.times(search.question.headroom))?;
+    let at_load = search.try_window("answer", &config, demand)?;
+    let everybody = search.try_whole(&config, 1)?;
+    let ladder = search.ladder(&config)?;
+    let (scaling, usl) = search.scaling(&config)?;
+    Ok(Ok(Box::new(Answer { config, at_load, with_headroom, everybody, ladder, scaling, usl })))
+}
+
+/// The answer first, then why.
+fn said(answer: &Answer, folder: &Path) -> String {
+    let Answer { config, at_load, everybody, ladder, usl, .. } = answer;
+    let mut text = String::from("use ");
+    text.push_str(&config.0.iter().map(|(knob, value)| knob.says(*value)).collect::<Vec<_>>().join(", "));
+    let p99 = at_load.metric(&ladder.metric).map_or_else(|| "–".to_string(), duration_ms);
+    let full: Vec<String> =
+        at_load.resources.iter().take(2).map(|one| format!("{} at {}", one.name, percent(one.utilisation))).collect();
+    text.push_str(&format!("; {} {p99}; first to saturate: {}", ladder.metric, full.join(", then ")));
+    let kept = if everybody.meets { "keeps" } else { "MISSES" };
+    text.push_str(&format!("\neverybody, to the last vote, {kept} the SLO\n"));
+    if let Some(knee) = ladder.knee.and_then(|knee| ladder.rungs.get(knee)) {
+        text.push_str(&format!("latency bends at {}/s\n", three_digits(knee.rate_per_s)));
+    }
+    if let Some(law) = usl {
+        let (sigma, kappa) = (three_digits(law.sigma), three_digits(law.kappa));
+        text.push_str(&format!("USL over shards: {}/s each, sigma {sigma}, kappa {kappa}\n", three_digits(law.lambda)));
+    }
+    text.push_str(&format!("files: {}\n", PathBuf::from(folder).display()));
+    text
+}
