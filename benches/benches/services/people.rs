@@ -8,7 +8,7 @@ use headcount_engine::appcontext::{AppContext, Provision};
 use headcount_engine::message::{Channel, Filter, ObjectsOk, ObjectsOp, UserId};
 use serde_json::{Value, json};
 
-use super::{BATCH, LATER, measure};
+use super::stepped::{BATCH, LATER, measure};
 
 /// How many users there are.
 const USERS: u32 = 500_000;

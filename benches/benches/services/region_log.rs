@@ -9,8 +9,8 @@ use headcount_engine::message::{Channel, Envelope, Kind};
 use headcount_engine::patterns::voting::shard;
 use headcount_engine::timetoken::Timetoken;
 
-use super::voters::{SESSION, Voter, Voters};
-use super::{BATCH, HELD, LATER, LIMITS, PACE, measure};
+use super::stepped::voters::{SESSION, Voter, Voters};
+use super::stepped::{BATCH, HELD, LATER, LIMITS, PACE, measure};
 
 /// Edges of the region, each with its share of the voters.
 const EDGES: usize = 4;

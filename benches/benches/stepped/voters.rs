@@ -26,7 +26,7 @@ pub struct Voter {
     request_id: String,
     ts: String,
     /// `processed:{requestId}` and the decision kept there.
-    key: Arc<str>,
+    pub key: Arc<str>,
     pub decision: Arc<str>,
     /// The `custom` of the membership.
     membership: Arc<str>,
