@@ -9,6 +9,8 @@
 //! Bias: publishers are drawn at random, so every row comes from main memory, which is what a crowd of that size does;
 //! a crowd whose popular users publish more would be served faster. Turning positions into a report's latencies is not in it.
 
+mod rounds;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -116,17 +118,6 @@ fn verified((name, way): Way, town: &mut Town, deliveries: u64) {
     assert_eq!(black_box(way(town)), deliveries, "{name}: each friend online is reached exactly once");
 }
 
-fn ns(way: Way, town: &mut Town, deliveries: u64) -> f64 {
-    let started = Instant::now();
-    verified(way, town, deliveries);
-    started.elapsed().as_nanos() as f64
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn fanout(criterion: &mut Criterion, town: &mut Town, (users, friends): Size) {
     let deliveries = town.summed();
     let mut group = criterion.benchmark_group(format!("fanout/{users} users with {friends} friends"));
@@ -143,12 +134,8 @@ fn fanout(criterion: &mut Criterion, town: &mut Town, (users, friends): Size) {
 /// A line of the closing table: both ways in turn, `rounds` times, medians.
 fn line(town: &mut Town, (users, friends): Size, rounds: usize) -> String {
     let (deliveries, looked_at) = (town.summed(), town.looked_at());
-    let (mut walk, mut bare) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        walk.push(ns(WALK, town, deliveries));
-        bare.push(ns(BARE, town, deliveries));
-    }
-    let (walk, bare) = (median(walk), median(bare));
+    let ways = [WALK, BARE];
+    let [walk, bare] = rounds::medians(rounds, |way| verified(ways[way], town, deliveries));
     let mirrored = Instant::now();
     let mirror = town.graph.mirror();
     let mirrored = mirrored.elapsed();
@@ -167,10 +154,7 @@ fn line(town: &mut Town, (users, friends): Size, rounds: usize) -> String {
 }
 
 fn main() {
-    if cfg!(debug_assertions) {
-        eprintln!("note: without optimisation these figures say nothing");
-    }
-    let measuring = std::env::args().any(|argument| argument == "--bench");
+    let measuring = rounds::measuring();
     let (sizes, rounds) = if measuring { (&SIZES[..], 11) } else { (&SMALL[..], 1) };
     let mut criterion = Criterion::default().configure_from_args();
     let mut lines = Vec::new();

@@ -9,18 +9,20 @@
 //! the price of hosting alone. The closing table is measured in turns in one process, so that a machine that gets
 //! slower does so for all three; it prints the medians.
 
+mod court;
+mod rounds;
+
 use std::hint::black_box;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use headcount_sim::{
-    Input, LinkModel, MS, Nanos, NodeId, NodeSpec, Outbox, Payload, Process, Sampler, Stream, WorldBuilder,
-};
+use headcount_sim::{Input, LinkModel, MS, Nanos, NodeId, NodeSpec, Outbox, Process, Sampler, Stream, WorldBuilder};
 use madsim::net::{Endpoint, NetSim};
 use madsim::runtime::{Handle, Runtime};
+
+use court::{Ball, address, on_fresh_thread};
 
 const NODES: u64 = 64;
 const LATENCY_NS_MIN: Nanos = MS;
@@ -49,28 +51,6 @@ const FEW: Job = Job { in_flight: 100, hops: 1_000 };
 const MANY: Job = Job { in_flight: 10_000, hops: 30 };
 const CROWD: Job = Job { in_flight: 500_000, hops: 3 };
 
-/// A message: how often it is still to be handed on, and a cache line's worth of freight.
-#[derive(Clone)]
-struct Ball {
-    hops_left: u64,
-    freight: [u64; 4],
-}
-
-impl Payload for Ball {
-    fn wire_bytes(&self) -> u32 {
-        100
-    }
-    fn kind(&self) -> &'static str {
-        "ball"
-    }
-    fn fingerprint(&self) -> u64 {
-        self.hops_left ^ self.freight[0]
-    }
-    fn describe(&self) -> String {
-        self.hops_left.to_string()
-    }
-}
-
 struct Player {
     own: u64,
     hops: u64,
@@ -80,7 +60,7 @@ struct Player {
 impl Player {
     fn throw(&mut self, hops_left: u64, out: &mut Outbox<Ball>) {
         let to = NodeId(self.stream.below(NODES) as u32);
-        out.send(to, Ball { hops_left, freight: [0; 4] });
+        out.send(to, Ball::new(hops_left));
     }
 }
 
@@ -116,11 +96,6 @@ fn world(job: Job) -> u64 {
     world.run((job.hops + 1) * LATENCY_NS_MAX).messages
 }
 
-/// madsim's state is the thread's, so each runtime gets a thread of its own.
-fn on_fresh_thread(run: impl FnOnce() -> u64 + Send + 'static) -> u64 {
-    std::thread::spawn(run).join().expect("no panic")
-}
-
 /// (b) One madsim task for each message in flight, which sleeps for each hop. Returns the sleeps.
 fn sleeping_tasks(job: Job) -> u64 {
     on_fresh_thread(move || {
@@ -143,10 +118,6 @@ fn sleeping_tasks(job: Job) -> u64 {
             slept
         })
     })
-}
-
-fn address(node: u64) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, node as u8 + 1], 1))
 }
 
 /// (c) madsim nodes that send to each other's `Endpoint`. Returns the messages received.
@@ -182,19 +153,14 @@ async fn endpoint_player(job: Job, index: u64, received: Arc<AtomicU64>) {
     let mut stream = Stream::new(1, "throws", index);
     for _ in 0..job.share(index) {
         let to = address(stream.below(NODES));
-        endpoint
-            .send_to_raw(to, 0, Box::new(Ball { hops_left: job.hops - 1, freight: [0; 4] }))
-            .await
-            .expect("it goes");
+        endpoint.send_to_raw(to, 0, Box::new(Ball::new(job.hops - 1))).await.expect("it goes");
     }
     loop {
         let (ball, _) = endpoint.recv_from_raw(0).await.expect("the socket is open");
         received.fetch_add(1, Ordering::Relaxed);
-        let ball = ball.downcast::<Ball>().expect("only balls are thrown");
-        if ball.hops_left > 0 {
+        if let Some(ball) = ball.downcast::<Ball>().expect("only balls are thrown").next() {
             let to = address(stream.below(NODES));
-            let next = Ball { hops_left: ball.hops_left - 1, freight: ball.freight };
-            endpoint.send_to_raw(to, 0, Box::new(next)).await.expect("it goes");
+            endpoint.send_to_raw(to, 0, Box::new(ball)).await.expect("it goes");
         }
     }
 }
@@ -227,17 +193,6 @@ fn host(criterion: &mut Criterion) {
     }
 }
 
-fn ns_per_message(way: Way, job: Job) -> f64 {
-    let started = Instant::now();
-    verified(way, job);
-    started.elapsed().as_nanos() as f64 / job.messages() as f64
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// The table at the end: all ways in turn, `rounds` times.
 fn table(rounds: usize) {
     println!("\nns per message, median of {rounds} rounds in turn");
@@ -246,13 +201,9 @@ fn table(rounds: usize) {
         "in flight", "world", "sleeping tasks", "Endpoint", "tasks:world", "Endpoint:world"
     );
     for job in [FEW, MANY] {
-        let mut ns = [const { Vec::new() }; 3];
-        for _ in 0..rounds {
-            for (way, ns) in [WORLD, TASKS, ENDPOINTS].into_iter().zip(&mut ns) {
-                ns.push(ns_per_message(way, job));
-            }
-        }
-        let [world, tasks, endpoints] = ns.map(median);
+        let ways = [WORLD, TASKS, ENDPOINTS];
+        let ns = rounds::medians::<3>(rounds, |way| verified(ways[way], job));
+        let [world, tasks, endpoints] = ns.map(|ns| ns / job.messages() as f64);
         println!(
             "{:>9}  {world:>10.1}  {tasks:>14.1}  {endpoints:>10.1}  {:>11.1}x  {:>14.1}x",
             job.in_flight,
@@ -263,14 +214,11 @@ fn table(rounds: usize) {
 }
 
 fn main() {
-    if cfg!(debug_assertions) {
-        eprintln!("note: without optimisation these figures say nothing");
-    }
+    let measuring = rounds::measuring();
     let mut criterion = Criterion::default().configure_from_args();
     host(&mut criterion);
     criterion.final_summary();
-    // `cargo test --benches` only wants to see that it works.
-    if std::env::args().any(|argument| argument == "--bench") {
+    if measuring {
         table(5);
     }
 }
