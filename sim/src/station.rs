@@ -425,7 +425,14 @@ mod tests {
         assert_eq!(station.complete(3 * MS / 2).map(|packet| packet.body.0), Some(6));
         assert_eq!(station.next_done(), 5 * MS / 2);
         assert_eq!(station.complete(5 * MS / 2).map(|packet| packet.body.0), Some(3));
-        let total = station.report(NodeId(1), "station").total;
+        let report = station.report(NodeId(1), "station", 5 * MS / 2);
+        // 6 units for 1.5 ms and 3 for 2.5 ms, both ways.
+        let inside = u128::from(6 * (3 * MS / 2) + 3 * (5 * MS / 2));
+        assert_eq!(
+            (report.flow.inside_ns, report.flow.sojourn_ns_sum, report.flow.deviation_ns()),
+            (inside, inside, 0)
+        );
+        let total = report.total;
         let counted = (total.arrivals, total.refused, total.begun, total.served, total.queue_max);
         assert_eq!(counted, (12, 3, 9, 9, 3));
         assert_eq!((total.busy_ns, total.wait_ns_sum, station.next_done()), (9 * MS, 3 * (3 * MS / 2), NEVER));
