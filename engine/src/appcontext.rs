@@ -222,6 +222,12 @@ impl AppContext {
                 let (found, total) = self.users.find(&filter, page.offset, page.max);
                 Ok(page.answer(found, total))
             }
+            ObjectsOp::ListUserIds { filter, limit, page } => {
+                self.counts.listings += 1;
+                let page = Page::asked(page.as_deref(), limit)?;
+                let (ids, total) = self.users.find_ids(&filter, page.offset, page.max);
+                Ok(page.answer_ids(ids, total))
+            }
             ObjectsOp::ListChannels { filter, limit, page } => {
                 self.counts.listings += 1;
                 let page = Page::asked(page.as_deref(), limit)?;

@@ -37,7 +37,7 @@ impl Subject {
         let object = match ok {
             ObjectsOk::Object(object) => Some(object),
             ObjectsOk::Deleted => None,
-            ObjectsOk::Page { .. } | ObjectsOk::Columns(_) => return,
+            ObjectsOk::Page { .. } | ObjectsOk::Ids { .. } | ObjectsOk::Columns(_) => return,
         };
         let payload: Arc<str> = self.event(object).into();
         let channels = match self {

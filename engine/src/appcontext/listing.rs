@@ -36,6 +36,11 @@ impl Page {
         ObjectsOk::Page { next: self.next(items.len(), total), items, total: total as u32 }
     }
 
+    /// The page with these ids, of `total` in all.
+    pub fn answer_ids(self, ids: Vec<UserId>, total: usize) -> ObjectsOk {
+        ObjectsOk::Ids { next: self.next(ids.len(), total), ids, total: total as u32 }
+    }
+
     /// The page with these columns, of `count` members, of `total` in all.
     pub fn answer_columns(
         self,

@@ -165,12 +165,26 @@ impl Objects {
 
     /// The objects that a filter fits in the order of ids, from the `offset`-th on, and how many there are in all.
     pub fn find(&mut self, filter: &[Filter], offset: usize, max: usize) -> (Vec<Arc<Object>>, usize) {
+        let (found, total) = self.find_places(filter, offset, max);
+        (found.iter().map(|place| self.at(place).expect("the index holds objects")).collect(), total)
+    }
+
+    /// Their ids alone.
+    pub fn find_ids(&mut self, filter: &[Filter], offset: usize, max: usize) -> (Vec<Arc<str>>, usize) {
+        let (found, total) = self.find_places(filter, offset, max);
+        let id = |place| match place {
+            Place::Numbered(number) => self.base.id(number),
+            Place::Named(id) => id,
+        };
+        (found.into_iter().map(id).collect(), total)
+    }
+
+    fn find_places(&mut self, filter: &[Filter], offset: usize, max: usize) -> (Vec<Place>, usize) {
         let fields: Vec<&'static str> = filter.iter().map(|term| term.field).collect();
         if !self.finder.knows(&fields) {
             self.index(fields);
         }
-        let (found, total) = self.finder.find(filter, offset, max);
-        (found.iter().map(|place| self.at(place).expect("the index holds objects")).collect(), total)
+        self.finder.find(filter, offset, max)
     }
 
     fn index(&mut self, fields: Vec<&'static str>) {

@@ -216,10 +216,10 @@ impl Twins {
         let filter = [vec![by_shard.clone()], vec![by_online.clone()], vec![by_shard, by_online], vec![]];
         let filter = filter[self.below(4) as usize].clone();
         let (limit, page) = (self.below(30) as u32, self.page());
-        if self.below(2) == 0 {
-            ObjectsOp::ListUsers { filter, limit, page }
-        } else {
-            ObjectsOp::ListChannels { filter, limit, page }
+        match self.below(3) {
+            0 => ObjectsOp::ListUsers { filter, limit, page },
+            1 => ObjectsOp::ListUserIds { filter, limit, page },
+            _ => ObjectsOp::ListChannels { filter, limit, page },
         }
     }
 

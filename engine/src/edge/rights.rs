@@ -27,7 +27,9 @@ pub fn check_objects(token: &Token, op: &ObjectsOp) -> Result<(), ApiError> {
         ObjectsOp::SetChannel { channel, .. } => on(channel, Permissions::UPDATE),
         ObjectsOp::DeleteChannel { channel } => on(channel, Permissions::DELETE),
         // Not for clients: a listing shows everybody.
-        ObjectsOp::ListUsers { .. } | ObjectsOp::ListChannels { .. } => Err(ApiError::forbidden::<&str>([])),
+        ObjectsOp::ListUsers { .. } | ObjectsOp::ListUserIds { .. } | ObjectsOp::ListChannels { .. } => {
+            Err(ApiError::forbidden::<&str>([]))
+        }
         ObjectsOp::GetUser { user }
         | ObjectsOp::SetUser { user, .. }
         | ObjectsOp::DeleteUser { user }

@@ -113,6 +113,12 @@ pub enum ObjectsOp {
         limit: u32,
         page: Option<Arc<str>>,
     },
+    /// The same users, by their ids alone: what a listing without `include=custom` is asked for.
+    ListUserIds {
+        filter: Vec<Filter>,
+        limit: u32,
+        page: Option<Arc<str>>,
+    },
     /// All channels, likewise.
     ListChannels {
         filter: Vec<Filter>,
@@ -158,6 +164,12 @@ pub enum ObjectsOk {
     Deleted,
     Page {
         items: Vec<Arc<Object>>,
+        next: Option<Arc<str>>,
+        total: u32,
+    },
+    /// A page of [`ObjectsOp::ListUserIds`].
+    Ids {
+        ids: Vec<UserId>,
         next: Option<Arc<str>>,
         total: u32,
     },

@@ -46,7 +46,9 @@ pub fn jobs(scenario: &Scenario) -> Vec<Job> {
     if scenario.variant == Variant::Hardened {
         let sweepers = hardened::sweep_jobs(scenario.friends.shards);
         jobs.extend(sweepers.map(|name| Job { name: name.into(), interval: SECOND }));
-        jobs.push(Job { name: hardened::RECONCILE_JOB.into(), interval: 10 * SECOND });
+        let reconcilers = hardened::reconcile_jobs(scenario.friends.shards);
+        let interval = hardened::RECONCILE_INTERVAL_S * SECOND;
+        jobs.extend(reconcilers.map(|name| Job { name: name.into(), interval }));
     }
     jobs
 }

@@ -48,6 +48,16 @@ pub async fn on_sweep(context: Context, event: Event, shards: u32) -> Resolution
     Resolution::Ok(None)
 }
 
+/// After a fire for many users: one for each, whose execution has a budget of its own.
+pub async fn on_sweep_many(context: Context, event: Event) -> Resolution {
+    let users: Vec<String> = serde_json::from_str(&event.payload).unwrap_or_default();
+    for user_id in users.iter().take(FIRES_MAX) {
+        // One that fails is found again by who asked for it.
+        _ = context.fire(format!("status-sweep.{user_id}"), "{}").await;
+    }
+    Resolution::Ok(None)
+}
+
 /// An error ends it: what is pending stays pending, and the sweep comes by.
 async fn settle_or_leave(context: &Context, user_id: &str, shards: u32, event_ms: Option<u64>) {
     if let Err(error) = settle(context, user_id, shards, event_ms).await {

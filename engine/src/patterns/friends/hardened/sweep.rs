@@ -1,17 +1,16 @@
-//! What finds the unfinished: pending records, and records that presence contradicts.
+//! What takes up the unfinished: pending records, and friendships that are half done.
 
-use std::collections::BTreeSet;
-
-use super::names;
 use crate::functions::{Context, OpError, Resolution};
 use crate::message::{Filter, Object, ObjectsOk, ObjectsOp};
 
 /// Fires of one execution: ten publishes are the budget, and two listings come before them within the ten calls.
 const FIRES_MAX: usize = 8;
+/// Users of a shard who are settled in one second, at most: in a storm many are pending.
+const USERS_MAX: usize = 40;
+/// Users whom one fire may name: whoever gets it makes a fire for each, and ten publishes are its budget.
+const BATCH: usize = 10;
 /// Users on one page of App Context.
 const PAGE: u32 = 100;
-/// Users on one page of here-now (platform.md 2.5).
-const HERE_PAGE: u32 = 1_000;
 
 /// Settles who is pending, of one shard or of all, and friendships that are half done: those are the first sweep's.
 pub async fn pending(context: Context, shard: Option<u32>) -> Resolution {
@@ -43,53 +42,34 @@ async fn fire_pending(context: &Context, shard: Option<u32>) -> Result<(), OpErr
             context.fire(format!("friend-sweep.{pair}"), "{}").await?;
         }
     }
-    for user in oldest(users, FIRES_MAX - for_pairs) {
-        context.fire(format!("status-sweep.{}", user.id), "{}").await?;
-        context.count("sweep.fires");
-    }
-    Ok(())
+    let users: Vec<String> = oldest(users, USERS_MAX).iter().map(|user| user.id.to_string()).collect();
+    settle(context, &users, FIRES_MAX - for_pairs, "sweep.fires").await.map(|_| ())
 }
 
-/// Compares one shard after the other, a few each time.
-pub async fn reconcile(context: Context, shards: u32) -> Resolution {
-    // Where the last run stopped. A store that does not answer makes it begin with any shard.
-    let stored = super::remembered(&context, "reconcile:next").await.and_then(|next| next.as_u64());
-    let first = stored.map_or(context.now() / crate::contract::SECOND, |next| next) as u32 % shards;
-    let mut next = first;
-    // Three shards, at two calls each, leave four calls to fire.
-    for _ in 0..shards.min(3) {
-        match differences(&context, next).await {
-            Ok(users) => {
-                for user in users.into_iter().take(FIRES_MAX / 2) {
-                    context.count("reconcile.differences");
-                    if context.fire(format!("status-sweep.{user}"), "{}").await.is_err() {
-                        break;
-                    }
-                }
-            }
-            Err(error) => context.log(|| format!("FUNC ERROR reconcile shard {next}: {error}")),
+/// Has these users settled, as far as so many fires reach: one each, or one for ten where there are more. Says how many it
+/// took, from the first on, and counts them.
+pub async fn settle(
+    context: &Context,
+    users: &[String],
+    fires: usize,
+    counter: &'static str,
+) -> Result<usize, OpError> {
+    if users.len() <= fires {
+        for user in users {
+            context.fire(format!("status-sweep.{user}"), "{}").await?;
+            context.count(counter);
         }
-        next = (next + 1) % shards;
+        return Ok(users.len());
     }
-    _ = context.kv_set("reconcile:next", next.to_string(), None).await;
-    Resolution::Ok(None)
-}
-
-/// Users of the shard whom presence has and App Context has not online, or the other way about.
-///
-/// App Context lists users by name: of a shard with more than a page of users online only those up to the last name of the
-/// first page are judged, and nobody where presence has more than a page of its own. A doubt costs an execution, no more.
-async fn differences(context: &Context, shard: u32) -> Result<Vec<String>, OpError> {
-    let here = context.here_now(vec![names::presence_channel(shard).into()], HERE_PAGE, 0).await?;
-    let present: BTreeSet<&str> = here.channels.iter().flat_map(|at| &at.users).map(|(user, _)| &**user).collect();
-    let whole = here.total_occupancy as usize == present.len();
-    let filter = vec![Filter::new("shardId", shard), Filter::new("online", true)];
-    let online = items(context.objects(ObjectsOp::ListUsers { filter, limit: PAGE, page: None }).await?);
-    let online_whole = online.len() < PAGE as usize;
-    let online: BTreeSet<&str> = online.iter().map(|user| &*user.id).collect();
-    let judged = |user: &str| whole && (online_whole || online.last().is_some_and(|last| user <= *last));
-    let differ = present.symmetric_difference(&online).filter(|user| judged(user));
-    Ok(differ.map(|user| (*user).to_owned()).collect())
+    let mut taken = 0;
+    // As many to each fire as need be.
+    for batch in users.chunks(users.len().div_ceil(fires.max(1)).min(BATCH)).take(fires) {
+        let names = serde_json::to_string(batch).expect("strings serialise");
+        context.fire("status-sweeps.users", names).await?;
+        batch.iter().for_each(|_| context.count(counter));
+        taken += batch.len();
+    }
+    Ok(taken)
 }
 
 fn items(ok: ObjectsOk) -> Vec<std::sync::Arc<Object>> {

@@ -167,8 +167,8 @@ impl Bench {
         for second in 0..seconds {
             self.now += SECOND;
             self.job(hardened::SWEEP_JOB);
-            if second % 10 == 9 {
-                self.job(hardened::RECONCILE_JOB);
+            if u64::from(second) % hardened::RECONCILE_INTERVAL_S == 0 {
+                hardened::reconcile_jobs(SHARDS).for_each(|name| self.job(&name));
             }
         }
     }

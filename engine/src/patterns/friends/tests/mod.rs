@@ -2,4 +2,5 @@
 
 mod bench;
 mod friendships;
+mod large_shards;
 mod table_13_1;
