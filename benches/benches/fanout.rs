@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use headcount_sim::Stream;
-use headcount_workloads::graph::walk::{AWAY, Clients, Legs, Status, WIFI, Walked, show};
+use headcount_workloads::graph::walk::{AWAY, Legs, Status, WIFI, Walked, show};
 use headcount_workloads::graph::{Degrees, Graph, GraphOptions};
 
 const REGIONS: u32 = 4;
@@ -87,10 +87,9 @@ impl Town {
         for &user in &self.publishers {
             let status = Status { edge: EDGE, online, salt: self.publications };
             for region in 0..REGIONS {
-                let (start, friends) = self.graph.slice(user, region);
-                let clients = Clients::new(&self.conn[region as usize], REGIONS);
+                let (friends, conn) = (self.graph.slice(user, region), &self.conn[region as usize]);
                 let Walked { delivered: reached, .. } =
-                    show(friends, start, clients, status, &mut self.views, &mut self.legs);
+                    show(friends, friends.start(), conn, status, &mut self.views, &mut self.legs);
                 delivered += u64::from(reached);
             }
             self.publications += 1;
@@ -101,8 +100,8 @@ impl Town {
     /// The bare loop: how many friends are online.
     fn summed(&mut self) -> u64 {
         let row = |user: &u32| -> u64 {
-            let friends = self.graph.row(*user).iter();
-            friends.map(|friend| self.online[*friend as usize / 64] >> (friend % 64) & 1).sum()
+            let friends = self.graph.row(*user).users();
+            friends.map(|friend| self.online[friend as usize / 64] >> (friend % 64) & 1).sum()
         };
         self.publishers.iter().map(row).sum()
     }

@@ -87,15 +87,18 @@ impl Provision for People {
     fn list_body(&self, list: u32) -> String {
         json!({ "name": format!("Friends of user_{list:06}") }).to_string()
     }
-    fn members(&self, list: u32) -> &[u32] {
-        &self.rows[(list % ROWS) as usize]
+    fn members_len(&self, list: u32) -> usize {
+        self.rows[(list % ROWS) as usize].len()
+    }
+    fn members(&self, list: u32, offset: usize, max: usize) -> Vec<u32> {
+        self.rows[(list % ROWS) as usize].iter().skip(offset).take(max).copied().collect()
     }
     fn is_member(&self, list: u32, user: u32) -> bool {
-        self.members(list).binary_search(&user).is_ok()
+        self.rows[(list % ROWS) as usize].binary_search(&user).is_ok()
     }
     /// As many as there are members: friendship has two sides.
-    fn lists_of(&self, user: u32) -> &[u32] {
-        self.members(user)
+    fn lists_of(&self, user: u32) -> Vec<u32> {
+        self.members(user, 0, usize::MAX)
     }
     fn membership_custom(&self, list: u32, _user: u32) -> String {
         json!({ "type": "friend", "addedBy": format!("user_{list:06}") }).to_string()

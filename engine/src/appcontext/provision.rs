@@ -30,12 +30,15 @@ pub trait Provision: Debug + Send + Sync {
     fn list_number(&self, channel: &str) -> Option<u32>;
     /// A list's object as the patch that would have made it: JSON text without `channel`.
     fn list_body(&self, list: u32) -> String;
-    /// The members of a list as numbers of users, in the list's order, each once.
-    fn members(&self, list: u32) -> &[u32];
+    /// How many members a list has.
+    fn members_len(&self, list: u32) -> usize;
+    /// A page of a list's members as numbers of users, in the list's order, each once: those from the `offset`-th on, at
+    /// most `max`.
+    fn members(&self, list: u32, offset: usize, max: usize) -> Vec<u32>;
     /// Whether a user is a member of a list.
     fn is_member(&self, list: u32, user: u32) -> bool;
     /// The lists that a user is a member of, each once.
-    fn lists_of(&self, user: u32) -> &[u32];
+    fn lists_of(&self, user: u32) -> Vec<u32>;
     /// The `custom` of a membership: a JSON object without nulls.
     fn membership_custom(&self, list: u32, user: u32) -> String;
 

@@ -74,14 +74,17 @@ impl Provision for Drawn {
     fn list_body(&self, list: u32) -> String {
         json!({ "status": "s", "custom": { "online": list.is_multiple_of(2) } }).to_string()
     }
-    fn members(&self, list: u32) -> &[u32] {
-        &self.members[list as usize]
+    fn members_len(&self, list: u32) -> usize {
+        self.members[list as usize].len()
+    }
+    fn members(&self, list: u32, offset: usize, max: usize) -> Vec<u32> {
+        self.members[list as usize].iter().skip(offset).take(max).copied().collect()
     }
     fn is_member(&self, list: u32, user: u32) -> bool {
         self.members[list as usize].contains(&user)
     }
-    fn lists_of(&self, user: u32) -> &[u32] {
-        &self.lists_of[user as usize]
+    fn lists_of(&self, user: u32) -> Vec<u32> {
+        self.lists_of[user as usize].clone()
     }
     fn membership_custom(&self, list: u32, user: u32) -> String {
         json!({ "list": list, "user": user }).to_string()
@@ -115,7 +118,7 @@ fn told(provision: &Drawn) -> AppContext {
     for list in 0..LISTS {
         let (channel, patch) = (provision.list_channel(list), provision.list_body(list).into());
         store.apply(0, ObjectsOp::SetChannel { channel: channel.clone(), patch, if_match: None }).unwrap();
-        for &user in provision.members(list) {
+        for user in provision.members(list, 0, usize::MAX) {
             let custom = provision.membership_custom(list, user).into();
             let (user, channel) = (provision.user_id(user), channel.clone());
             store.apply(0, ObjectsOp::SetMembership { user, channel, custom }).unwrap();
@@ -248,7 +251,7 @@ impl Twins {
             assert_eq!(columns(&mut self.over, &channel, &ids), columns(&mut self.told, &channel, &ids));
             // Those of the provision come in its order, and before the others.
             let number = self.provision.list_number(&channel);
-            let members = number.map_or(&[][..], |list| self.provision.members(list));
+            let members = number.map_or_else(Vec::new, |list| self.provision.members(list, 0, usize::MAX));
             let there = |user: &&u32| self.over.membership(&ids[**user as usize], &channel).is_some();
             let first = members.iter().filter(there).map(|user| format!("{}/{channel}", ids[*user as usize]));
             let first: Vec<String> = first.collect();

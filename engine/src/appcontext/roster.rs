@@ -38,7 +38,7 @@ pub(super) struct Roster {
 impl Roster {
     pub fn new(provision: Option<Arc<dyn Provision>>) -> Self {
         let count = |provision: &Arc<dyn Provision>| {
-            (0..provision.lists()).map(|list| provision.members(list).len()).sum::<usize>()
+            (0..provision.lists()).map(|list| provision.members_len(list)).sum::<usize>()
         };
         Self { provisioned: provision.as_ref().map_or(0, count), provision, ..Self::default() }
     }
@@ -112,11 +112,11 @@ impl Roster {
     /// the others.
     pub fn of_user(&self, user: &str, offset: usize, max: usize) -> (Vec<(Channel, Record)>, usize) {
         let number = self.provision.as_ref().and_then(|provision| provision.user_number(user));
-        let lists = number.map_or(&[][..], |number| self.provision().lists_of(number));
+        let lists = number.map_or_else(Vec::new, |number| self.provision().lists_of(number));
         let removed = number.map_or(&[][..], |number| all(&self.removed_of_user, number));
         let there = lists.len() - removed.len();
         let mut page = Vec::with_capacity(max.min(there.saturating_sub(offset)));
-        for &list in page_of(lists, removed, offset, max) {
+        for list in page_of(lists, removed, offset, max) {
             let channel = self.provision().list_channel(list);
             let record = self.record(list, number.expect("only numbered users are provisioned"), user, &channel);
             page.push((channel, record));
@@ -128,10 +128,9 @@ impl Roster {
 
     /// A channel's members, likewise.
     pub fn of_channel(&self, channel: &str, offset: usize, max: usize) -> (Vec<(UserId, Record)>, usize) {
-        let (list, members, removed) = self.list(channel);
-        let there = members.len() - removed.len();
-        let mut page = Vec::with_capacity(max.min(there.saturating_sub(offset)));
-        for &number in page_of(members, removed, offset, max) {
+        let (list, members, there) = self.provisioned_members(channel, offset, max);
+        let mut page = Vec::with_capacity(members.len());
+        for number in members {
             let user = self.provision().user_id(number);
             let record = self.record(list.expect("only lists have provisioned members"), number, &user, channel);
             page.push((user, record));
@@ -151,20 +150,9 @@ impl Roster {
         mut numbered: impl FnMut(u32),
         mut named: impl FnMut(&'a UserId),
     ) -> (usize, usize) {
-        let (_, members, removed) = self.list(channel);
-        let there = members.len() - removed.len();
-        let mut walked = 0;
-        if removed.is_empty() {
-            let page = members.get(offset..).unwrap_or_default();
-            let page = &page[..page.len().min(max)];
-            page.iter().for_each(|user| numbered(*user));
-            walked += page.len();
-        } else {
-            page_of(members, removed, offset, max).for_each(|user| {
-                numbered(*user);
-                walked += 1;
-            });
-        }
+        let (_, members, there) = self.provisioned_members(channel, offset, max);
+        let mut walked = members.len();
+        members.into_iter().for_each(&mut numbered);
         if self.added.len() == 0 {
             return (walked, there);
         }
@@ -179,13 +167,18 @@ impl Roster {
         (walked, there + added_len)
     }
 
-    /// A channel's number and members by the provision, and those of them who are members no longer.
-    fn list(&self, channel: &str) -> (Option<u32>, &[u32], &[u32]) {
+    /// A channel's number by the provision, a page of those of its provisioned members who are still there, and how many
+    /// there are of them in all.
+    fn provisioned_members(&self, channel: &str, offset: usize, max: usize) -> (Option<u32>, Vec<u32>, usize) {
         let list = self.provision.as_ref().and_then(|provision| provision.list_number(channel));
-        match list {
-            Some(number) => (list, self.provision().members(number), all(&self.removed, number)),
-            None => (None, &[], &[]),
-        }
+        let Some(number) = list else { return (None, Vec::new(), 0) };
+        let (provision, removed) = (self.provision(), all(&self.removed, number));
+        let len = provision.members_len(number);
+        let page = match removed {
+            [] => provision.members(number, offset, max),
+            _ => page_of(provision.members(number, 0, len), removed, offset, max).collect(),
+        };
+        (list, page, len - removed.len())
     }
 
     /// A membership of the provision that is still there.
@@ -219,8 +212,8 @@ fn original(provision: &dyn Provision, list: u32, user: u32) -> Record {
 }
 
 /// A page of what is not removed.
-fn page_of<'a>(all: &'a [u32], removed: &'a [u32], offset: usize, max: usize) -> impl Iterator<Item = &'a u32> {
-    all.iter().filter(|number| removed.binary_search(number).is_err()).skip(offset).take(max)
+fn page_of(all: Vec<u32>, removed: &[u32], offset: usize, max: usize) -> impl Iterator<Item = u32> {
+    all.into_iter().filter(|number| removed.binary_search(number).is_err()).skip(offset).take(max)
 }
 
 fn all(removed: &Removed, of: u32) -> &[u32] {

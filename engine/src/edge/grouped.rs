@@ -102,7 +102,7 @@ impl Grouped {
             self.listeners.entry(group).or_default().push(listener);
             self.count(group, listener, 1);
             let groups = self.replica.groups();
-            for channel in groups.channels_of(group).filter(|channel| !groups.is_known_channel(*channel)) {
+            for channel in groups.unknown_channels_of(group) {
                 *self.wanted.entry(channel).or_default() += 1;
                 begin.push(groups.channel_name(channel));
             }
@@ -123,7 +123,7 @@ impl Grouped {
             }
             self.count(group, listener, u32::MAX);
             let groups = self.replica.groups();
-            for channel in groups.channels_of(group).filter(|channel| !groups.is_known_channel(*channel)) {
+            for channel in groups.unknown_channels_of(group) {
                 if want(&mut self.wanted, channel, u32::MAX) {
                     silent.push(groups.channel_name(channel));
                 }

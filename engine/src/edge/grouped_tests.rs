@@ -45,7 +45,7 @@ impl Bench {
                 Recipients::Members(members) => {
                     assert_eq!((population, members.epoch), (PEOPLE, 7));
                     let ring = Ring::new();
-                    let own = ring.groups_of(members.channel).iter().filter_map(|group| ring.owner(*group));
+                    let own = ring.groups_of(members.channel).into_iter().filter_map(|group| ring.owner(group));
                     let here = own.filter(|(region, _)| *region == 0).map(|(_, client)| client);
                     let connected = |client: &u32| self.grouped.of_client.contains_key(&(PEOPLE, *client));
                     let who = here.filter(connected).filter(|client| !members.minus.contains(client));
@@ -132,7 +132,7 @@ fn whoever_listens_to_whatever_hears_what_a_plain_model_says() {
     let ring = Ring::new();
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for group in 0..8 {
-        let channels = ring.channels_of(group).iter().map(|channel| format!("status.{channel}")).collect();
+        let channels = ring.channels_of(group).into_iter().map(|channel| format!("status.{channel}")).collect();
         groups.insert(format!("cg-{group}"), channels);
     }
     let mut listens: BTreeMap<Listener, Vec<String>> = BTreeMap::new();

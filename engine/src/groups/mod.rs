@@ -32,19 +32,17 @@ pub trait Provision: Debug + Send + Sync {
     /// The number of a group; `None` if the provision does not know it.
     fn group_number(&self, name: &str) -> Option<u32>;
     /// A group's channels in any order, each once.
-    fn channels_of(&self, group: u32) -> &[u32];
+    fn channels_of(&self, group: u32) -> Vec<u32>;
     /// Whether a channel is in a group.
     fn contains(&self, group: u32, channel: u32) -> bool;
     /// The groups that a channel is in, in any order, each once.
-    fn groups_of(&self, channel: u32) -> &[u32];
+    fn groups_of(&self, channel: u32) -> Vec<u32>;
     /// Whose group it is, if there is one user for it: the user's region, and the user's number among its clients.
     fn owner(&self, group: u32) -> Option<(u32, Client)>;
     /// A wildcard that all the provision's channels match, and few others.
     fn wildcard(&self) -> Channel;
     /// How many channels are in a group.
-    fn len(&self, group: u32) -> u32 {
-        self.channels_of(group).len() as u32
-    }
+    fn len(&self, group: u32) -> u32;
 }
 
 /// A channel that is in a group from now on, or no longer.
@@ -174,8 +172,17 @@ impl Groups {
     /// A group's channels by number: those of the provision in its order, then the added ones in the order of numbers.
     pub fn channels_of(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
         let (added, removed) = both(&self.by_group, group);
-        let there = self.provisioned_channels(group).iter();
-        there.filter(|channel| removed.binary_search(channel).is_err()).chain(added).copied()
+        let provisioned = match &self.provision {
+            Some(provision) if group < provision.groups() => provision.channels_of(group),
+            _ => Vec::new(),
+        };
+        without(provisioned, removed).chain(added.iter().copied())
+    }
+
+    /// Those of a group's channels that the provision does not know, in the order of numbers.
+    pub fn unknown_channels_of(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
+        let added = both(&self.by_group, group).0.iter().copied();
+        added.filter(|channel| !self.is_known_channel(*channel))
     }
 
     /// A group's channels by name, in order.
@@ -202,9 +209,9 @@ impl Groups {
         let (added, removed) = both(&self.by_channel, channel);
         let provisioned = match &self.provision {
             Some(provision) if channel < provision.channels() => provision.groups_of(channel),
-            _ => &[],
+            _ => Vec::new(),
         };
-        provisioned.iter().filter(|group| removed.binary_search(group).is_err()).chain(added).copied()
+        without(provisioned, removed).chain(added.iter().copied())
     }
 
     /// What was there before the run began.
@@ -250,13 +257,10 @@ impl Groups {
             group < provision.groups() && channel < provision.channels() && provision.contains(group, channel)
         })
     }
+}
 
-    fn provisioned_channels(&self, group: u32) -> &[u32] {
-        match &self.provision {
-            Some(provision) if group < provision.groups() => provision.channels_of(group),
-            _ => &[],
-        }
-    }
+fn without(numbers: Vec<u32>, removed: &[u32]) -> impl Iterator<Item = u32> {
+    numbers.into_iter().filter(|number| removed.binary_search(number).is_err())
 }
 
 /// (added, removed) of a group or a channel.

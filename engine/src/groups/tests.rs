@@ -42,14 +42,17 @@ impl Provision for Ring {
     fn group_number(&self, name: &str) -> Option<u32> {
         number(name, "cg-")
     }
-    fn channels_of(&self, group: u32) -> &[u32] {
-        &self.rows[group as usize]
+    fn channels_of(&self, group: u32) -> Vec<u32> {
+        self.rows[group as usize].to_vec()
     }
     fn contains(&self, group: u32, channel: u32) -> bool {
         self.rows[group as usize].contains(&channel)
     }
-    fn groups_of(&self, channel: u32) -> &[u32] {
-        &self.known_by[channel as usize]
+    fn groups_of(&self, channel: u32) -> Vec<u32> {
+        self.known_by[channel as usize].to_vec()
+    }
+    fn len(&self, group: u32) -> u32 {
+        self.rows[group as usize].len() as u32
     }
     /// Two regions.
     fn owner(&self, group: u32) -> Option<(u32, Client)> {

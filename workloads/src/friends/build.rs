@@ -114,8 +114,8 @@ impl Provision for FriendGroups {
         user_of(name.strip_prefix("cg-friends-")?).filter(|user| *user < self.0.graph.users())
     }
 
-    fn channels_of(&self, group: u32) -> &[u32] {
-        self.0.graph.row(group)
+    fn channels_of(&self, group: u32) -> Vec<u32> {
+        self.0.graph.row(group).users().collect()
     }
 
     fn contains(&self, group: u32, channel: u32) -> bool {
@@ -123,8 +123,12 @@ impl Provision for FriendGroups {
     }
 
     /// Friendship is mutual.
-    fn groups_of(&self, channel: u32) -> &[u32] {
-        self.0.graph.row(channel)
+    fn groups_of(&self, channel: u32) -> Vec<u32> {
+        self.channels_of(channel)
+    }
+
+    fn len(&self, group: u32) -> u32 {
+        self.0.graph.degree(group)
     }
 
     fn owner(&self, group: u32) -> Option<(u32, Client)> {
@@ -242,8 +246,15 @@ impl appcontext::Provision for Lists {
         json!({ "name": format!("Friends of {id}"), "custom": { "type": "friend_list", "ownerId": id } }).to_string()
     }
 
-    fn members(&self, list: u32) -> &[u32] {
-        self.world.graph.row(list)
+    fn members_len(&self, list: u32) -> usize {
+        self.world.graph.row(list).len()
+    }
+
+    fn members(&self, list: u32, offset: usize, max: usize) -> Vec<u32> {
+        let row = self.world.graph.row(list);
+        let mut page = Vec::with_capacity(max.min(row.len().saturating_sub(offset)));
+        page.extend(row.users_from(offset).take(max));
+        page
     }
 
     fn is_member(&self, list: u32, user: u32) -> bool {
@@ -251,8 +262,8 @@ impl appcontext::Provision for Lists {
     }
 
     /// Friendship is mutual.
-    fn lists_of(&self, user: u32) -> &[u32] {
-        self.world.graph.row(user)
+    fn lists_of(&self, user: u32) -> Vec<u32> {
+        self.world.graph.row(user).users().collect()
     }
 
     fn membership_custom(&self, _list: u32, user: u32) -> String {

@@ -124,8 +124,8 @@ impl People {
                     News::Status { of, new } => self.tell_members(now, edge, (of, new), members, envelope),
                     _ => {
                         let world = self.world.clone();
-                        for user in world.graph.slice(members.channel, self.config.region).1 {
-                            let (_, client) = place_of(*user, self.config.regions);
+                        for user in world.graph.slice(members.channel, self.config.region).users() {
+                            let (_, client) = place_of(user, self.config.regions);
                             if members.minus.binary_search(&client).is_err() {
                                 self.show_here(now, edge, client, news, envelope);
                             }
@@ -251,8 +251,8 @@ impl People {
     }
 
     fn screens_before(&self, edge: u8, of: u32) -> Vec<(u32, Option<bool>)> {
-        let (_, here) = self.world.graph.slice(of, self.config.region);
-        let clients = here.iter().map(|user| place_of(*user, self.config.regions).1);
+        let here = self.world.graph.slice(of, self.config.region).users();
+        let clients = here.map(|user| place_of(user, self.config.regions).1);
         let connected = clients.filter(|client| self.conn[*client as usize] & AWAY == edge);
         connected.map(|client| (client, self.screens.shown(client, of))).collect()
     }

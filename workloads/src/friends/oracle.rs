@@ -464,7 +464,7 @@ impl<'a> Seen<'a> {
             let owner = names::parse_group(&name).and_then(user_of);
             let now: BTreeSet<u32> = groups.channels_of(group).collect();
             let first: BTreeSet<u32> = match groups.provision().filter(|provision| group < provision.groups()) {
-                Some(provision) => provision.channels_of(group).iter().copied().collect(),
+                Some(provision) => provision.channels_of(group).into_iter().collect(),
                 None => BTreeSet::new(),
             };
             let friends = now.symmetric_difference(&first).map(|channel| groups.channel_name(*channel));

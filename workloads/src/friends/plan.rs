@@ -89,7 +89,7 @@ impl Intentions {
             _ if user == b => Some(a),
             _ => None,
         });
-        let all = self.graph.row(user).iter().copied().chain(new);
+        let all = self.graph.row(user).users().chain(new);
         all.filter(|&friend| self.friends(user, friend)).collect()
     }
 }
@@ -183,7 +183,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
         if row.is_empty() {
             continue;
         }
-        let friend = row[dice.below(row.len() as u64) as usize];
+        let friend = row.users_from(dice.below(row.len() as u64) as usize).next().expect("below its length");
         if ended.insert((user.min(friend), user.max(friend))) {
             act(at, user, Deed::Remove(friend));
         }

@@ -17,7 +17,8 @@ use super::plan::Intentions;
 use super::record::Shown;
 use crate::client::{AWAY, WIFI};
 use crate::crowd::plan::user_at;
-use crate::graph::walk::{self, Clients, Legs, Status, Walked};
+use crate::graph::Row;
+use crate::graph::walk::{self, Legs, Status, Walked};
 
 /// How one user's list differs from its row in the graph.
 #[derive(Debug, Default)]
@@ -34,16 +35,23 @@ pub struct Listing {
     rest: BTreeMap<u32, Shown>,
 }
 
+/// What a region knows of one publisher: what a page asks for of each member lies in one cache line.
+#[derive(Clone, Copy, Debug)]
+struct Publisher {
+    /// The newest status heard here, as [`Shown::column`].
+    latest: u64,
+    /// The bit of the first user of this region in its row, and how many they are.
+    first: u32,
+    here: u32,
+}
+
 /// The screens of one region.
 pub struct Screens {
     world: Arc<Intentions>,
     region: u32,
     regions: u32,
-    /// By publisher: the bit of the first user in its row, if all of the row lived here; it wraps around.
-    bases: Vec<u32>,
+    publishers: Vec<Publisher>,
     views: Vec<u64>,
-    /// By publisher: the newest status heard here, as [`Shown::column`].
-    latest: Vec<u64>,
     /// By client: no list has been loaded yet, nothing is shown.
     blank: Vec<bool>,
     differences: FxHashMap<u32, Differences>,
@@ -53,20 +61,19 @@ impl Screens {
     /// Screens of a region with so many users: blank, or with everybody listed and online.
     pub fn new(world: Arc<Intentions>, region: u32, users_here: usize, online: bool) -> Self {
         let (users, regions) = (world.graph.users(), world.graph.regions());
-        let mut bases = Vec::with_capacity(users as usize);
-        let mut bits = 0u32;
-        for user in 0..users {
-            let (start, here) = world.graph.slice(user, region);
-            bases.push(bits.wrapping_sub((start - world.graph.start(user)) as u32));
-            bits += here.len() as u32;
-        }
-        let shown = Shown { online, stamp: u64::from(online) };
+        let latest = Shown { online, stamp: u64::from(online) }.column();
+        let mut bits = 0;
+        let publisher = |user| {
+            let (first, here) = (bits, world.graph.slice(user, region).len() as u32);
+            bits += here;
+            Publisher { latest, first, here }
+        };
+        let publishers = (0..users).map(publisher).collect();
         Self {
             region,
             regions,
-            bases,
+            publishers,
             views: vec![if online { u64::MAX } else { 0 }; bits as usize / 64 + 1],
-            latest: vec![shown.column(); users as usize],
             blank: vec![!online; users_here],
             differences: FxHashMap::default(),
             world,
@@ -77,17 +84,21 @@ impl Screens {
         user_at(self.region, client, self.regions)
     }
 
-    /// The bit for what this client's screen says of that user, if they are friends in the graph.
-    fn bit(&self, client: u32, of: u32) -> Option<usize> {
-        let position = self.world.graph.position(self.number(client), of)?;
-        Some(self.bases[of as usize].wrapping_add(self.world.mirror.place(position)) as usize)
+    fn latest(&self, of: u32) -> Shown {
+        Shown::of(self.publishers[of as usize].latest)
     }
 
-    /// The users of this region in a publisher's row, and the bit of the first of them: theirs lie side by side.
-    fn row_here(&self, publisher: u32) -> (usize, &[u32]) {
-        let (start, here) = self.world.graph.slice(publisher, self.region);
-        let before = (start - self.world.graph.start(publisher)) as u32;
-        (self.bases[publisher as usize].wrapping_add(before) as usize, here)
+    /// The users of this region in a publisher's row: their bits lie side by side.
+    fn row_here(&self, publisher: u32) -> Row<'_> {
+        self.world.graph.slice(publisher, self.region)
+    }
+
+    /// The bit for what this client's screen says of that user, if they are friends in the graph.
+    fn bit(&self, client: u32, of: u32) -> Option<usize> {
+        let publisher = self.publishers.get(of as usize)?;
+        let here = self.row_here(of);
+        let position = here.position(self.number(client))?;
+        Some(publisher.first as usize + (position - here.start()) as usize)
     }
 
     fn is_set(&self, bit: usize) -> bool {
@@ -121,7 +132,7 @@ impl Screens {
 
     /// Everybody whom a screen lists, and whether each is shown online, in order of numbers.
     pub fn screen(&self, client: u32) -> BTreeMap<u32, bool> {
-        let row = self.world.graph.row(self.number(client)).iter().copied();
+        let row = self.world.graph.row(self.number(client)).users();
         let others =
             self.differences.get(&client).into_iter().flat_map(|differences| differences.others.keys().copied());
         row.chain(others).filter_map(|of| Some((of, self.shown(client, of)?))).collect()
@@ -139,14 +150,14 @@ impl Screens {
 
     /// For a publisher, by its row's users of this region: what each shows, lists and differences aside.
     pub fn bits_of(&self, publisher: u32) -> impl Iterator<Item = (u32, bool)> + '_ {
-        let (first, here) = self.row_here(publisher);
-        here.iter().zip(first..).map(|(viewer, bit)| (*viewer, self.is_set(bit)))
+        let first = self.publishers[publisher as usize].first as usize;
+        self.row_here(publisher).users().zip(first..).map(|(viewer, bit)| (viewer, self.is_set(bit)))
     }
 
     /// Whether every user of this region in a publisher's row shows it so, lists and differences aside.
     pub fn all_show(&self, publisher: u32, online: bool) -> bool {
-        let (mut at, here) = self.row_here(publisher);
-        let mut left = here.len();
+        let Publisher { first, here, .. } = self.publishers[publisher as usize];
+        let (mut at, mut left) = (first as usize, here as usize);
         let other = if online { 0 } else { u64::MAX };
         while left > 0 {
             // The bits of one word that are the row's.
@@ -162,7 +173,7 @@ impl Screens {
 
     /// Whether this is old news here; if not, it is the newest from now on.
     fn is_old(&mut self, of: u32, new: Shown) -> bool {
-        let latest = &mut self.latest[of as usize];
+        let latest = &mut self.publishers[of as usize].latest;
         if new.stamp < Shown::of(*latest).stamp {
             return true;
         }
@@ -173,15 +184,15 @@ impl Screens {
     /// A status comes to every friend in the graph who is connected to `edge`, as `conn` has it by client. Who lists nobody yet,
     /// or not this one, is counted all the same.
     pub fn tell_all(&mut self, of: u32, new: Shown, edge: u8, conn: &[u8], salt: u64, legs: &mut Legs) -> Walked {
-        if self.is_old(of, new) {
-            let (_, here) = self.row_here(of);
-            let reached = |user: &&u32| conn[(**user / self.regions) as usize] & AWAY == edge;
-            return Walked { delivered: here.iter().filter(reached).count() as u32, changed: 0 };
+        let is_old = self.is_old(of, new);
+        let here = self.world.graph.slice(of, self.region);
+        if is_old {
+            let reached = |user: &u32| conn[(*user / self.regions) as usize] & AWAY == edge;
+            return Walked { delivered: here.users().filter(reached).count() as u32, changed: 0 };
         }
-        let first = self.row_here(of).0 as u64;
-        let (_, here) = self.world.graph.slice(of, self.region);
+        let first = u64::from(self.publishers[of as usize].first);
         let status = Status { edge, online: new.online, salt };
-        walk::show(here, first, Clients::new(conn, self.regions), status, &mut self.views, legs)
+        walk::show(here, first, conn, status, &mut self.views, legs)
     }
 
     /// A status comes to one client; whether its screen says something else from now on. With `anybody` it is listed from now
@@ -261,19 +272,21 @@ impl Screens {
         let row = world.graph.row(me);
         let at = listing.in_order as usize;
         let in_order = listing.rest.is_empty()
-            && row.get(at..at + members.len()).is_some_and(|row| row.iter().zip(members).all(|(a, (b, _))| a == b));
+            && at + members.len() <= row.len()
+            && row.users_from(at).zip(members).all(|(of, (member, _))| of == *member);
         if !in_order {
             listing.rest.extend(members.iter().map(|(of, column)| (*of, Shown::of(*column))));
             return;
         }
         listing.in_order += members.len() as u32;
-        let first = world.graph.start(me) + at as u64;
+        let first = row.start() + at as u64;
         let places = world.mirror.places(first..first + members.len() as u64);
         for ((of, column), place) in members.iter().zip(places) {
-            let (shown, latest) = (Shown::of(*column), Shown::of(self.latest[*of as usize]));
+            let Publisher { latest, first, here } = self.publishers[*of as usize];
+            let (shown, latest) = (Shown::of(*column), Shown::of(latest));
             let online = if latest.stamp > shown.stamp { latest.online } else { shown.online };
-            let bit = self.bases[*of as usize].wrapping_add(u32::from(*place)) as usize;
-            self.set(bit, online);
+            let place = world.graph.place_back(me, *of, *place, here as usize);
+            self.set(first as usize + place, online);
         }
     }
 
@@ -282,29 +295,29 @@ impl Screens {
         self.blank[client as usize] = false;
         let world = self.world.clone();
         let row = world.graph.row(self.number(client));
-        let (in_order, after) = row.split_at(listing.in_order as usize);
-        if after.is_empty() && listing.rest.is_empty() {
+        let in_order = listing.in_order as usize;
+        if in_order == row.len() && listing.rest.is_empty() {
             self.differences.remove(&client);
             return;
         }
         let mut differences = Differences::default();
         let old = self.differences.remove(&client).unwrap_or_default();
-        differences.missing.extend(after.iter().filter(|of| !listing.rest.contains_key(of)));
+        differences.missing.extend(row.users_from(in_order).filter(|of| !listing.rest.contains_key(of)));
         for (of, shown) in listing.rest {
             // What was heard after the page was read is newer, be it before the page came or between it and the last one.
             match self.bit(client, of) {
                 Some(bit) => {
-                    let latest = Shown::of(self.latest[of as usize]);
+                    let latest = self.latest(of);
                     self.set(bit, if latest.stamp > shown.stamp { latest.online } else { shown.online });
                 }
                 None => {
-                    let latest = || self.latest.get(of as usize).map(|latest| Shown::of(*latest));
+                    let latest = || self.publishers.get(of as usize).map(|publisher| Shown::of(publisher.latest));
                     let known = old.others.get(&of).copied().or_else(latest);
                     differences.others.insert(of, known.filter(|known| known.stamp > shown.stamp).unwrap_or(shown));
                 }
             }
         }
-        debug_assert!(in_order.iter().all(|of| !differences.others.contains_key(of)));
+        debug_assert!(row.users().take(in_order).all(|of| !differences.others.contains_key(&of)));
         if !differences.missing.is_empty() || !differences.others.is_empty() {
             self.differences.insert(client, differences);
         }
@@ -355,8 +368,8 @@ mod tests {
                     let walked = screens.tell_all(of, new, 0, &conns, step, &mut legs);
                     latest[of as usize] = new.online;
                     let mut delivered = 0;
-                    for viewer in graph.slice(of, REGION).1 {
-                        let client = place_of(*viewer, REGIONS).1 as usize;
+                    for viewer in graph.slice(of, REGION).users() {
+                        let client = place_of(viewer, REGIONS).1 as usize;
                         if conns[client] & AWAY == 0 {
                             delivered += 1;
                             plain[client].entry(of).and_modify(|shown| *shown = new.online);
@@ -383,7 +396,7 @@ mod tests {
                 }
                 _ => {
                     // The whole list, now and then without one or with a stranger; the store knows what was heard last.
-                    let mut list: Vec<u32> = graph.row(user_at(REGION, client, REGIONS)).to_vec();
+                    let mut list: Vec<u32> = graph.row(user_at(REGION, client, REGIONS)).users().collect();
                     if dice(step, 3) == 0 {
                         list.remove(dice(step, 3) as usize);
                     }
@@ -416,7 +429,7 @@ mod tests {
         let world = world();
         let mut screens = Screens::new(world.clone(), REGION, 20, true);
         let of = 3;
-        let viewer = world.graph.slice(of, REGION).1[0];
+        let viewer = world.graph.slice(of, REGION).users().next().unwrap();
         let client = place_of(viewer, REGIONS).1;
         let conns = vec![conn(Some(0), true); 20];
         let mut legs = Legs::new();
@@ -427,7 +440,7 @@ mod tests {
         assert_eq!(tell(&mut screens, true, 40).changed, 0, "late");
         assert_eq!(screens.shown(client, of), Some(false));
         // The list was read before the change.
-        let row = world.graph.row(viewer);
+        let row: Vec<u32> = world.graph.row(viewer).users().collect();
         let members: Vec<(u32, u64)> = row.iter().map(|of| (*of, 45 << 1 | 1)).collect();
         let mut listing = Listing::default();
         screens.page(client, &mut listing, &members);

@@ -1,29 +1,35 @@
 //! Who is whose friend: a symmetric graph without loops or repeated edges, from a seed (friends-online.md 1 and 5.3).
 //!
-//! Half a million users with 500 friends each are 250 million directed edges, one gigabyte. So a row is written once,
-//! where it stays, in order:
+//! Half a million users with 500 friends each are 250 million directed edges, half a gigabyte at two bytes each. So a row
+//! is written once, where it stays, in order:
 //!
 //! | file | idea |
 //! |---|---|
 //! | [`degrees`] | how many friends everybody asks for, and whose stub is whose |
 //! | `pairing` | a random matching of stubs by formula: the partner of my partner am I |
 //! | `marks` | a row's places in a bitset: sorted, and nobody twice |
+//! | [`row`] | a user's friends, as they are read |
 //! | `mirror` | where I am in my friend's row |
 //! | [`walk`] | a status goes to all friends: the hot loop |
 //!
 //! A user's region is `user % regions` and its number in the region `user / regions`. Rows are in the order of regions, then of
-//! numbers; a region's part of a row is contiguous.
+//! numbers; a region's part of a row, its *slice*, is contiguous.
+//!
+//! A region's users lie in *segments* of 65,536, by number: within one, 16 bits say who a friend is. A slice has a *part*
+//! for each segment, and the rows know where each part begins.
 
 pub mod degrees;
 mod marks;
 mod mirror;
 mod pairing;
+pub mod row;
 pub mod walk;
 
 use std::fmt;
 
 pub use self::degrees::Degrees;
 pub use self::mirror::Mirror;
+pub use self::row::{Part, Row};
 
 use self::degrees::{Equal, Owners, Ranked};
 use self::marks::Marks;
@@ -76,18 +82,24 @@ pub const USERS_MAX: u32 = 1 << 24;
 /// Most regions of a graph.
 pub const REGIONS_MAX: u32 = 255;
 
+/// Users of a segment: as many as 16 bits tell apart.
+const SEGMENT_USERS: u32 = 1 << 16;
+
 /// The friendships of all users, as rows one after the other.
 ///
-/// A directed edge is a place in this sequence: its *position*, from 0 to [`Graph::edges`]. At full size this is a
+/// A directed edge is a place in this sequence: its *position*, from 0 to [`Graph::edges`]. At full size this is half a
 /// gigabyte, so it cannot be cloned: those who need it share it in an `Arc`.
 #[derive(Debug)]
 pub struct Graph {
     users: u32,
     regions: u32,
+    /// Segments of the largest region; every slice has as many parts.
+    segments: u32,
     asked: u64,
-    /// Where each user's part for each region begins, users in order, and where the last one ends.
+    /// Where each user's part for each segment of each region begins, users in order, and where the last one ends.
     starts: Vec<u32>,
-    friends: Vec<u32>,
+    /// By position: the friend's number in its segment.
+    friends: Vec<u16>,
 }
 
 impl Graph {
@@ -106,26 +118,25 @@ impl Graph {
         }
         let classes = degrees.classes(users)?;
         let stubs = classes.last().map_or(0, |class| class.first_stub + class.users * class.degree);
+        let segments = users.div_ceil(regions).div_ceil(SEGMENT_USERS);
+        let empty = Self { users, regions, segments, asked: u64::from(stubs), starts: Vec::new(), friends: Vec::new() };
+        let pairing = || Pairing::new(stubs, seed);
         Ok(match *classes {
-            [] => Self {
-                users,
-                regions,
-                asked: 0,
-                starts: vec![0; users as usize * regions as usize + 1],
-                friends: Vec::new(),
-            },
+            [] => Self { starts: vec![0; users as usize * empty.parts() + 1], ..empty },
             // With one class the pairing alone strews enough.
-            [class] => Self::of(users, regions, stubs, seed, &Equal::new(class.degree)),
-            _ => Self::of(users, regions, stubs, seed, &Ranked::new(classes, users, seed)),
+            [class] => empty.filled(&pairing(), &Equal::new(class.degree)),
+            _ => empty.filled(&pairing(), &Ranked::new(classes, users, seed)),
         })
     }
 
-    fn of(users: u32, regions: u32, stubs: u32, seed: u64, owners: &impl Owners) -> Self {
-        let pairing = Pairing::new(stubs, seed);
+    fn filled(self, pairing: &Pairing, owners: &impl Owners) -> Self {
+        let (users, regions, parts) = (self.users, self.regions, self.parts());
         let mut marks = Marks::new(users);
-        let mut starts = Vec::with_capacity(users as usize * regions as usize + 1);
+        // By part: the place of its segment's first user, and the one behind its last.
+        let places: Vec<(u32, u32)> = (0..regions).flat_map(|region| self.segments_of(region)).collect();
+        let mut starts = Vec::with_capacity(users as usize * parts + 1);
         // Zeroed by the system when first touched, so this costs nothing.
-        let mut friends = vec![0; stubs as usize];
+        let mut friends = vec![0; self.asked as usize];
         let mut next = 0;
         for user in 0..users {
             let own = place(users, regions, user);
@@ -136,26 +147,39 @@ impl Graph {
             });
             marks.remove(own);
             let row = &mut friends[next..next + count as usize];
-            let (mut region, mut end, mut taken) = (0, first_place(users, regions, 1), 0);
+            let (mut part, mut taken) = (0, 0);
+            let (mut begin, mut end) = places[0];
             starts.push(next as u32);
-            // A place's user is (place - first place of the region) * regions + region.
-            let mut offset = 0u32;
             marks.drain(|place| {
                 while place >= end {
-                    region += 1;
-                    offset = (end.wrapping_mul(regions)).wrapping_sub(region);
-                    end = first_place(users, regions, region + 1);
+                    part += 1;
+                    (begin, end) = places[part];
                     starts.push((next + taken) as u32);
                 }
-                row[taken] = place.wrapping_mul(regions).wrapping_sub(offset);
+                row[taken] = (place - begin) as u16;
                 taken += 1;
             });
             next += taken;
-            starts.resize((user as usize + 1) * regions as usize, next as u32);
+            starts.resize((user as usize + 1) * parts, next as u32);
         }
         starts.push(next as u32);
         friends.truncate(next);
-        Self { users, regions, asked: u64::from(stubs), starts, friends }
+        Self { starts, friends, ..self }
+    }
+
+    /// The places of each segment of a region: the first, and the one behind the last.
+    fn segments_of(&self, region: u32) -> impl Iterator<Item = (u32, u32)> + use<> {
+        let (first, end) =
+            (first_place(self.users, self.regions, region), first_place(self.users, self.regions, region + 1));
+        (0..self.segments).map(move |segment| {
+            let begin = first + segment * SEGMENT_USERS;
+            (begin.min(end), (begin + SEGMENT_USERS).min(end))
+        })
+    }
+
+    /// Parts of a row.
+    fn parts(&self) -> usize {
+        self.regions as usize * self.segments as usize
     }
 
     /// How many users there are.
@@ -180,25 +204,29 @@ impl Graph {
 
     /// Everything the graph holds [bytes].
     pub fn bytes(&self) -> usize {
-        (self.friends.capacity() + self.starts.capacity()) * size_of::<u32>()
+        self.friends.capacity() * size_of::<u16>() + self.starts.capacity() * size_of::<u32>()
     }
 
     /// The position where a user's row begins.
     pub fn start(&self, user: u32) -> u64 {
-        u64::from(self.starts[user as usize * self.regions as usize])
+        u64::from(self.starts[user as usize * self.parts()])
     }
 
     /// A user's friends, in the order of regions, then of numbers.
-    pub fn row(&self, user: u32) -> &[u32] {
-        let first = user as usize * self.regions as usize;
-        &self.friends[self.starts[first] as usize..self.starts[first + self.regions as usize] as usize]
+    pub fn row(&self, user: u32) -> Row<'_> {
+        self.row_in(user, 0, self.parts())
     }
 
-    /// A user's friends in one region, and the position of the first of them.
-    pub fn slice(&self, user: u32, region: u32) -> (u64, &[u32]) {
+    /// A user's friends in one region.
+    pub fn slice(&self, user: u32, region: u32) -> Row<'_> {
         assert!(region < self.regions, "regions are numbered from 0");
-        let at = user as usize * self.regions as usize + region as usize;
-        (u64::from(self.starts[at]), &self.friends[self.starts[at] as usize..self.starts[at + 1] as usize])
+        self.row_in(user, region, self.segments as usize)
+    }
+
+    fn row_in(&self, user: u32, region: u32, parts: usize) -> Row<'_> {
+        let first = user as usize * self.parts() + region as usize * self.segments as usize;
+        let &Self { regions, segments, .. } = self;
+        Row { region, regions, segments, starts: &self.starts[first..=first + parts], friends: &self.friends }
     }
 
     /// How many friends a user has.
@@ -216,8 +244,7 @@ impl Graph {
         if user >= self.users || friend >= self.users {
             return None;
         }
-        let (start, slice) = self.slice(user, friend % self.regions);
-        slice.binary_search(&friend).ok().map(|at| start + at as u64)
+        self.slice(user, friend % self.regions).position(friend)
     }
 
     /// Where everybody is in the rows of their friends: half as much memory again.

@@ -17,7 +17,13 @@ fn shapes() -> Vec<GraphOptions> {
         options(5_000, 1, Degrees::Constant(20)),
         options(4_099, 5, tail),
         options(700, 255, tail),
+        // Regions of 70,001 and 70,000 users: two segments each.
+        options(140_001, 2, Degrees::Constant(3)),
     ]
+}
+
+fn row(graph: &Graph, user: u32) -> Vec<u32> {
+    graph.row(user).users().collect()
 }
 
 #[test]
@@ -26,11 +32,14 @@ fn friendship_is_mutual_and_nobody_is_its_own_friend_or_anybody_elses_twice() {
         let graph = Graph::build(&options).unwrap();
         let mut pairs = 0u64;
         for user in 0..graph.users() {
-            let row = graph.row(user);
+            let row = row(&graph, user);
             assert!(row.iter().all(|friend| *friend < options.users && *friend != user), "{options:?}");
             let order = |friend: &u32| (friend % options.regions, friend / options.regions);
             assert!(row.windows(2).all(|pair| order(&pair[0]) < order(&pair[1])), "{options:?}: {user} has {row:?}");
-            assert!(row.iter().all(|friend| graph.row(*friend).contains(&user)), "{options:?}: {user}");
+            assert!(
+                row.iter().all(|friend| graph.row(*friend).users().any(|back| back == user)),
+                "{options:?}: {user}"
+            );
             assert_eq!(graph.degree(user) as usize, row.len());
             pairs += row.len() as u64;
         }
@@ -45,15 +54,19 @@ fn a_regions_slice_is_its_part_of_the_row_at_its_position() {
         let mut position = 0;
         for user in 0..graph.users() {
             assert_eq!(graph.start(user), position);
-            let mut row = Vec::new();
+            let mut together = Vec::new();
             for region in 0..options.regions {
-                let (start, slice) = graph.slice(user, region);
-                assert_eq!(start, position);
-                assert!(slice.iter().all(|friend| friend % options.regions == region));
-                row.extend_from_slice(slice);
+                let slice = graph.slice(user, region);
+                assert_eq!(slice.start(), position);
+                assert!(slice.users().all(|friend| friend % options.regions == region));
+                assert_eq!(slice.users().count(), slice.len());
+                together.extend(slice.users());
                 position += slice.len() as u64;
             }
-            assert_eq!(row, graph.row(user));
+            assert_eq!(together, row(&graph, user));
+            for without in 0..5 {
+                assert!(graph.row(user).users_from(without).eq(together.iter().copied().skip(without)));
+            }
         }
         assert_eq!(position, graph.edges());
     }
@@ -96,7 +109,7 @@ fn the_same_seed_gives_the_same_graph_and_another_seed_another() {
         let again = Graph::build(&options).unwrap();
         assert_eq!((&graph.starts, &graph.friends), (&again.starts, &again.friends));
         let other = Graph::build(&GraphOptions { seed: 8, ..options }).unwrap();
-        let same = (0..5_000).map(|user| graph.row(user).iter().filter(|f| other.contains(user, **f)).count());
+        let same = (0..5_000).map(|user| graph.row(user).users().filter(|f| other.contains(user, *f)).count());
         // Two of 5,000 rows of 20 agree by chance in 20 * 20 / 5,000 = 0.08 friends: 400 in all.
         assert!(same.sum::<usize>() < 2_000);
     }
@@ -109,7 +122,7 @@ fn friends_are_anybody() {
     let graph = Graph::build(&options(2_000, 4, Degrees::Constant(100))).unwrap();
     let mut cells = [[0i64; 8]; 8];
     for user in 0..2_000 {
-        graph.row(user).iter().for_each(|friend| cells[user as usize / 250][*friend as usize / 250] += 1);
+        graph.row(user).users().for_each(|friend| cells[user as usize / 250][friend as usize / 250] += 1);
     }
     // About 195,200 edges in 64 cells: 3,050 each, standard deviation 54 (twice that on the diagonal, where each counts twice).
     for row in cells {
@@ -121,7 +134,7 @@ fn friends_are_anybody() {
 fn who_is_in_a_row_is_found_and_nobody_else() {
     let graph = Graph::build(&options(300, 7, Degrees::Constant(40))).unwrap();
     for user in 0..300 {
-        let row = graph.row(user);
+        let row = row(&graph, user);
         for friend in 0..300 {
             let place = row.iter().position(|known| *known == friend);
             assert_eq!(graph.position(user, friend), place.map(|place| graph.start(user) + place as u64));
@@ -132,16 +145,24 @@ fn who_is_in_a_row_is_found_and_nobody_else() {
 
 #[test]
 fn the_mirror_of_an_edge_is_the_edge_back() {
-    for options in shapes() {
+    // Slices of more than 512 friends, where eight bits of a place do not say which it is, beside those where they do.
+    let long = options(4_000, 2, Degrees::HeavyTailed { median: 60, max: 3_000 });
+    for options in shapes().into_iter().chain([long]) {
         let graph = Graph::build(&options).unwrap();
         let mirror = graph.mirror();
+        let mut longest = 0;
         for user in 0..graph.users() {
-            for (position, friend) in (graph.start(user)..).zip(graph.row(user)) {
-                let back = graph.start(*friend) + u64::from(mirror.place(position));
-                assert_eq!(graph.position(*friend, user), Some(back), "{options:?}");
+            let own = graph.row(user);
+            let places = mirror.places(own.start()..own.start() + own.len() as u64);
+            for (friend, mirrored) in own.users().zip(places) {
+                let slice = graph.slice(friend, user % options.regions);
+                let place = graph.place_back(user, friend, *mirrored, slice.len());
+                assert_eq!(graph.position(friend, user), Some(slice.start() + place as u64), "{options:?}");
+                longest = longest.max(slice.len());
             }
         }
         assert_eq!(mirror.places(0..graph.edges()).len() as u64, graph.edges());
+        assert!(options != long || longest > 512, "{longest}");
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use super::{REGIONS_MAX, USERS_MAX};
+use super::Row;
 pub use crate::client::{AWAY, LEGS, WIFI};
 
 /// How often each of the equally likely last miles was drawn.
@@ -46,32 +46,6 @@ impl Default for Legs {
     }
 }
 
-/// The clients of one region, as a walk sees them.
-#[derive(Clone, Copy, Debug)]
-pub struct Clients<'c> {
-    /// By number in the region: edge and access, or [`AWAY`].
-    conn: &'c [u8],
-    /// 2^32 / regions, rounded up: a product of a user of 24 bits and a region of 8 is below 2^32, so dividing by
-    /// multiplication is exact.
-    per_region: u64,
-}
-
-const _: () = assert!(USERS_MAX as u64 * REGIONS_MAX as u64 <= 1 << 32);
-
-impl<'c> Clients<'c> {
-    /// The region's bytes, by number in the region; a friend's number is `friend / regions`.
-    pub fn new(conn: &'c [u8], regions: u32) -> Self {
-        assert!((1..=REGIONS_MAX).contains(&regions), "a graph has 1 to 255 regions");
-        Self { conn, per_region: (1u64 << 32).div_ceil(u64::from(regions)) }
-    }
-
-    /// The byte of a user of the region.
-    #[inline]
-    fn conn(&self, user: u32) -> u8 {
-        self.conn[((u64::from(user) * self.per_region) >> 32) as usize]
-    }
-}
-
 /// What reaches a publisher's friends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -94,54 +68,56 @@ pub struct Walked {
 
 /// Shows a status to those of `friends` who are connected to the status's edge.
 ///
-/// `friends` is a part of a publisher's row that lies in the clients' region, and `start` the position of its first
-/// entry ([`super::Graph::slice`]). `views` has a bit for each position: what the friend's screen says of the
-/// publisher; the bits of friends reached become `status.online`. Each friend reached counts once in `legs`, at a
-/// latency drawn from the salt and the friend's number alone.
-pub fn show(
-    friends: &[u32],
-    start: u64,
-    clients: Clients<'_>,
-    status: Status,
-    views: &mut [u64],
-    legs: &mut Legs,
-) -> Walked {
+/// `friends` is the slice of a publisher's row ([`super::Graph::slice`]) for the region whose clients are in `conn`: by
+/// number in the region, edge and access, or [`AWAY`]. `views` has a bit for each friend, from bit `first` on: what the
+/// friend's screen says of the publisher; the bits of friends reached become `status.online`. Each friend reached counts
+/// once in `legs`, at a latency drawn from the salt and the friend's number alone.
+pub fn show(friends: Row<'_>, first: u64, conn: &[u8], status: Status, views: &mut [u64], legs: &mut Legs) -> Walked {
     let Status { edge, online, salt } = status;
     let salt = strew(salt ^ SALT);
     let wanted = if online { u64::MAX } else { 0 };
     let mut walked = Walked::default();
     // Rows of random publishers are nowhere in the caches. Asked for one after the other, their lines would be waited
     // for one after the other; so one word of each of the first lines is read now, and all of them come at once.
-    let first_view = views.get((start / 64) as usize).map_or(0, |view| *view as u32);
-    let ahead = friends.iter().step_by(LINE_FRIENDS).take(LINES_AHEAD_MAX);
-    black_box(ahead.fold(first_view, |all, friend| all ^ friend));
-    let (mut word, mut bit, mut rest) = ((start / 64) as usize, (start % 64) as u32, friends);
-    while !rest.is_empty() {
-        let (some, later) = rest.split_at(rest.len().min(64 - bit as usize));
-        let mut reached = 0u64;
-        for friend in some {
-            let conn = clients.conn(*friend);
-            let here = u64::from(conn & AWAY == edge);
-            let leg = (leg_bits(salt, *friend) >> (64 - LEGS.trailing_zeros())) as usize;
-            legs.counts[(usize::from(conn & WIFI) * (LEGS / WIFI as usize)) | leg] += here as u32;
-            // Shifting in from above needs no shift by a variable.
-            reached = reached >> 1 | here << 63;
+    let first_view = views.get((first / 64) as usize).map_or(0, |view| *view as u16);
+    let ahead = friends.numbers().iter().step_by(LINE_FRIENDS).take(LINES_AHEAD_MAX);
+    black_box(ahead.fold(first_view, |all, number| all ^ number));
+    let (mut word, mut bit) = ((first / 64) as usize, (first % 64) as u32);
+    for part in friends.parts() {
+        let mut rest = part.numbers;
+        if rest.is_empty() {
+            continue;
         }
-        reached = reached >> (64 - some.len()) << bit;
-        let view = &mut views[word];
-        let changed = (*view ^ wanted) & reached;
-        *view ^= changed;
-        walked.delivered += reached.count_ones();
-        walked.changed += changed.count_ones();
-        (word, bit, rest) = (word + 1, 0, later);
+        let conn = &conn[part.first as usize..];
+        while !rest.is_empty() {
+            let (some, later) = rest.split_at(rest.len().min(64 - bit as usize));
+            let mut reached = 0u64;
+            for number in some {
+                let conn = conn[usize::from(*number)];
+                let here = u64::from(conn & AWAY == edge);
+                let friend = part.first_user + u32::from(*number) * part.regions;
+                let leg = (leg_bits(salt, friend) >> (64 - LEGS.trailing_zeros())) as usize;
+                legs.counts[(usize::from(conn & WIFI) * (LEGS / WIFI as usize)) | leg] += here as u32;
+                // Shifting in from above needs no shift by a variable.
+                reached = reached >> 1 | here << 63;
+            }
+            reached = reached >> (64 - some.len()) << bit;
+            let view = &mut views[word];
+            let changed = (*view ^ wanted) & reached;
+            *view ^= changed;
+            walked.delivered += reached.count_ones();
+            walked.changed += changed.count_ones();
+            bit += some.len() as u32;
+            (word, bit, rest) = (word + (bit / 64) as usize, bit % 64, later);
+        }
     }
     walked
 }
 
 /// Friends in a cache line of 64 bytes.
-const LINE_FRIENDS: usize = 16;
+const LINE_FRIENDS: usize = 32;
 /// Further down the row the machine itself has seen where it goes.
-const LINES_AHEAD_MAX: usize = 64;
+const LINES_AHEAD_MAX: usize = 32;
 
 /// Told apart from other uses of the same salt.
 const SALT: u64 = 0x6c61_7374_6d69_6c65;
@@ -164,7 +140,7 @@ fn strew(mut x: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Degrees, Graph, GraphOptions};
+    use crate::graph::{Degrees, Graph, GraphOptions, SEGMENT_USERS};
 
     const REGIONS: u32 = 3;
     const EDGE: u8 = 1;
@@ -195,12 +171,11 @@ mod tests {
             for (round, user) in (0..graph.users()).chain((0..graph.users()).step_by(3)).enumerate() {
                 let status =
                     Status { edge: EDGE, online: !(user + round as u32).is_multiple_of(5), salt: round as u64 };
-                let (start, friends) = graph.slice(user, region);
+                let friends = graph.slice(user, region);
                 let mut legs = Legs::new();
-                let clients = Clients::new(&conn, REGIONS);
-                let walked = show(friends, start, clients, status, &mut views, &mut legs);
+                let walked = show(friends, friends.start(), &conn, status, &mut views, &mut legs);
                 let (mut expected, mut over_wifi) = (Walked::default(), 0);
-                for (position, friend) in (start as usize..).zip(friends) {
+                for (position, friend) in (friends.start() as usize..).zip(friends.users()) {
                     let conn = conn[(friend / REGIONS) as usize];
                     if conn & AWAY == EDGE {
                         expected.delivered += 1;
@@ -219,6 +194,30 @@ mod tests {
         assert!(all.changed > 1_000 && all.delivered > all.changed + 1_000, "{all:?}: both happen");
     }
 
+    /// A row by hand: users of one region, in their segments.
+    struct Handmade {
+        starts: Vec<u32>,
+        numbers: Vec<u16>,
+    }
+
+    impl Handmade {
+        fn of(users: &[u32]) -> Self {
+            let segments = users.iter().max().map_or(1, |last| last / SEGMENT_USERS + 1);
+            let (mut starts, mut numbers) = (vec![0], Vec::new());
+            for segment in 0..segments {
+                let own = users.iter().filter(|user| **user / SEGMENT_USERS == segment);
+                numbers.extend(own.map(|user| *user as u16));
+                starts.push(numbers.len() as u32);
+            }
+            Self { starts, numbers }
+        }
+
+        fn row(&self) -> Row<'_> {
+            let segments = self.starts.len() as u32 - 1;
+            Row { region: 0, regions: 1, segments, starts: &self.starts, friends: &self.numbers }
+        }
+    }
+
     #[test]
     fn last_miles_are_equally_likely_whoever_the_friends_are() {
         // 4,096 cells; 409,600 draws are 100 each. Chi-square with 4,095 degrees of freedom has mean 4,095 and standard
@@ -228,7 +227,7 @@ mod tests {
             let (mut legs, mut views) = (Legs::new(), vec![0; 500_000 / 64 + 1]);
             for (salt, row) in rows.enumerate() {
                 let status = Status { edge: EDGE, online: true, salt: salt as u64 };
-                show(&row, 0, Clients::new(&conn, 1), status, &mut views, &mut legs);
+                show(Handmade::of(&row).row(), 0, &conn, status, &mut views, &mut legs);
             }
             assert_eq!((legs.total(), legs.counts(false).iter().max()), (409_600, Some(&0)));
             legs.counts(true).iter().map(|seen| u64::from(seen.abs_diff(100).pow(2))).sum::<u64>() / 100
@@ -243,17 +242,19 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_number_in_its_region_is_exact() {
-        for regions in [1, 2, 3, 7, 100, 254, 255] {
-            for last in [USERS_MAX - 1, 1_000_003] {
-                // The last user of a region, and the one before it in the same region.
-                let number = last / regions;
-                let mut conn = vec![AWAY; number as usize + 1];
-                conn[number as usize] = EDGE;
-                let clients = Clients::new(&conn, regions);
-                assert_eq!((clients.conn(last), clients.conn(number * regions)), (EDGE, EDGE));
-                assert_eq!(clients.conn(number * regions - 1), AWAY, "{regions}");
-            }
+    fn a_friends_byte_is_found_in_every_segment() {
+        // Either side of the borders of three segments, and the last one of all.
+        let last = 2 * SEGMENT_USERS + 7;
+        let friends = [0, SEGMENT_USERS - 1, SEGMENT_USERS, 2 * SEGMENT_USERS - 1, 2 * SEGMENT_USERS, last];
+        let row = Handmade::of(&friends);
+        for (at, friend) in friends.iter().enumerate() {
+            let mut conn = vec![AWAY; last as usize + 1];
+            conn[*friend as usize] = EDGE;
+            let mut views = [0; 2];
+            let status = Status { edge: EDGE, online: true, salt: 1 };
+            let walked = show(row.row(), 61, &conn, status, &mut views, &mut Legs::new());
+            assert_eq!(walked, Walked { delivered: 1, changed: 1 });
+            assert_eq!(u128::from(views[0]) | u128::from(views[1]) << 64, 1 << (61 + at));
         }
     }
 
@@ -263,7 +264,7 @@ mod tests {
         let legs_of = |friends: &[u32], salt| {
             let mut legs = Legs::new();
             let status = Status { edge: EDGE, online: true, salt };
-            show(friends, 5, Clients::new(&conn, 1), status, &mut [0; 3], &mut legs);
+            show(Handmade::of(friends).row(), 5, &conn, status, &mut [0; 3], &mut legs);
             legs
         };
         let friends: Vec<u32> = (0..100).collect();

@@ -32,7 +32,7 @@ pub struct Evening {
 
 /// The friends of each user in this scenario, before anybody does anything.
 pub fn friends_of(scenario: &Scenario, user: u32) -> Vec<u32> {
-    graph(scenario, SEED).row(user).to_vec()
+    graph(scenario, SEED).row(user).users().collect()
 }
 
 /// Plays these lines, after which `made` shall be friends and `ended` no longer (lesser number first).
