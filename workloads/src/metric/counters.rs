@@ -36,6 +36,7 @@ pub(super) const PLATFORM: &[(&str, Better)] = &[
     ("functions.queued", Less),
     ("functions.refused", Less),
     ("functions.timeouts", Less),
+    ("functions.counter.publish.errors", Less),
     ("functions.xhr_calls", Less),
     ("kv.counters", Neither),
     ("kv.failed", Less),
@@ -108,7 +109,11 @@ pub(super) const VOTING: &[(&str, Better)] = &[
 
 /// What friends online count (friends-online.md 12.2 has some of the names).
 pub(super) const FRIENDS: &[(&str, Better)] = &[
+    ("channelgroup.above_1500", Neither),
     ("channelgroup.changed", Neither),
+    ("channelgroup.channels", Neither),
+    ("channelgroup.groups", Neither),
+    ("channelgroup.size_max", Neither),
     ("clients.heartbeats", Less),
     ("clients.pages_loaded", Less),
     ("clients.wishes_said", Less),

@@ -50,7 +50,7 @@ pub const PERCENTILES: [(&str, f64); 4] = [("p50_ms", 0.5), ("p90_ms", 0.9), ("p
 
 /// The latencies of a vote and of friends ([`Outcome::latencies`] says what they are).
 const OF_VOTES: [&str; 3] = ["ack", "results", "staleness"];
-const OF_FRIENDS: [&str; 4] = ["online", "offline", "notice", "load"];
+const OF_FRIENDS: [&str; 5] = ["online", "offline", "notice", "load", "publish"];
 
 /// Figures of a vote that are no latency.
 const VOTE_FIGURES: [&str; 3] =
@@ -83,6 +83,7 @@ pub fn offered(scenario: &Scenario) -> Vec<Metric> {
     if scenario.has_friends() {
         all.extend(counters::FRIENDS.iter().map(of));
         all.extend(OF_FRIENDS.into_iter().flat_map(of_latency));
+        all.push(Metric::new("channelgroup.size_mean".to_owned(), Better::Neither));
         all.extend(counters::FORGED.into_iter().flat_map(|what| answered("forged", what)));
     }
     all.extend(stations::offered(scenario));
