@@ -173,7 +173,11 @@ fn a_long_evening_ends_as_it_began() {
         let (long, short) = (long.figures[figure], short.figures[figure]);
         assert!((long - short).abs() < 0.2 * short, "{figure}: {long} after 20 minutes, {short} after 5");
     }
-    assert_eq!(counter(&long, "kv.keys"), counter(&short, "kv.keys"), "what has a life is gone after it");
+    // In each of four regions the count's two keys and what is left of the walk of each of twenty shards, however long it was.
+    for outcome in [&long, &short] {
+        let keys = counter(outcome, "kv.keys");
+        assert!((4 * 2..=4 * (2 + 20)).contains(&keys), "{keys} keys: what has a life is gone after it");
+    }
     // Storms are counted by shard and second, and the platform's counters have no life: what is stored grows with the
     // changes, by one a region for each reason to look at a user, and with nothing else.
     let looks = counter(&long, "presence.joins") + counter(&long, "presence.leaves");

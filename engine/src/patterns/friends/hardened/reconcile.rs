@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{names, remembered, sweep};
 use crate::contract::MS;
 use crate::functions::{Context, OpError, Resolution};
-use crate::message::{Filter, ObjectsOk, ObjectsOp};
+use crate::message::{Filter, KvOp, ObjectsOk, ObjectsOp};
 
 /// Calls of the PubNub API that one execution makes: its budget (platform.md 3.3).
 const CALLS: usize = 10;
@@ -91,9 +91,12 @@ pub async fn step(context: Context, shard: u32) -> Resolution {
         }
     }
     walk.keep_what_fits();
-    if was_stored || walk != Walk::default() {
+    if walk != Walk::default() {
         let text = serde_json::to_string(&walk).expect("strings and numbers serialise");
         _ = context.kv_set(key, text, None).await;
+    } else if was_stored {
+        // Nothing is left to remember: a shard that is as it should be keeps no key.
+        _ = context.kv(KvOp::Remove { key: key.into() }).await;
     }
     Resolution::Ok(None)
 }
