@@ -39,6 +39,7 @@ impl Bench {
             presence: None,
             http: vec![(api::BASE, AUDIT)],
             limits: LIMITS,
+            secrets: Default::default(),
             concurrency: 8,
             prewarmed: 8,
             queue: 8,

@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 
 use smallvec::SmallVec;
 
+use super::modules::Secrets;
 use crate::contract::Nanos;
 use crate::error::ApiError;
 use crate::limits::Limits;
@@ -81,6 +82,7 @@ pub(super) struct Spent {
     pub(super) pubnub: u32,
     pub(super) publish: u32,
     pub(super) xhr: u32,
+    pub(super) vault: u32,
     /// What counts towards the budget of all kinds together.
     pub(super) combined: u32,
     pub(super) all: u32,
@@ -124,13 +126,14 @@ impl Spent {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) now: Nanos,
-    pub(super) requests: SmallVec<[(u8, OpRequest); 2]>,
+    pub(super) requests: SmallVec<[(u32, OpRequest); 2]>,
     pub(super) answers: SmallVec<[Option<OpAnswer>; 4]>,
     pub(super) spent: Spent,
     pub(super) counters: SmallVec<[(&'static str, u64); 4]>,
     pub(super) timings: SmallVec<[(&'static str, Nanos); 1]>,
     pub(super) logs: Option<Vec<String>>,
     pub(super) limits: &'static Limits,
+    pub(super) secrets: Secrets,
     pub(super) uuid_seed: u64,
     pub(super) uuids: u64,
 }
@@ -142,7 +145,7 @@ pub struct Context {
 }
 
 impl Context {
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().expect("a handler panicked while it held its context")
     }
 
@@ -179,7 +182,7 @@ impl Context {
         }
     }
 
-    fn call(&self, request: OpRequest) -> Op {
+    pub(super) fn call(&self, request: OpRequest) -> Op {
         Op { shared: self.shared.clone(), state: OpState::New(request) }
     }
 
@@ -367,37 +370,6 @@ impl Context {
             other => unreachable!("where-now is answered with channels, not {other:?}"),
         }
     }
-
-    /// `xhr.fetch`: any status is an answer; only silence is an error.
-    pub async fn fetch(
-        &self,
-        method: &'static str,
-        path: impl Into<Arc<str>>,
-        body: impl Into<Arc<str>>,
-    ) -> Result<HttpResponse, OpError> {
-        let request = HttpRequest { method, path: path.into(), body: body.into(), headers: Vec::new(), token: None };
-        match self.call(OpRequest::Http(Box::new(request))).await? {
-            OpAnswer::Http(response) => Ok(response),
-            _ => Err(OpError::Timeout),
-        }
-    }
-
-    /// `xhr.fetch` without `await`: the request leaves, nobody looks at the answer.
-    pub fn fetch_and_forget(
-        &self,
-        method: &'static str,
-        path: impl Into<Arc<str>>,
-        body: impl Into<Arc<str>>,
-    ) -> Result<(), OpError> {
-        let request = OpRequest::Http(Box::new(HttpRequest {
-            method,
-            path: path.into(),
-            body: body.into(),
-            headers: Vec::new(),
-            token: None,
-        }));
-        self.lock().begin(request).map(|_| ())
-    }
 }
 
 fn object(ok: ObjectsOk) -> Arc<Object> {
@@ -409,9 +381,9 @@ fn object(ok: ObjectsOk) -> Arc<Object> {
 
 impl Shared {
     /// Charges the call and hands it to the worker; returns where its answer will lie.
-    fn begin(&mut self, request: OpRequest) -> Result<u8, OpError> {
+    pub(super) fn begin(&mut self, request: OpRequest) -> Result<u32, OpError> {
         self.spent.charge(&request, self.limits)?;
-        let place = self.answers.len() as u8;
+        let place = self.answers.len() as u32;
         self.answers.push(None);
         self.requests.push((place, request));
         Ok(place)
@@ -420,12 +392,12 @@ impl Shared {
 
 enum OpState {
     New(OpRequest),
-    Sent(u8),
+    Sent(u32),
     Done,
 }
 
 /// One call: made when first polled, done when the worker has laid its answer down.
-struct Op {
+pub(super) struct Op {
     shared: Arc<Mutex<Shared>>,
     state: OpState,
 }

@@ -7,6 +7,9 @@
 //! through, and an answer can be lost after its effect.
 
 mod context;
+mod join;
+mod modules;
+mod needs;
 mod routes;
 mod work;
 mod worker;
@@ -16,6 +19,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::context::{Context, HttpResponse, OpError, PUBLISH_ERRORS};
+pub use self::join::{join, join_all};
+pub use self::modules::Secrets;
+pub use self::needs::{Misfit, Needs};
 pub use self::routes::{Overlap, check_routes};
 pub use self::worker::{Worker, WorkerConfig, WorkerCounts};
 use crate::access::Token;
@@ -105,6 +111,8 @@ impl std::fmt::Debug for Function {
     }
 }
 
+#[cfg(test)]
+mod module_tests;
 #[cfg(test)]
 mod request_tests;
 #[cfg(test)]

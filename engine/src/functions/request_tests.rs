@@ -21,6 +21,7 @@ fn worker(functions: impl Into<Arc<[Function]>>) -> Worker {
         presence: None,
         http: vec![],
         limits: &SERVERLESS_2026_09,
+        secrets: Default::default(),
         concurrency: 1,
         prewarmed: 1,
         queue: 2,

@@ -12,7 +12,7 @@ const OP_TIMEOUT: Nanos = 2 * SECOND;
 
 /// A worker with one Before Publish Function on `c`, `concurrency` instances of which `prewarmed` are warm, and room
 /// for `queue` invocations that wait.
-fn worker(
+pub(super) fn worker(
     limits: &'static Limits,
     (concurrency, prewarmed, queue): (u32, u32, u32),
     functions: impl Into<Arc<[Function]>>,
@@ -26,6 +26,7 @@ fn worker(
         presence: None,
         http: vec![("/out", HTTP)],
         limits,
+        secrets: Default::default(),
         concurrency,
         prewarmed,
         queue,
@@ -34,7 +35,7 @@ fn worker(
     })
 }
 
-fn before<F, Fut>(run: F) -> [Function; 1]
+pub(super) fn before<F, Fut>(run: F) -> [Function; 1]
 where
     F: Fn(Context, Event) -> Fut + std::marker::Send + Sync + 'static,
     Fut: Future<Output = Resolution> + std::marker::Send + 'static,
@@ -67,13 +68,13 @@ fn invocation(tag: u64) -> Msg {
     Msg::Invoke(Box::new(Invoke { tag, trigger: Trigger::BeforePublish, publish, answer: true }))
 }
 
-fn input(worker: &mut Worker, now: Nanos, input: Input) -> Vec<Send> {
+pub(super) fn input(worker: &mut Worker, now: Nanos, input: Input) -> Vec<Send> {
     let mut out = Outbox::new(false);
     worker.handle(now, input, &mut out);
     out.drain_sends().collect()
 }
 
-fn invoke(worker: &mut Worker, now: Nanos, tag: u64) -> Vec<Send> {
+pub(super) fn invoke(worker: &mut Worker, now: Nanos, tag: u64) -> Vec<Send> {
     input(worker, now, Input::Message { from: BROKER, msg: invocation(tag) })
 }
 
@@ -84,7 +85,7 @@ fn found(worker: &mut Worker, now: Nanos, tag: u64) -> Vec<Send> {
 }
 
 /// The tags of the KV calls among these.
-fn kv_calls(sends: &[Send]) -> Vec<u64> {
+pub(super) fn kv_calls(sends: &[Send]) -> Vec<u64> {
     let tag = |send: &Send| match send.msg {
         Msg::Kv { tag, .. } if send.to == KV => Some(tag),
         _ => None,
@@ -93,9 +94,9 @@ fn kv_calls(sends: &[Send]) -> Vec<u64> {
 }
 
 /// Whose execution ended, and how: the payload, or status and body.
-type Ended = (u64, Result<String, (u16, String)>);
+pub(super) type Ended = (u64, Result<String, (u16, String)>);
 
-fn ended(sends: &[Send]) -> Vec<Ended> {
+pub(super) fn ended(sends: &[Send]) -> Vec<Ended> {
     let end = |send: &Send| match &send.msg {
         Msg::Invoked { tag, outcome } if send.to == BROKER => Some(match outcome {
             InvokeOutcome::Ok(payload) => (*tag, Ok(payload.to_string())),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use super::context::{OpAnswer, OpRequest, Shared, Spent, poll_once};
+use super::modules::Secrets;
 use super::work::{Reply, Work};
 use super::{Context, Event, Execution, Function, HttpResponse, Resolution};
 use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox};
@@ -34,6 +35,8 @@ pub struct WorkerConfig {
     /// Outside services by path prefix; the first that fits gets the call.
     pub http: Vec<(&'static str, NodeId)>,
     pub limits: &'static Limits,
+    /// What handlers find in the `vault`.
+    pub secrets: Secrets,
     /// Executions at once [count]; more wait.
     pub concurrency: u32,
     /// Instances that are warm from the start [count].
@@ -90,7 +93,7 @@ struct Running {
 #[derive(Clone, Copy, Debug)]
 struct Call {
     running: u64,
-    place: u8,
+    place: u32,
 }
 
 /// The function worker node. All of it is volatile: an execution dies with its worker.
@@ -133,6 +136,11 @@ impl Worker {
     /// What it did so far.
     pub fn counts(&self) -> &WorkerCounts {
         &self.counts
+    }
+
+    /// What executions find in the vault from now on.
+    pub fn set_secrets(&mut self, secrets: Secrets) {
+        self.config.secrets = secrets;
     }
 
     fn take(&mut self, now: Nanos, work: Work, out: &mut Outbox) {
@@ -180,6 +188,7 @@ impl Worker {
             timings: Default::default(),
             logs: self.tracing.then(Vec::new),
             limits: self.config.limits,
+            secrets: self.config.secrets.clone(),
             uuid_seed: dice::draw(self.config.seed ^ 0x7575_6964, self.executions),
             uuids: 0,
         }));

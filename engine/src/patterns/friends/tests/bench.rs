@@ -76,6 +76,7 @@ impl Bench {
             presence: Some(PRESENCE),
             http: vec![],
             limits,
+            secrets: Default::default(),
             concurrency: 8,
             prewarmed: 8,
             queue: 100,

@@ -120,6 +120,7 @@ impl Bench {
             presence: None,
             http: vec![(audit::api::BASE, AUDIT)],
             limits,
+            secrets: Default::default(),
             concurrency: 8,
             prewarmed: 8,
             queue: 8,
