@@ -16,6 +16,7 @@ pub mod history;
 pub mod kvstore;
 pub mod limits;
 pub mod message;
+pub mod outside;
 pub mod patterns;
 pub mod per_second;
 pub mod presence;

@@ -4,6 +4,7 @@ use headcount_engine::limits::Limits;
 
 use crate::friends;
 use crate::oracle;
+use crate::systems;
 
 /// A built-in scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,9 @@ scenarios! {
     "friends-calm": "2,000 friends without faults, about 100 changes a second: the figures of NFR-1 and NFR-3",
     "friends-popular": "10,000 friends with 1,800 friends each: nearly a whole channel group, and a list of nineteen pages (NFR-3)",
     "storm-500k": "500,000 friends online, 500 friends each; a region drops for a minute, and everyone in it reconnects at once",
+    "counter-small": "Votes by signals, counted as keys, under a swarm of all faults: many seeds in little time",
+    "counter-documented": "The same swarm against the document's own counters: expected to be violated",
+    "counter-100k": "100,000 voters in ten polls, counted as keys, through a KV outage",
 }
 
 /// Every built-in scenario, the flagship first.
@@ -50,7 +54,8 @@ pub fn all() -> &'static [Entry] {
 /// Every property: its name, the promise it checks, and what it says.
 pub fn properties() -> Vec<(&'static str, String)> {
     let of_votes = oracle::CATALOGUE.iter().map(oracle::Property::line);
-    of_votes.chain(friends::oracle::CATALOGUE.iter().map(friends::oracle::Property::line)).collect()
+    let of_friends = friends::oracle::CATALOGUE.iter().map(friends::oracle::Property::line);
+    of_votes.chain(of_friends).chain(systems::properties()).collect()
 }
 
 /// Every kind of fault that a scenario's `[[fault]]` takes.
@@ -66,6 +71,7 @@ pub fn faults() -> Vec<(&'static str, String)> {
         ("appcontext_errors", "likewise App Context"),
         ("presence_errors", "likewise presence"),
         ("registry_errors", "likewise the channel registry"),
+        ("service_errors", "likewise the outside services of a system"),
     ];
     lines.map(|(name, says)| (name, says.to_owned())).to_vec()
 }

@@ -13,11 +13,13 @@ use headcount_engine::history::{History, Retention};
 use headcount_engine::kvstore::{KvOptions, KvReplica};
 use headcount_engine::limits::Limits;
 use headcount_engine::message::{Trigger, UserId};
+use headcount_engine::outside::Outside;
 use headcount_engine::patterns::voting::audit::{self, AuditDb};
 use headcount_engine::patterns::voting::grants::VotingGrants;
 use headcount_engine::patterns::voting::host::{Host, HostConfig};
 use headcount_engine::patterns::voting::session::{SessionConfig, SessionSpec};
 use headcount_engine::patterns::voting::{self, documented, hardened};
+use headcount_engine::presence::{Presence, PresenceOptions};
 use headcount_engine::scheduler::{Job, Scheduler, SchedulerConfig};
 use headcount_sim as sim;
 use headcount_sim::{CounterHash, LinkModel, Place, Sampler, StationSpec, Stream, WorldBuilder};
@@ -29,6 +31,8 @@ use crate::crowd::{Crowd, CrowdConfig};
 use crate::friends;
 use crate::friends::plan::Intentions;
 use crate::scenario::{NodeKind, Scenario, Service, Station, Variant};
+use crate::systems;
+use crate::systems::users::{Users, UsersConfig};
 use crate::wire::{Hosted, Wire};
 
 /// A handler's call that is not answered for this long has failed: "all async operations have timeouts" (voting.md 7.3).
@@ -51,7 +55,11 @@ impl Models {
     /// The tables of a scenario.
     pub fn new(scenario: &Scenario) -> Self {
         let stations = scenario.stations.by_kind();
-        let wifi_ppm = if scenario.has_votes() { scenario.crowd.wifi_ppm } else { scenario.friends.wifi_ppm };
+        let wifi_ppm = match scenario.system() {
+            Some(_) => scenario.system.wifi_ppm,
+            None if scenario.has_votes() => scenario.crowd.wifi_ppm,
+            None => scenario.friends.wifi_ppm,
+        };
         Self {
             stations: stations.iter().map(|(kind, station)| (*kind, station_spec(station))).collect(),
             round_trips: round_trips(wifi_ppm),
@@ -127,6 +135,7 @@ fn functions(scenario: &Scenario) -> Arc<[Function]> {
     if scenario.has_friends() {
         functions.extend(friends::build::functions(scenario));
     }
+    functions.extend(scenario.system().into_iter().flat_map(|system| system.functions(scenario)));
     functions.into()
 }
 
@@ -135,6 +144,7 @@ pub struct Drawn {
     /// By region; empty where nobody votes.
     pub votes: Vec<Plan>,
     pub friends: Option<Arc<Intentions>>,
+    pub system: Option<Arc<systems::plan::Plan>>,
 }
 
 /// Draws what everybody intends.
@@ -142,6 +152,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Drawn {
     Drawn {
         votes: if scenario.has_votes() { plan::draw(scenario, seed) } else { Vec::new() },
         friends: scenario.has_friends().then(|| Arc::new(friends::plan::draw(scenario, seed))),
+        system: scenario.system().map(|system| Arc::new(systems::plan::Plan::draw(system, scenario, seed))),
     }
 }
 
@@ -178,6 +189,7 @@ pub fn build(scenario: &Scenario, models: &Models, drawn: Drawn, seed: u64, trac
         seeds: Stream::new(seed, "cluster.seeds", 0),
         secret: Stream::new(seed, "cluster.secret", 0).next_u64(),
         friends: drawn.friends,
+        system: drawn.system,
         round_trips: models.round_trips.clone(),
         seed,
     };
@@ -194,6 +206,7 @@ struct NodeBuilder<'a> {
     seeds: Stream,
     secret: u64,
     friends: Option<Arc<Intentions>>,
+    system: Option<Arc<systems::plan::Plan>>,
     round_trips: Arc<[Nanos]>,
     seed: u64,
 }
@@ -224,6 +237,7 @@ impl NodeBuilder<'_> {
                     self.addresses.one(NodeKind::Auth, None),
                     (self.seed, Verifier::new(self.secret)),
                 )),
+                NodeKind::Users => Box::new(self.users(spec.region)),
                 kind => self.platform(kind, NodeId(index as u32), spec.region, node_seed),
             };
             let station = models.station(spec.kind);
@@ -265,8 +279,14 @@ impl NodeBuilder<'_> {
                     app_context: at.one(NodeKind::AppContext, None),
                     registry: at.any(NodeKind::Registry),
                     presence: at.any(NodeKind::Presence),
-                    http: at.any(NodeKind::Audit).map(|audit| (audit::api::BASE, audit)).into_iter().collect(),
+                    http: at
+                        .any(NodeKind::Audit)
+                        .map(|audit| (audit::api::BASE, audit))
+                        .into_iter()
+                        .chain(self.services())
+                        .collect(),
                     limits: self.limits,
+                    secrets: self.scenario.system().map(|system| system.secrets()).unwrap_or_default(),
                     concurrency,
                     prewarmed: concurrency / PREWARMED_ONE_IN,
                     queue: WORKER_QUEUE,
@@ -281,6 +301,9 @@ impl NodeBuilder<'_> {
             NodeKind::AppContext => {
                 let with_friends = |world| friends::build::objects(self.scenario, world, seed);
                 Box::new(self.friends.as_ref().map_or_else(|| AppContext::new(seed), with_friends))
+            }
+            NodeKind::Presence if self.friends.is_none() => {
+                Box::new(Presence::new(at.one(NodeKind::Broker, here), PresenceOptions::of(seed)))
             }
             NodeKind::Presence => {
                 let broker = at.one(NodeKind::Broker, here);
@@ -306,8 +329,34 @@ impl NodeBuilder<'_> {
             })),
             NodeKind::Host => Box::new(Host::new(self.host())),
             NodeKind::Auditor => Box::new(Auditor::new(self.auditor())),
-            NodeKind::Crowd | NodeKind::People => unreachable!("users are no node of the platform"),
+            NodeKind::Service => {
+                let system = self.scenario.system().expect("services are of a system");
+                let place = at.of(NodeKind::Service, None).iter().position(|known| *known == id);
+                let service = system.services(self.scenario).swap_remove(place.expect("it is one of them"));
+                Box::new(Outside::new(service.serves, seed))
+            }
+            NodeKind::Crowd | NodeKind::People | NodeKind::Users => unreachable!("users are no node of the platform"),
         }
+    }
+
+    /// Outside services by the base of their addresses.
+    fn services(&self) -> Vec<(&'static str, NodeId)> {
+        let services = self.scenario.system().map_or_else(Vec::new, |system| system.services(self.scenario));
+        services.iter().map(|service| service.base).zip(self.addresses.of(NodeKind::Service, None)).collect()
+    }
+
+    fn users(&self, region: usize) -> Users {
+        let config = UsersConfig {
+            system: self.scenario.system().expect("users are of a system"),
+            scenario: Arc::new(self.scenario.clone()),
+            region: region as u32,
+            edges: self.addresses.of(NodeKind::Edge, Some(region)),
+            auth: self.addresses.one(NodeKind::Auth, None),
+            endpoints: self.addresses.of(NodeKind::Worker, Some(region)),
+            services: self.services(),
+            dice: CounterHash::new(&mut Stream::new(self.seed, "system.dice", region as u64)),
+        };
+        Users::new(config, self.system.clone().expect("a system has a plan"))
     }
 
     fn intentions(&self) -> &Arc<Intentions> {
@@ -365,6 +414,7 @@ impl NodeBuilder<'_> {
         if self.scenario.has_friends() {
             jobs.extend(friends::build::jobs(self.scenario));
         }
+        jobs.extend(self.scenario.system().into_iter().flat_map(|system| system.jobs(self.scenario)));
         jobs
     }
 
@@ -372,6 +422,7 @@ impl NodeBuilder<'_> {
     fn clients_of(&self, edge: NodeId, region: usize) -> Vec<NodeId> {
         let mut clients = self.addresses.of(NodeKind::Crowd, Some(region));
         clients.extend(self.addresses.of(NodeKind::People, Some(region)));
+        clients.extend(self.addresses.of(NodeKind::Users, Some(region)));
         let host_edges = self.addresses.of(NodeKind::Edge, Some(self.scenario.home_region()));
         clients.extend(self.addresses.any(NodeKind::Host).filter(|_| host_edges.contains(&edge)));
         clients
@@ -392,6 +443,7 @@ impl NodeBuilder<'_> {
         if self.scenario.has_friends() {
             rules.push(Box::new(friends::build::grants(self.scenario)));
         }
+        rules.extend(self.scenario.system().map(|system| system.grants(self.scenario)));
         AnyGrants(rules)
     }
 

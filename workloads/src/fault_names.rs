@@ -111,6 +111,7 @@ impl Names<'_> {
             NodeKind::AppContext => "appcontext_errors",
             NodeKind::Presence => "presence_errors",
             NodeKind::Registry => "registry_errors",
+            NodeKind::Service => "service_errors",
             _ => "errors",
         };
         let is_all = nodes.len() > 1 && nodes.len() == self.nodes.iter().filter(|node| node.kind == store).count();

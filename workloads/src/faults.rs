@@ -89,6 +89,7 @@ fn store_word(store: Store) -> &'static str {
         Store::AppContext => "appcontext_errors",
         Store::Presence => "presence_errors",
         Store::Registry => "registry_errors",
+        Store::Service => "service_errors",
     }
 }
 
@@ -121,6 +122,7 @@ fn targets(scenario: &Scenario, store: Store, target: &Target) -> Vec<(NodeId, S
         Store::AppContext => NodeKind::AppContext,
         Store::Presence => NodeKind::Presence,
         Store::Registry => NodeKind::Registry,
+        Store::Service => NodeKind::Service,
     };
     let regions = &scenario.topology.regions;
     let hit = |node: &scenario::NodeSpec| {
@@ -143,7 +145,7 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         nodes.map(|(index, _)| NodeId(index as u32)).collect()
     };
     // A crowd is many devices: it is cut off, but does not die or lose its clock as one.
-    let machines = || nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People));
+    let machines = || nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People | NodeKind::Users));
     let all = || nodes(&|_| true);
     let store = |name, store| misbehaving(name, targets(scenario, store, &Target::All), store, most);
     match kind {
@@ -153,7 +155,12 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         SwarmKind::OneWay => Kind::one_way_partition(all(), most),
         SwarmKind::Degrade => Kind::degrade(all(), most),
         SwarmKind::Clock => Kind::clock(
-            nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People | NodeKind::Host | NodeKind::Auditor)),
+            nodes(&|kind| {
+                !matches!(
+                    kind,
+                    NodeKind::Crowd | NodeKind::People | NodeKind::Users | NodeKind::Host | NodeKind::Auditor
+                )
+            }),
             most,
             CLOCK_OFFSET_MS_MAX,
         ),
@@ -162,6 +169,7 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         SwarmKind::AppContext => store("appcontext", Store::AppContext),
         SwarmKind::Presence => store("presence", Store::Presence),
         SwarmKind::Registry => store("registry", Store::Registry),
+        SwarmKind::Service => store("service", Store::Service),
     }
 }
 

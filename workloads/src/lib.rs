@@ -8,6 +8,7 @@
 //! | `client` | what every client does, whoever its user is |
 //! | [`crowd`] | a region's users: what they intend, do and see |
 //! | [`friends`] | people with friends: their crowd, their platform, their properties |
+//! | [`systems`] | every other system of the documents: a file each |
 //! | [`graph`] | who is whose friend |
 //! | [`auditor`] | who asks the audit log, with the right to and without |
 //! | [`cluster`] | the nodes of a run, put together |
@@ -39,4 +40,5 @@ pub mod plan;
 pub mod run;
 pub mod scenario;
 pub mod slo;
+pub mod systems;
 pub mod wire;

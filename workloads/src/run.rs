@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use headcount_engine::appcontext::AppContext;
 use headcount_engine::contract::Node;
+use headcount_engine::functions::Worker;
 use headcount_engine::limits::Limits;
 use headcount_engine::patterns::voting::READINGS;
 use headcount_engine::patterns::voting::audit::AuditDb;
@@ -27,6 +28,7 @@ use crate::friends::{self, People};
 use crate::oracle::{self, Seen};
 use crate::outcome::{Alert, Latency, Milestone, Outcome, PropertyResult, Reading, Series, Verdict};
 use crate::scenario::Scenario;
+use crate::systems::{self, System};
 use crate::wire::{Hosted, Wire};
 
 /// What a run is asked for besides its outcome.
@@ -98,14 +100,14 @@ impl Prepared {
     fn play(&self, seed: u64, options: RunOptions) -> Ended {
         let scenario = &self.scenario;
         let drawn = cluster::draw(scenario, seed);
-        let intentions = drawn.friends.clone();
+        let (intentions, plan) = (drawn.friends.clone(), drawn.system.clone());
         let mut world = cluster::build(scenario, &self.models, drawn, seed, options.trace);
         world.plan(faults::plan(scenario, seed));
         world.trace(options.trace);
         if let Some(progress) = options.progress {
             world.progress(progress);
         }
-        Ended::new(scenario, intentions, world.run(scenario.end))
+        Ended { plan, ..Ended::new(scenario, intentions, world.run(scenario.end)) }
     }
 }
 
@@ -122,6 +124,8 @@ pub struct Ended {
     pub regions: Vec<String>,
     /// What people with friends intended.
     pub intentions: Option<Arc<Intentions>>,
+    /// What users of a system intended.
+    pub plan: Option<Arc<systems::plan::Plan>>,
     /// What else the world left.
     pub finished: Finished<Wire>,
 }
@@ -133,7 +137,7 @@ impl Ended {
         };
         let nodes = std::mem::take(&mut finished.nodes).into_iter().map(node);
         let nodes = scenario.nodes().into_iter().zip(nodes).collect();
-        Self { nodes, regions: scenario.topology.regions.clone(), intentions, finished }
+        Self { nodes, regions: scenario.topology.regions.clone(), intentions, plan: None, finished }
     }
 
     /// Every node of a concrete type, with its place.
@@ -141,7 +145,19 @@ impl Ended {
         self.nodes.iter().filter_map(|(spec, node)| Some((spec, node.as_any().downcast_ref::<T>()?)))
     }
 
-    fn one<T: 'static>(&self) -> &T {
+    /// The most calls any execution made.
+    pub fn most_ops(&self) -> [u32; 5] {
+        let mut most_ops = [0; 5];
+        for (_, worker) in self.all::<Worker>() {
+            for (most, ops) in most_ops.iter_mut().zip(worker.counts().most_ops) {
+                *most = ops.max(*most);
+            }
+        }
+        most_ops
+    }
+
+    /// The node of this type that every cluster has once, or the first of several.
+    pub fn one<T: 'static>(&self) -> &T {
         self.all().next().expect("every cluster has one").1
     }
 
@@ -155,12 +171,6 @@ impl Ended {
         pending.extend(auditor.and_then(Auditor::pending));
         let audit: &AuditDb = self.one();
         let object = self.one::<AppContext>().channel(&shard::control_channel(&scenario.vote.session_id));
-        let mut most_ops = [0; 5];
-        for (_, worker) in self.all::<headcount_engine::functions::Worker>() {
-            for (most, ops) in most_ops.iter_mut().zip(worker.counts().most_ops) {
-                *most = ops.max(*most);
-            }
-        }
         Seen {
             scenario,
             pending,
@@ -171,7 +181,7 @@ impl Ended {
             host: host.done(),
             object: object.and_then(|object| SessionObject::from_body(&object.body)),
             faults: &self.finished.faults,
-            most_ops,
+            most_ops: self.most_ops(),
             shared: oracle::Shared::default(),
         }
     }
@@ -196,7 +206,15 @@ impl Ended {
         if scenario.has_friends() {
             properties.extend(friends::oracle::check(&self.friends_seen(scenario)));
         }
+        if let Some(system) = scenario.system() {
+            properties.extend(systems::oracle::check(&self.system_seen(scenario, system)));
+        }
         properties
+    }
+
+    /// What the oracles of a system may look at.
+    pub fn system_seen<'a>(&'a self, scenario: &'a Scenario, system: &'a dyn System) -> systems::oracle::Seen<'a> {
+        systems::judge::seen(self, scenario, system)
     }
 
     /// What the patterns that run have to say besides.
@@ -231,6 +249,14 @@ impl Ended {
             parts.alerts = friends::alerts::alerts(&parts.counters, &series);
             parts.series.extend(series);
             parts.deliveries += seen.people.iter().map(|people| people.record().deliveries).sum::<u64>();
+        }
+        if let Some(system) = scenario.system() {
+            let seen = self.system_seen(scenario, system);
+            parts.readings.extend_from_slice(system.readings());
+            systems::judge::counters(&seen, &mut parts.counters);
+            parts.latencies.extend(systems::judge::latencies(&seen));
+            parts.series.extend(systems::judge::series(&seen, seconds_in_all));
+            parts.deliveries += seen.heard().map(|heard| u64::from(heard.deliveries)).sum::<u64>();
         }
         parts.series.extend(figures::common_series(self, &parts.latencies, seconds_in_all));
         parts

@@ -20,7 +20,7 @@ const VOCABULARY: [&str; 13] = [
 ];
 
 /// The parts of the platform, and what is built on it.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "appcontext",
     "auth",
     "broker",
@@ -28,6 +28,7 @@ const ROOMS: [&str; 11] = [
     "functions",
     "history",
     "kvstore",
+    "outside",
     "patterns",
     "presence",
     "registry",

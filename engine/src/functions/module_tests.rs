@@ -28,10 +28,7 @@ fn calls_joined_leave_together_and_come_back_in_order() {
         assert_eq!(ended(&input(&mut worker, SECOND, Input::Message { from: KV, msg })), []);
     }
     let msg = Msg::KvAnswer { tag: tags[1], result: value("2") };
-    assert_eq!(
-        ended(&input(&mut worker, SECOND, Input::Message { from: KV, msg })),
-        [(7, Ok("123".to_owned()))]
-    );
+    assert_eq!(ended(&input(&mut worker, SECOND, Input::Message { from: KV, msg })), [(7, Ok("123".to_owned()))]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The application patterns on the platform: what a customer deploys and runs.
 
+pub mod counter;
 pub mod friends;
 pub mod hash;
+pub mod rights;
 pub mod voting;
 
 /// Which handlers are deployed.

@@ -151,13 +151,9 @@ impl Crowd {
         if u32::from(vote.attempts) >= retry.attempts || now >= vote.first_sent + retry.give_up_after {
             return self.settle(now, number, Fate::GaveUp, 0);
         }
-        // first x factor^n, at most max; by multiplication, which is exact on every machine.
-        let (mut wait, client, attempt) = (retry.first as f64, vote.client, vote.attempts);
-        for _ in 1..attempt.min(64) {
-            wait = (wait * retry.factor).min(retry.max as f64);
-        }
+        let (client, attempt) = (vote.client, vote.attempts);
         // Half of it fixed, half of it anywhere.
-        let wait = (wait as Nanos).max(2) / 2;
+        let wait = retry.wait(attempt).max(2) / 2;
         let wait = wait + self.throw(client) % wait;
         self.record.votes[number as usize].waiting = true;
         self.later.push(Reverse((now + wait, Later::Resend { vote: number, attempt })));

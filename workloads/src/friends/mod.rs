@@ -28,7 +28,7 @@ pub mod plan;
 pub mod record;
 mod scale;
 pub mod screens;
-mod timers;
+pub(crate) mod timers;
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -25,6 +25,9 @@ pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
     if scenario.has_friends() {
         check.friends()?;
     }
+    if scenario.system().is_some() {
+        check.system()?;
+    }
     for (i, fault) in scenario.faults.iter().enumerate() {
         check.fault(&format!("fault.{i}"), fault)?;
     }
@@ -168,6 +171,14 @@ impl Check<'_> {
         })
     }
 
+    fn system(&self) -> Checked {
+        let table = &self.scenario.system;
+        self.by("system.join_from_s", table.join_from, "system.join_to_s", table.join_to)?;
+        self.after("system.to_s", table.to, "system.from_s", table.from)?;
+        let right = || format!("must be after system.to_s = {}", s(table.to));
+        self.that(self.scenario.end > table.to, "end_s", right)
+    }
+
     fn fault(&self, path: &str, fault: &Fault) -> Checked {
         match &fault.kind {
             FaultKind::Partition { a, b, .. } => {
@@ -182,7 +193,7 @@ impl Check<'_> {
                 self.members(path, "b", b)?;
             }
             FaultKind::Crash { node } | FaultKind::Pause { node } => {
-                self.node(path, node, |n| !matches!(n.kind, NodeKind::Crowd | NodeKind::People))?;
+                self.node(path, node, |n| !matches!(n.kind, NodeKind::Crowd | NodeKind::People | NodeKind::Users))?;
             }
             FaultKind::Clock { node, .. } => self.node(path, node, |_| true)?,
             FaultKind::Errors { store, target, .. } => self.target(path, *store, target)?,
@@ -216,6 +227,7 @@ impl Check<'_> {
             Store::AppContext => NodeKind::AppContext,
             Store::Presence => NodeKind::Presence,
             Store::Registry => NodeKind::Registry,
+            Store::Service => NodeKind::Service,
         };
         let stores = || self.nodes.iter().filter(|n| n.kind == kind);
         match target {

@@ -159,14 +159,28 @@ impl Crowd {
             form.seconds("to_s", &mut self.join.to, 0.0, TIME_MAX_S)
         })?;
         form.inline("arrivals", |form| self.arrivals.fields(form, folder))?;
-        form.inline("retry", |form| {
-            form.millis("first_ms", &mut self.retry.first, 10.0, 60_000.0)?;
-            form.number("factor", &mut self.retry.factor, 1.0, 10.0, "times")?;
-            form.millis("max_ms", &mut self.retry.max, 10.0, 600_000.0)?;
-            form.whole("attempts", &mut self.retry.attempts, 1, 1_000)?;
-            form.seconds("give_up_after_s", &mut self.retry.give_up_after, 1.0, 3_600.0)
-        })?;
+        form.inline("retry", |form| self.retry.fields(form))?;
         form.section("misbehaviour", |form| self.misbehaviour.fields(form))
+    }
+}
+
+impl Retry {
+    pub(super) fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
+        form.millis("first_ms", &mut self.first, 10.0, 60_000.0)?;
+        form.number("factor", &mut self.factor, 1.0, 10.0, "times")?;
+        form.millis("max_ms", &mut self.max, 10.0, 600_000.0)?;
+        form.whole("attempts", &mut self.attempts, 1, 1_000)?;
+        form.seconds("give_up_after_s", &mut self.give_up_after, 1.0, 3_600.0)
+    }
+
+    /// The wait after so many attempts [ns]: first x factor^(attempts - 1), at most max; by multiplication, which is exact on
+    /// every machine.
+    pub fn wait(&self, attempts: u16) -> Nanos {
+        let mut wait = self.first as f64;
+        for _ in 1..attempts.min(64) {
+            wait = (wait * self.factor).min(self.max as f64);
+        }
+        wait as Nanos
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn scenario() -> Scenario {
         vote,
         auditor: None,
         friends: super::friends::defaults(),
+        system: super::SystemTable::new(None),
         stations: stations(),
         faults: Vec::new(),
         swarm: None,
@@ -118,7 +119,8 @@ pub(super) fn swarm(scenario: &Scenario) -> Swarm {
     let kinds = SwarmKind::WORDS.iter().map(|(_, kind)| *kind).filter(there).collect();
     let of_votes = scenario.has_votes().then_some((scenario.vote.create, scenario.vote.close));
     let of_friends = scenario.has_friends().then_some((scenario.friends.from, scenario.friends.to));
-    let (from, to) = of_votes.or(of_friends).expect("people vote or have friends");
+    let of_system = scenario.system().map(|_| (scenario.system.join_from, scenario.system.to));
+    let (from, to) = of_votes.or(of_friends).or(of_system).expect("people vote, have friends or a system");
     let (from, to) = of_friends.map_or((from, to), |(first, last)| (from.min(first), to.max(last)));
     Swarm { kinds, events_max: 2, from, to }
 }
@@ -127,7 +129,8 @@ pub(super) fn swarm(scenario: &Scenario) -> Swarm {
 fn busy_until(scenario: &Scenario, voters: Nanos) -> Nanos {
     let voters = if scenario.has_votes() { voters } else { 0 };
     let friends = if scenario.has_friends() { scenario.friends.to } else { 0 };
-    voters.max(friends)
+    let users = if scenario.system().is_some() { scenario.system.to } else { 0 };
+    voters.max(friends).max(users)
 }
 
 /// Healing begins when the last fault ends; with none, when the vote closes.
@@ -174,5 +177,7 @@ fn stations() -> Stations {
         appcontext: station(MS, 5 * MS, 64_000),
         auth: station(2 * MS, 10 * MS, 32_000),
         access: station(2 * MS, 10 * MS, 32_000),
+        // Somebody else's machines over the open network: some tens of milliseconds.
+        service: Station { servers: 1_000, ..station(20 * MS, 150 * MS, 50_000) },
     }
 }

@@ -42,6 +42,8 @@ pub enum Store {
     AppContext,
     Presence,
     Registry,
+    /// Outside services of a system.
+    Service,
 }
 
 /// Which nodes of a store.
@@ -52,7 +54,7 @@ pub enum Target {
     Node(String),
 }
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "partition",
     "crash",
     "pause",
@@ -63,6 +65,7 @@ const KINDS: [&str; 10] = [
     "appcontext_errors",
     "presence_errors",
     "registry_errors",
+    "service_errors",
 ];
 
 impl Fault {
@@ -85,6 +88,7 @@ impl Fault {
             FaultKind::Errors { store: Store::AppContext, .. } => "appcontext_errors",
             FaultKind::Errors { store: Store::Presence, .. } => "presence_errors",
             FaultKind::Errors { store: Store::Registry, .. } => "registry_errors",
+            FaultKind::Errors { store: Store::Service, .. } => "service_errors",
         }
     }
 
@@ -198,6 +202,7 @@ fn empty(kind: &str) -> FaultKind {
         "appcontext_errors" => Store::AppContext,
         "presence_errors" => Store::Presence,
         "registry_errors" => Store::Registry,
+        "service_errors" => Store::Service,
         other => unreachable!("{other} is not in the list of kinds"),
     };
     FaultKind::Errors { store, target: Target::All, misbehaviour: Misbehaviour::default() }
@@ -230,6 +235,7 @@ pub enum SwarmKind {
     AppContext,
     Presence,
     Registry,
+    Service,
 }
 
 impl SwarmKind {
@@ -237,7 +243,9 @@ impl SwarmKind {
     pub(super) fn is_there(self, scenario: &super::Scenario) -> bool {
         match self {
             Self::Audit => scenario.has_votes(),
-            Self::Presence | Self::Registry => scenario.has_friends(),
+            Self::Presence => scenario.has_presence(),
+            Self::Registry => scenario.has_friends(),
+            Self::Service => scenario.system().is_some_and(|system| !system.services(scenario).is_empty()),
             _ => true,
         }
     }
@@ -256,6 +264,7 @@ impl Words for SwarmKind {
         ("appcontext", Self::AppContext),
         ("presence", Self::Presence),
         ("registry", Self::Registry),
+        ("service", Self::Service),
     ];
 }
 

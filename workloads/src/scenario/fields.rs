@@ -7,11 +7,12 @@ use headcount_engine::limits::Limits;
 use headcount_engine::patterns;
 
 use crate::outcome::Verdict;
+use crate::systems;
 
 use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
 use super::form::{Form, Words, one_of};
-use super::{AddShards, Fault, Scenario, Topology, Variant, Vote, auditor, defaults};
+use super::{AddShards, Fault, Scenario, SystemTable, Topology, Variant, Vote, auditor, defaults};
 
 impl Words for Variant {
     const WORDS: &'static [(&'static str, Self)] = &[("documented", Self::Documented), ("hardened", Self::Hardened)];
@@ -50,8 +51,10 @@ impl Scenario {
         form.text("summary", &mut self.summary, "one line of at most 200 characters", |s| {
             s.chars().count() <= 200 && !s.contains('\n')
         })?;
-        let patterns = "\"voting\", \"friends\", or \"evening\": both";
-        form.text("pattern", &mut self.pattern, patterns, |p| ["voting", "friends", "evening"].contains(&p))?;
+        let patterns = format!("\"voting\", \"friends\", \"evening\": both{}", systems::words(", or a system: "));
+        form.text("pattern", &mut self.pattern, &patterns, |p| {
+            ["voting", "friends", "evening"].contains(&p) || systems::find(p).is_some()
+        })?;
         form.word("variant", &mut self.variant)?;
         if form.is_reading() {
             defaults::after_variant(self);
@@ -77,7 +80,14 @@ impl Scenario {
         if self.has_friends() {
             form.section("friends", |form| self.friends.fields(form))?;
         }
-        form.section("stations", |form| self.stations.fields(form))?;
+        if let Some(system) = self.system() {
+            if form.is_reading() {
+                self.system = SystemTable::new(Some(system));
+            }
+            form.section("system", |form| self.system.fields(form, system))?;
+        }
+        let serves = self.system().is_some();
+        form.section("stations", |form| self.stations.fields(form, serves))?;
         form.section("bounds", |form| form.seconds("converge_s", &mut self.bounds.converge, 1.0, 3_600.0))?;
         if form.has("swarm") {
             self.swarm = Some(defaults::swarm(self));

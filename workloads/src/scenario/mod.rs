@@ -28,6 +28,7 @@ mod form;
 mod friends;
 mod nodes;
 mod stations;
+mod system;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use headcount_engine::contract::Nanos;
 
 use crate::catalogue;
 use crate::outcome::Verdict;
+use crate::systems::{self, System};
 
 pub use auditor::Auditor;
 pub use bad_input::BadInput;
@@ -45,6 +47,7 @@ pub use fault::{Fault, FaultKind, Store, Swarm, SwarmKind, Target};
 pub use friends::{Deeds, Friends};
 pub use nodes::{NodeKind, NodeSpec, PLACES};
 pub use stations::{Service, Station, Stations};
+pub use system::{Setting, SystemTable};
 
 /// Which of a pattern's two variants runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,7 @@ pub struct Scenario {
     pub name: String,
     /// One line for `headcount list`.
     pub summary: String,
-    /// What runs: `voting` or `friends`.
+    /// What runs: `voting`, `friends`, `evening` (both), or the word of a system ([`crate::systems`]).
     pub pattern: String,
     pub variant: Variant,
     /// The limits profile's name ([`headcount_engine::limits`]).
@@ -79,6 +82,8 @@ pub struct Scenario {
     /// Somebody who asks the audit log; `None`: nobody does.
     pub auditor: Option<Auditor>,
     pub friends: Friends,
+    /// Users of a system ([`Scenario::system`]).
+    pub system: SystemTable,
     pub stations: Stations,
     pub faults: Vec<Fault>,
     /// Faults drawn from the seed, on top of `faults`.
@@ -205,12 +210,17 @@ impl Scenario {
 
     /// Whether people vote.
     pub fn has_votes(&self) -> bool {
-        self.pattern != "friends"
+        matches!(&*self.pattern, "voting" | "evening")
     }
 
     /// Whether people have friends.
     pub fn has_friends(&self) -> bool {
-        self.pattern != "voting"
+        matches!(&*self.pattern, "friends" | "evening")
+    }
+
+    /// The system that runs, if it is none of the flagships.
+    pub fn system(&self) -> Option<&'static dyn System> {
+        systems::find(&self.pattern)
     }
 
     /// How long the run is in virtual time [s].

@@ -25,6 +25,8 @@ pub enum NodeKind {
     Registry,
     People,
     Auditor,
+    Users,
+    Service,
 }
 
 impl NodeKind {
@@ -47,6 +49,8 @@ impl NodeKind {
             Self::Registry => "registry",
             Self::People => "people",
             Self::Auditor => "auditor",
+            Self::Users => "users",
+            Self::Service => "service",
         }
     }
 }
@@ -87,6 +91,9 @@ impl Scenario {
             if self.has_friends() {
                 add(NodeKind::People, 0, format!("people-{place}"));
             }
+            if self.system().is_some() {
+                add(NodeKind::Users, 0, format!("users-{place}"));
+            }
         }
         let home = self.home_region();
         let single = [
@@ -98,12 +105,24 @@ impl Scenario {
             (NodeKind::Scheduler, true),
             (NodeKind::Host, self.has_votes()),
             (NodeKind::Auditor, self.auditor.is_some()),
-            (NodeKind::Presence, self.has_friends()),
+            (NodeKind::Presence, self.has_presence()),
             (NodeKind::Registry, self.has_friends()),
         ];
         let there = single.into_iter().filter(|(_, there)| *there).map(|(kind, _)| kind);
         nodes.extend(there.map(|kind| NodeSpec { name: kind.word().to_string(), kind, region: home, number: 0 }));
+        let services = self.system().map_or_else(Vec::new, |system| system.services(self));
+        nodes.extend(services.into_iter().enumerate().map(|(number, service)| NodeSpec {
+            name: format!("service-{}", service.name),
+            kind: NodeKind::Service,
+            region: home,
+            number: number as u32,
+        }));
         nodes
+    }
+
+    /// Whether there is presence.
+    pub fn has_presence(&self) -> bool {
+        self.has_friends() || self.system().is_some_and(|system| system.presence_timeout_s() > 0)
     }
 
     /// Their names, in the same order.

@@ -39,11 +39,13 @@ pub struct Stations {
     pub appcontext: Station,
     pub auth: Station,
     pub access: Station,
+    /// Outside services of a system.
+    pub service: Station,
 }
 
 impl Stations {
     /// Each station with its key.
-    pub fn by_kind(&self) -> [(&'static str, &Station); 8] {
+    pub fn by_kind(&self) -> [(&'static str, &Station); 9] {
         [
             ("edge", &self.edge),
             ("broker", &self.broker),
@@ -53,10 +55,11 @@ impl Stations {
             ("appcontext", &self.appcontext),
             ("auth", &self.auth),
             ("access", &self.access),
+            ("service", &self.service),
         ]
     }
 
-    pub(super) fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
+    pub(super) fn fields(&mut self, form: &mut Form<'_>, serves: bool) -> Result<(), BadInput> {
         form.section("edge", |form| self.edge.fields(form))?;
         form.section("broker", |form| self.broker.fields(form))?;
         form.section("worker", |form| self.worker.fields(form))?;
@@ -64,7 +67,9 @@ impl Stations {
         form.section("audit", |form| self.audit.fields(form))?;
         form.section("appcontext", |form| self.appcontext.fields(form))?;
         form.section("auth", |form| self.auth.fields(form))?;
-        form.section("access", |form| self.access.fields(form))
+        form.section("access", |form| self.access.fields(form))?;
+        // Where nothing outside serves, there is nothing to say of it.
+        if serves { form.section("service", |form| self.service.fields(form)) } else { Ok(()) }
     }
 }
 

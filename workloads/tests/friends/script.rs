@@ -63,7 +63,7 @@ pub fn play_on(graph: Graph, scenario: Scenario, lines: &[Line], made: &[(u32, u
     let nodes = processes.map(|node| node.into_any().downcast::<Hosted>().expect("a hosted node").into_node());
     let nodes = scenario.nodes().into_iter().zip(nodes).collect();
     let regions = scenario.topology.regions.clone();
-    let ended = Ended { nodes, regions, intentions: Some(intentions), finished };
+    let ended = Ended { nodes, regions, intentions: Some(intentions), plan: None, finished };
     Evening { scenario, ended }
 }
 

@@ -1,0 +1,190 @@
+//! Systems: every pattern of the documents besides the two flagships. Each is one file here, one beside
+//! [`headcount_engine::patterns::counter`], scenarios of its own, and one line in [`SYSTEMS`]; all run on the same users, the
+//! same record and the same figures.
+//!
+//! **To add a system** (`counter` is the example to copy):
+//! 1. `engine/src/patterns/NAME.rs`: handlers as `async fn` with their `functions(variant)`, `needs(variant)`, `rights()` and
+//!    `READINGS`; its `pub mod` line in `patterns/mod.rs`.
+//! 2. `workloads/src/systems/NAME.rs`: `impl System`: what users intend ([`System::plan`]), the call for each intention
+//!    ([`System::doing`], the same call at every attempt), what they subscribe to, and the properties, each a function of
+//!    [`oracle::Seen`] with an `always` or `eventually` and its `sometimes`.
+//! 3. Its `mod` line and its entry in [`SYSTEMS`] below.
+//! 4. `workloads/scenarios/NAME-small.toml`, `NAME-documented.toml`, `NAME-100k.toml`, with a line each in `catalogue.rs`.
+//! 5. `workloads/tests/systems/main.rs` runs `NAME-small` and `NAME-documented` of every system by itself; tests of its own
+//!    stand in a file beside it.
+//!
+//! Outside services are [`ServiceSpec`]s: an [`headcount_engine::outside::Service`] at a base address, reached by handlers
+//! (`context.fetch(method, base + path, body)`) and by users ([`Doing::Http`]); the fault `service_errors` and the swarm's
+//! `service` are theirs.
+
+mod counter;
+pub mod judge;
+pub mod oracle;
+pub mod plan;
+pub mod record;
+pub mod users;
+
+use std::sync::Arc;
+
+use headcount_engine::auth::GrantRules;
+use headcount_engine::error::ApiError;
+use headcount_engine::functions::{Function, Needs, Secrets};
+use headcount_engine::message::{ApiOk, Call, ChannelList, Envelope, HttpRequest};
+use headcount_engine::outside::Service;
+use headcount_engine::scheduler::Job;
+use headcount_sim::Stream;
+
+use self::oracle::Property;
+use self::plan::Act;
+use crate::scenario::{Scenario, Setting};
+
+/// Every system.
+pub const SYSTEMS: &[&dyn System] = &[&counter::Counter];
+
+/// The system of this word.
+pub fn find(word: &str) -> Option<&'static dyn System> {
+    SYSTEMS.iter().copied().find(|system| system.word() == word)
+}
+
+/// All words after `lead`, for errors.
+pub(crate) fn words(lead: &str) -> String {
+    let words: Vec<String> = SYSTEMS.iter().map(|system| format!("\"{}\"", system.word())).collect();
+    format!("{lead}{}", words.join(", "))
+}
+
+/// Every property of a system, with its line for lists.
+pub(crate) fn properties() -> impl Iterator<Item = (&'static str, String)> {
+    SYSTEMS.iter().flat_map(|system| system.properties()).chain(oracle::COMMON).map(Property::line)
+}
+
+/// A system: what is deployed, what users intend, what they hear, and what must hold.
+pub trait System: Sync {
+    /// What scenarios call it (`pattern = "…"`), and the session under which its users log in.
+    fn word(&self) -> &'static str;
+
+    /// Keys of its own in the `[system]` table.
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// Where the document contradicts itself or the platform, and how it was read.
+    fn readings(&self) -> &'static [(&'static str, &'static str, &'static str)];
+
+    /// The Functions to deploy.
+    fn functions(&self, scenario: &Scenario) -> Vec<Function>;
+
+    /// What each of them needs.
+    fn needs(&self, scenario: &Scenario) -> Vec<Needs>;
+
+    /// The jobs to schedule.
+    fn jobs(&self, _scenario: &Scenario) -> Vec<Job> {
+        Vec::new()
+    }
+
+    /// What users' tokens open.
+    fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send>;
+
+    /// Outside services.
+    fn services(&self, _scenario: &Scenario) -> Vec<ServiceSpec> {
+        Vec::new()
+    }
+
+    /// What handlers find in the vault.
+    fn secrets(&self) -> Secrets {
+        Secrets::default()
+    }
+
+    /// The users' presence timeout, 20 to 320 s; 0: users have no presence.
+    fn presence_timeout_s(&self) -> u32 {
+        0
+    }
+
+    /// The kinds of what users intend, by the index in [`Act::kind`].
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// Everything that users intend, in any order.
+    fn plan(&self, scenario: &Scenario, dice: &mut Stream) -> Vec<Act>;
+
+    /// What a user subscribes to, names or wildcards; empty: nothing.
+    fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList;
+
+    /// The call that an act is, the same at every attempt; `number` is the act's own.
+    fn doing(&self, scenario: &Scenario, number: u32, act: &Act) -> Doing;
+
+    /// What a client makes of an answer.
+    fn judge(&self, _act: &Act, reply: &Reply<'_>) -> Judged {
+        reply.by_status()
+    }
+
+    /// The number of the act whose effect a message shows, if it is one.
+    fn shows(&self, _envelope: &Envelope) -> Option<u32> {
+        None
+    }
+
+    /// What must hold, besides what must hold of every system.
+    fn properties(&self) -> &'static [Property];
+}
+
+/// An outside service: its name, the beginning of its addresses, and what it does.
+pub struct ServiceSpec {
+    pub name: &'static str,
+    pub base: &'static str,
+    pub serves: Box<dyn Service>,
+}
+
+/// What an act is.
+pub enum Doing {
+    /// A call of the platform, by the user's edge.
+    Api(Call),
+    /// A call of an outside service by its base; any other base is an On Request Function's.
+    Http { base: &'static str, request: HttpRequest },
+}
+
+/// An answer.
+pub enum Reply<'a> {
+    Api(&'a Result<ApiOk, ApiError>),
+    Http(u16, &'a Arc<str>),
+}
+
+impl Reply<'_> {
+    /// 200 for whatever went well.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Api(Ok(_)) => 200,
+            Self::Api(Err(error)) => error.status,
+            Self::Http(status, _) => *status,
+        }
+    }
+
+    /// The body of a refusal, or of an HTTP answer.
+    pub fn body(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Api(Ok(_)) => None,
+            Self::Api(Err(error)) => Some(&error.body),
+            Self::Http(_, body) => Some(body),
+        }
+    }
+
+    /// Two hundreds are acceptance; 429 and five hundreds come from trouble that passes; 403 from the platform asks for a new
+    /// token; anything else is a refusal.
+    pub fn by_status(&self) -> Judged {
+        match (self, self.status()) {
+            (_, 200..300) => Judged::Accepted,
+            (_, 429 | 500..) => Judged::Again,
+            (Self::Api(_), 403) => Judged::NewToken,
+            (_, status) => Judged::Refused(status),
+        }
+    }
+}
+
+/// What a client makes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    Accepted,
+    /// For good.
+    Refused(u16),
+    /// The same call once more, after a wait.
+    Again,
+    /// Likewise, with a new token.
+    NewToken,
+}

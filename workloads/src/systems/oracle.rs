@@ -1,0 +1,101 @@
+//! What the oracles of systems see, and the properties that every system has.
+
+use std::sync::Arc;
+
+use headcount_engine::appcontext::AppContext;
+use headcount_engine::functions::Needs;
+use headcount_engine::kvstore::KvReplica;
+use headcount_engine::limits::Limits;
+use headcount_engine::outside::Outside;
+
+use super::System;
+use super::plan::{Act, Plan};
+use super::record::{Done, Heard, Record};
+use crate::oracle::{Checks, PropertyOf};
+use crate::outcome::PropertyResult;
+use crate::scenario::Scenario;
+
+/// Everything the oracles may look at.
+pub struct Seen<'a> {
+    pub scenario: &'a Scenario,
+    pub system: &'a dyn System,
+    pub plan: &'a Arc<Plan>,
+    /// By region.
+    pub records: Vec<&'a Record>,
+    /// KV replicas by region, and App Context, as they are stored at the end.
+    pub kv: Vec<&'a KvReplica>,
+    pub objects: &'a AppContext,
+    /// Outside services by name.
+    pub services: Vec<(&'static str, &'a Outside)>,
+    pub faults: &'a [headcount_sim::FaultWindow],
+    /// The most calls any execution made: see [`headcount_engine::functions::WorkerCounts::most_ops`].
+    pub most_ops: [u32; 5],
+    /// What has not come true at the end.
+    pub pending: Vec<String>,
+}
+
+impl<'a> Seen<'a> {
+    /// Every act with its number and what became of it.
+    pub fn acts(&self) -> impl Iterator<Item = (u32, &'a Act, &'a Done)> + '_ {
+        let plan: &'a Plan = self.plan;
+        self.records.iter().flat_map(move |record| {
+            record
+                .numbers
+                .iter()
+                .zip(&record.done)
+                .map(move |(number, done)| (*number, &plan.acts[*number as usize], done))
+        })
+    }
+
+    /// Every message as each region first heard it.
+    pub fn heard(&self) -> impl Iterator<Item = &'a Heard> + '_ {
+        self.records.iter().flat_map(|record| &record.heard)
+    }
+
+    /// An outside service by the type that serves it.
+    pub fn service<T: 'static>(&self) -> Option<&'a T> {
+        self.services.iter().find_map(|(_, outside)| outside.service())
+    }
+}
+
+/// A property of a system.
+pub type Property = PropertyOf<fn(&Seen<'_>, &mut Checks)>;
+
+/// Checks the system's own properties and those that all have.
+pub fn check(seen: &Seen<'_>) -> Vec<PropertyResult> {
+    let all = seen.system.properties().iter().chain(COMMON);
+    all.flat_map(|property| property.results(|check, checks| check(seen, checks))).collect()
+}
+
+/// What holds of every system.
+pub const COMMON: &[Property] = &[FITS, EVERYBODY];
+
+const FITS: Property = Property {
+    name: "handlers-fit-their-limits",
+    promise: "platform.md 3.3",
+    says: "every handler can run under the scenario's limits profile, and makes no more calls than it declares",
+    check: |seen, checks| {
+        let limits = Limits::named(&seen.scenario.limits).expect("a scenario names a profile that is there");
+        let needs = seen.system.needs(seen.scenario);
+        let misfit = needs.iter().flat_map(|needs| needs.misfits(limits)).next();
+        let declared = Needs::most(&needs);
+        let undeclared = (!declared.covers(seen.most_ops)).then(|| {
+            format!(
+                "an execution made {:?} calls (KV, pubnub, publish, xhr, all), declared are {declared:?}",
+                seen.most_ops
+            )
+        });
+        checks.always(needs.len() as u64, misfit.map(|misfit| misfit.to_string()).or(undeclared));
+        checks.sometimes("a-handler-ran", u64::from(seen.most_ops[4]));
+    },
+};
+
+const EVERYBODY: Property = Property {
+    name: "everything-intended-is-settled",
+    promise: "liveness",
+    says: "after healing, every user is connected and everything that was intended is answered",
+    check: |seen, checks| {
+        checks.eventually(seen.plan.acts.len() as u64, (!seen.pending.is_empty()).then(|| seen.pending.join("; ")));
+        checks.sometimes("something-was-accepted", seen.acts().filter(|(_, _, done)| done.answered > 0).count() as u64);
+    },
+};

@@ -1,0 +1,196 @@
+//! Tokens, connections and heartbeats.
+
+use headcount_engine::access::Role;
+use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND};
+use headcount_engine::message::{ApiOk, Call, Msg, SubscribeWith};
+
+use super::{Later, Users, tag};
+use crate::client::{CALL_PATIENCE, Connection, backoff};
+use crate::crowd::plan::user_id;
+
+impl Users {
+    /// Takes the next step to a connection.
+    pub(super) fn connect(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
+        let number = self.user_of(client);
+        let user = &mut self.users[client as usize];
+        user.generation += 1;
+        let generation = user.generation;
+        self.later.set(now + CALL_PATIENCE, Later::Deadline { client, generation });
+        let user = &mut self.users[client as usize];
+        if user.token.is_none() {
+            user.connection = Connection::LoggingIn;
+            self.record.logins += 1;
+            let (name, session) = (user_id(number).into(), self.config.system.word().into());
+            let (tag, after) = (tag::LOGIN | u64::from(generation), self.last_mile(client));
+            let login = Msg::Login { client, tag, user: name, role: Role::User, session };
+            return out.send_after(after, self.config.auth, login);
+        }
+        let channels = self.config.system.channels(&self.config.scenario, number);
+        if channels.is_empty() {
+            return self.connected(now, client, out);
+        }
+        user.connection = Connection::Subscribing;
+        // Another edge after each failure.
+        user.edge = ((client + u32::from(user.failures)) % self.config.edges.len() as u32) as u8;
+        let cursor = user.cursor;
+        let timeout_s = self.config.system.presence_timeout_s();
+        let with = (timeout_s > 0).then(|| Box::new(SubscribeWith { timeout_s, ..SubscribeWith::default() }));
+        let call = Call::Subscribe { channels, cursor, with };
+        self.call(client, tag::SUBSCRIBE | u64::from(generation), call, out);
+    }
+
+    pub(super) fn logged_in(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        if user.generation != generation || user.connection != Connection::LoggingIn {
+            return;
+        }
+        match msg {
+            Msg::LoggedIn { result: Ok(token), .. } => {
+                user.token = Some(token);
+                self.connect(now, client, out);
+            }
+            _ => self.back_off(now, client),
+        }
+    }
+
+    pub(super) fn subscribed(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        if user.generation != generation || user.connection != Connection::Subscribing {
+            return;
+        }
+        let announced = self.edges[usize::from(user.edge)].life.epoch.unwrap_or(0);
+        match msg {
+            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), .. }
+                if epoch >= announced =>
+            {
+                user.cursor = cursor;
+                self.record.missed_messages += u64::from(missed);
+                self.record.catch_up_messages += messages.len() as u64;
+                self.connected(now, client, out);
+                messages.into_iter().for_each(|envelope| self.hear_one(now, client, envelope));
+            }
+            Msg::Answer { result: Err(error), .. } => {
+                if error.status == 403 {
+                    user.token = None;
+                }
+                self.back_off(now, client);
+            }
+            // A connection of an epoch that is over: it is gone before it came.
+            _ => self.back_off(now, client),
+        }
+    }
+
+    /// The connection is there: what waited for it is done.
+    fn connected(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        user.connection = Connection::Connected;
+        user.failures = 0;
+        self.edges[usize::from(user.edge)].connected += 1;
+        self.record.second(now).moves += 1;
+        self.schedule_heartbeat(now, client);
+        for place in self.waiting.remove(&client).unwrap_or_default() {
+            self.attempt(now, place, out);
+        }
+    }
+
+    /// `timeout / 2 - 1`, as every client library has it (platform.md 2.5).
+    fn schedule_heartbeat(&mut self, now: Nanos, client: u32) {
+        let timeout_s = self.config.system.presence_timeout_s();
+        if timeout_s > 0 {
+            let generation = self.users[client as usize].generation;
+            let at = now + Nanos::from(timeout_s / 2 - 1) * SECOND;
+            self.later.set(at, Later::Heartbeat { client, generation });
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, now: Nanos, client: u32, generation: u32, out: &mut Outbox) {
+        let user = &self.users[client as usize];
+        if user.generation == generation && user.connection == Connection::Connected {
+            let channels = self.config.system.channels(&self.config.scenario, self.user_of(client));
+            let timeout_s = self.config.system.presence_timeout_s();
+            self.call(client, tag::HEARTBEAT, Call::Heartbeat { channels, timeout_s }, out);
+            self.schedule_heartbeat(now, client);
+        }
+    }
+
+    /// A heartbeat that is refused with 403 means a new token.
+    pub(super) fn beaten(&mut self, now: Nanos, client: u32, msg: &Msg) {
+        if let Msg::Answer { result: Err(error), .. } = msg
+            && error.status == 403
+        {
+            self.renew_token(now, client);
+        }
+    }
+
+    /// The token is no good: a new one, and on from the cursor.
+    pub(super) fn renew_token(&mut self, now: Nanos, client: u32) {
+        self.users[client as usize].token = None;
+        self.disconnect(now, client);
+        self.back_off(now, client);
+    }
+
+    /// The connection ended with its token.
+    pub(super) fn ended(&mut self, now: Nanos, from: NodeId, client: u32, signature: u64) {
+        let user = &self.users[client as usize];
+        let connected = user.connection == Connection::Connected && self.config.edges[usize::from(user.edge)] == from;
+        if connected && user.token.as_ref().is_some_and(|token| token.signature == signature) {
+            self.renew_token(now, client);
+        }
+    }
+
+    /// Tries again after a wait.
+    pub(super) fn back_off(&mut self, now: Nanos, client: u32) {
+        let bits = self.throw(client);
+        let user = &mut self.users[client as usize];
+        let wait = backoff(user.failures, bits);
+        user.failures = user.failures.saturating_add(1);
+        user.connection = Connection::BackingOff;
+        user.generation += 1;
+        let generation = user.generation;
+        self.later.set(now + wait, Later::Reconnect { client, generation });
+    }
+
+    /// The user's connection is gone; it keeps its place in what it heard.
+    pub(super) fn disconnect(&mut self, now: Nanos, client: u32) {
+        let user = &mut self.users[client as usize];
+        if user.connection == Connection::Connected {
+            let edge = &mut self.edges[usize::from(user.edge)];
+            edge.connected -= 1;
+            user.cursor = user.cursor.max(edge.cursor);
+            self.record.second(now).moves -= 1;
+        }
+        user.connection = Connection::Absent;
+        user.generation += 1;
+    }
+
+    /// An edge says that it lives.
+    pub(super) fn edge_alive(&mut self, now: Nanos, from: NodeId, epoch: u64) {
+        let Some(edge) = self.config.edges.iter().position(|edge| *edge == from) else { return };
+        if self.edges[edge].life.hear(now, epoch) {
+            self.lose_edge(now, edge);
+        }
+    }
+
+    /// Edges that have been silent for too long are lost.
+    pub(super) fn look_for_silence(&mut self, now: Nanos) {
+        for edge in 0..self.edges.len() {
+            if self.edges[edge].life.is_silent(now) {
+                self.lose_edge(now, edge);
+            }
+        }
+    }
+
+    fn lose_edge(&mut self, now: Nanos, edge: usize) {
+        if self.edges[edge].connected == 0 {
+            return;
+        }
+        for client in 0..self.users.len() as u32 {
+            let user = &self.users[client as usize];
+            if user.connection == Connection::Connected && usize::from(user.edge) == edge {
+                self.record.reconnects += 1;
+                self.disconnect(now, client);
+                self.back_off(now, client);
+            }
+        }
+    }
+}
