@@ -116,9 +116,8 @@ fn arrivals_with_a_gap_or_with_words_are_named_with_file_and_line() {
 #[test]
 fn an_unknown_scenario_is_answered_with_the_names_there_are() {
     let folder = tempfile::tempdir().unwrap();
-    let names = "evening, voting-500k, voting-small, voting-documented, voting-calm, voting-sustained, voting-burst, voting-ramp, \
-                 voting-reshard, voting-kv-latency, voting-kv-outage, voting-function-timeout, voting-packet-loss, \
-                 friends-small, friends-documented, friends-calm, friends-popular, storm-500k";
+    let names: Vec<&str> = headcount_workloads::catalogue::all().iter().map(|entry| entry.name).collect();
+    let names = names.join(", ");
     for arguments in [&["run", "voting-smal"][..], &["check", "voting-smal", "--seeds", "2"]] {
         let line = format!("voting-smal: no such file: must be a scenario file or a built-in scenario: {names}");
         says(folder.path(), arguments, &line);

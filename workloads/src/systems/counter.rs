@@ -220,7 +220,7 @@ const CONVERGE: Property = Property {
             }
         }
         let mut last: BTreeMap<u32, (Nanos, u64)> = BTreeMap::new();
-        for (_, record) in seen.records.iter().enumerate() {
+        for record in &seen.records {
             for heard in &record.heard {
                 let Ok(results) = serde_json::from_str::<Results>(&heard.envelope.payload) else { continue };
                 let Some(poll) = poll_number(&results) else { continue };
