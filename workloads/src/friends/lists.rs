@@ -7,11 +7,11 @@ use headcount_engine::patterns::friends::message::kind;
 use headcount_engine::patterns::friends::names;
 use serde::Deserialize;
 
+use super::paging::{Ask, Came, Load, PAGE_FRIENDS};
 use super::plan::Deed;
 use super::record::{Arrival, Counted, Publish, Shown, Told};
-use super::screens::Listing;
-use super::{Later, Load, People, tag};
-use crate::client::{AWAY, CALL_PATIENCE, WIFI};
+use super::{Later, People, tag};
+use crate::client::{AWAY, CALL_PATIENCE, Connection, WIFI};
 use crate::crowd::plan::{place_of, user_of};
 
 /// The frame of a message, and what the screen needs of its payload.
@@ -45,13 +45,12 @@ enum News {
 }
 
 impl People {
-    /// Loads the whole list, from its first page on.
+    /// Loads the whole list; if it is being loaded, once more after that.
     pub(super) fn load(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
-        let user = &mut self.users[client as usize];
-        user.loads += 1;
-        let number = user.loads;
-        user.load = Some(Box::new(Load { number, asked: now, page: None, listing: Listing::default() }));
-        self.next_page(now, client, out);
+        match &mut self.users[client as usize].load {
+            Some(under_way) => under_way.again = true,
+            None => self.begin_load(now, client, out),
+        }
         // And again, whatever has been heard by then; not all at the same time.
         let generation = self.users[client as usize].generation;
         let reload = self.config.reload;
@@ -59,17 +58,49 @@ impl People {
         self.after(now + wait, Later::Reload { client, generation });
     }
 
-    fn next_page(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
-        let load = self.users[client as usize].load.as_ref().expect("it is under way");
-        let (number, page) = (load.number, load.page.clone());
-        self.record.pages += 1;
+    /// Loads the list from its first page on, whatever has come of it.
+    fn begin_load(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
+        let side_by_side = self.config.variant == Variant::Hardened;
+        let user = &mut self.users[client as usize];
+        user.loads += 1;
+        let number = user.loads;
+        let load = match &user.load {
+            Some(under_way) => under_way.restart(number, now, side_by_side),
+            None => Load::begin(number, now, side_by_side),
+        };
+        user.load = Some(Box::new(load));
         self.after(now + CALL_PATIENCE, Later::LoadDeadline { client, load: number });
-        let channel = names::list_channel(&self.id(client)).into();
-        let op = ObjectsOp::ListMemberColumns { channel, limit: 100, page };
-        self.call(client, tag::LOAD | u64::from(number), Call::Objects(Box::new(op)), out);
+        self.ask_pages(client, out);
     }
 
-    pub(super) fn loaded(&mut self, now: Nanos, client: u32, number: u32, msg: Msg, out: &mut Outbox) {
+    /// If nothing has come of this load for too long, it begins again.
+    pub(super) fn load_is_late(&mut self, now: Nanos, client: u32, number: u32, out: &mut Outbox) {
+        let user = &self.users[client as usize];
+        let load = user.load.as_ref().filter(|load| load.number == number);
+        let Some(load) = load.filter(|_| user.connection == Connection::Connected) else { return };
+        let deadline = load.heard + CALL_PATIENCE;
+        if now < deadline {
+            return self.after(deadline, Later::LoadDeadline { client, load: number });
+        }
+        self.begin_load(now, client, out);
+    }
+
+    /// Asks for the pages that can be asked for now.
+    fn ask_pages(&mut self, client: u32, out: &mut Outbox) {
+        while let Some(load) = &mut self.users[client as usize].load {
+            let number = load.number;
+            let Some(Ask { page, token }) = load.ask() else { return };
+            self.record.pages += 1;
+            let channel = names::list_channel(&self.id(client)).into();
+            let op = ObjectsOp::ListMemberColumns { channel, limit: PAGE_FRIENDS, page: token };
+            let tag = tag::LOAD | u64::from(page) << 32 | u64::from(number);
+            self.call(client, tag, Call::Objects(Box::new(op)), out);
+        }
+    }
+
+    /// A page has come: the tag says of which load, and which page.
+    pub(super) fn loaded(&mut self, now: Nanos, client: u32, tag: u64, msg: Msg, out: &mut Outbox) {
+        let (page, number) = ((tag & !tag::KIND) >> 32, tag as u32);
         let user = &mut self.users[client as usize];
         let Some(load) = user.load.as_mut().filter(|load| load.number == number) else { return };
         let Msg::Answer { result, .. } = msg else { return };
@@ -83,20 +114,32 @@ impl People {
             // Asked again at the deadline.
             _ => return self.record.second(now).errors += 1,
         };
-        self.screens.page(client, &mut load.listing, &columns.numbered);
-        let named = columns.named.iter().filter_map(|(user, column)| Some((user_of(user)?, *column)));
-        let named: Vec<(u32, u64)> = named.collect();
-        self.screens.page(client, &mut load.listing, &named);
-        load.page = columns.next.clone();
-        if load.page.is_some() {
-            return self.next_page(now, client, out);
+        match load.came(now, page as u32, columns) {
+            Came::Known => return,
+            Came::Changed => {
+                self.record.loads_restarted += 1;
+                return self.begin_load(now, client, out);
+            }
+            Came::New => {}
+        }
+        while let Some(columns) = load.take() {
+            self.screens.page(client, &mut load.listing, &columns.numbered);
+            let named = columns.named.iter().filter_map(|(user, column)| Some((user_of(user)?, *column)));
+            let named: Vec<(u32, u64)> = named.collect();
+            self.screens.page(client, &mut load.listing, &named);
+        }
+        if !load.is_done() {
+            return self.ask_pages(client, out);
         }
         let load = user.load.take().expect("it was just there");
         self.screens.listed(client, load.listing);
         let down = self.last_mile(client);
         self.record.second(now).loads += 1;
-        self.record.loads_us.push((load.asked, (now + down - load.asked) / 1_000));
+        self.record.loads_us.push((load.began, (now + down - load.began) / 1_000));
         self.look_at_wishes(client);
+        if load.again {
+            self.begin_load(now, client, out);
+        }
     }
 
     /// A message from an edge.

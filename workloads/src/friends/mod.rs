@@ -2,13 +2,14 @@
 //! on their screens, their connections and their wishes are here.
 //!
 //! - [`plan`]: what they intend, from the seed alone; [`record`]: what they saw, for the oracles;
-//! - `connect`: tokens, connections, heartbeats; `lists`: friend lists and what comes for users; [`screens`]: what is shown;
-//!   `deeds`: friendships and mischief;
+//! - `connect`: tokens, connections, heartbeats; `lists`: friend lists and what comes for users; `paging`: which pages of a list;
+//!   [`screens`]: what is shown; `deeds`: friendships and mischief;
 //! - [`build`]: the platform's side of it; [`oracle`]: the properties; [`judge`]: counters, latencies, series; `scale`: what the document counts.
 //!
 //! **The client** (both variants). It subscribes to its presence shard, the online count and its channel group, sends a
 //! heartbeat each `timeout / 2 - 1`, and loads its whole friend list after every subscribe, as friends-online.md B.3 does, and
-//! again from time to time: a message lost on the way is not lost for ever. A status is shown if the number in its event id
+//! again from time to time: a message lost on the way is not lost for ever. The document's client asks for the pages one after the
+//! other, ours for several side by side (`paging`). A status is shown if the number in its event id
 //! is not older than what is shown. Wishes (to be friends, or no longer) are said again until the own list shows them.
 //!
 //! **Frames.** Devices' timers lie on a grid ([`timers`]), so in a large world many users speak at one moment. What those of one
@@ -24,6 +25,7 @@ mod deeds;
 pub mod judge;
 mod lists;
 pub mod oracle;
+mod paging;
 pub mod plan;
 pub mod record;
 mod scale;
@@ -41,9 +43,10 @@ use headcount_engine::patterns::Variant;
 use headcount_sim::CounterHash;
 use rustc_hash::FxHashMap;
 
+use self::paging::Load;
 use self::plan::{Deed, Intentions, Plan};
 use self::record::Record;
-use self::screens::{Listing, Screens, conn};
+use self::screens::{Screens, conn};
 use self::timers::Timers;
 use crate::client::{Connection, EdgeLife, LastMiles};
 use crate::crowd::plan::{place_of, user_at, user_id};
@@ -68,15 +71,6 @@ pub struct PeopleConfig {
     /// Nobody wishes for anything any more after this, and pairs that were to part long ago have parted.
     pub settled: Nanos,
     pub dice: CounterHash,
-}
-
-/// A load of the friend list under way.
-#[derive(Clone, Debug)]
-struct Load {
-    number: u32,
-    asked: Nanos,
-    page: Option<Arc<str>>,
-    listing: Listing,
 }
 
 /// Half a million of them: no more than 48 bytes each.
@@ -331,7 +325,7 @@ impl People {
         match tag & tag::KIND {
             tag::LOGIN => self.logged_in(now, client, tag as u32, msg, out),
             tag::SUBSCRIBE => self.subscribed(now, client, tag as u32, msg, out),
-            tag::LOAD => self.loaded(now, client, tag as u32, msg, out),
+            tag::LOAD => self.loaded(now, client, tag, msg, out),
             tag::READ => self.read(client, tag as u32, &msg, out),
             tag::WRITE => self.written(now, client, tag as u32, &msg, out),
             tag::FORGE => self.forged(tag as u8, &msg),
@@ -363,13 +357,7 @@ impl People {
                     self.load(now, client, out);
                 }
             }
-            Later::LoadDeadline { client, load } => {
-                let user = &self.users[client as usize];
-                let waits = user.load.as_ref().is_some_and(|under_way| under_way.number == load);
-                if waits && user.connection == Connection::Connected {
-                    self.load(now, client, out);
-                }
-            }
+            Later::LoadDeadline { client, load } => self.load_is_late(now, client, load, out),
             Later::Nudge { client, about } => self.nudge(now, client, about, out),
             Later::Write { client } => self.write(now, client, out),
         }

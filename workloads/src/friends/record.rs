@@ -124,6 +124,8 @@ pub struct Record {
     pub reconnects: u64,
     pub heartbeats: u64,
     pub pages: u64,
+    /// Loads that began again because the list had changed between two pages.
+    pub loads_restarted: u64,
     pub nudges: u64,
     pub missed_messages: u64,
 }

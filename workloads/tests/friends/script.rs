@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headcount_engine::contract::Nanos;
+use headcount_engine::contract::{Nanos, US};
 use headcount_engine::functions::Worker;
 use headcount_workloads::cluster::{self, Models};
 use headcount_workloads::crowd::plan::place_of;
@@ -102,6 +102,18 @@ impl Evening {
         let seen = self.seen();
         let (region, client) = place_of(user, seen.people.len() as u32);
         seen.people[region as usize].screens().shown(client, of)
+    }
+
+    /// How many friends a user's screen lists.
+    pub fn screen_len(&self, user: u32) -> usize {
+        let seen = self.seen();
+        let (region, client) = place_of(user, seen.people.len() as u32);
+        seen.people[region as usize].screens().len(client)
+    }
+
+    /// How long whole friend lists took to load [ns], region by region.
+    pub fn load_times(&self) -> Vec<Nanos> {
+        self.records().flat_map(|record| &record.loads_us).map(|(_, us)| us * US).collect()
     }
 
     /// How many friend lists were asked for in this time.
