@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use headcount_reports::kept;
 
 use crate::terminal::{self, Problem};
 
@@ -123,6 +124,9 @@ pub struct PlanOptions {
     /// Folder for the plan's files [default: runs/plan-<scenario>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Folder in which the results of runs are kept, for a plan that is repeated or was interrupted
+    #[arg(long, value_name = "DIR", default_value = kept::FOLDER)]
+    pub kept: PathBuf,
     /// Print plan.json instead of text
     #[arg(long)]
     pub json: bool,

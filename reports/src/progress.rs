@@ -20,6 +20,8 @@ const BAR_EVERY: Duration = Duration::from_millis(100);
 pub enum Unit {
     VirtualSeconds,
     Seeds,
+    /// People of all runs of a plan: how many there will be is an estimate.
+    People,
 }
 
 impl Unit {
@@ -27,7 +29,7 @@ impl Unit {
     fn steps(self) -> u64 {
         match self {
             Self::VirtualSeconds => 1_000_000_000,
-            Self::Seeds => 1,
+            Self::Seeds | Self::People => 1,
         }
     }
 
@@ -35,6 +37,7 @@ impl Unit {
         match self {
             Self::VirtualSeconds => "virtual seconds",
             Self::Seeds => "seeds",
+            Self::People => "people simulated (estimate)",
         }
     }
 }
@@ -48,6 +51,11 @@ pub struct Progress {
 impl Progress {
     /// Starts to show `counter` on its way to `total`, both in the unit's steps; `quiet` shows nothing.
     pub fn start(what: &str, unit: Unit, counter: Arc<AtomicU64>, total: u64, quiet: bool) -> Self {
+        Self::start_towards(what, unit, counter, Arc::new(AtomicU64::new(total)), quiet)
+    }
+
+    /// The same where the total moves.
+    pub fn start_towards(what: &str, unit: Unit, counter: Arc<AtomicU64>, total: Arc<AtomicU64>, quiet: bool) -> Self {
         if quiet {
             return Self { stop: None, shower: None };
         }
@@ -55,9 +63,9 @@ impl Progress {
         let what = what.to_string();
         let shower = std::thread::spawn(move || {
             if std::io::stderr().is_terminal() {
-                show_bar(&what, unit, &counter, total, &stopped);
+                show_bar(&what, unit, (&counter, &total), &stopped);
             } else {
-                show_lines(&what, unit, &counter, total, &stopped);
+                show_lines(&what, unit, (&counter, &total), &stopped);
             }
         });
         Self { stop: Some(stop), shower: Some(shower) }
@@ -79,23 +87,27 @@ fn goes_on(stopped: &mpsc::Receiver<()>, wait: Duration) -> bool {
     stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout)
 }
 
-fn show_bar(what: &str, unit: Unit, counter: &AtomicU64, total: u64, stopped: &mpsc::Receiver<()>) {
-    let bar = ProgressBar::with_draw_target(Some(total / unit.steps()), ProgressDrawTarget::stderr());
+/// A counter and its total.
+type Counted<'a> = (&'a AtomicU64, &'a AtomicU64);
+
+fn show_bar(what: &str, unit: Unit, (counter, total): Counted<'_>, stopped: &mpsc::Receiver<()>) {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let template = format!("{{prefix}} {{wide_bar}} {{human_pos}}/{{human_len}} {} ({{eta}} left)", unit.name());
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
     bar.set_prefix(what.to_string());
     while goes_on(stopped, BAR_EVERY) {
+        bar.set_length(total.load(Ordering::Relaxed) / unit.steps());
         bar.set_position(counter.load(Ordering::Relaxed) / unit.steps());
     }
     bar.finish_and_clear();
 }
 
-fn show_lines(what: &str, unit: Unit, counter: &AtomicU64, total: u64, stopped: &mpsc::Receiver<()>) {
+fn show_lines(what: &str, unit: Unit, (counter, total): Counted<'_>, stopped: &mpsc::Receiver<()>) {
     let started = Instant::now();
     while goes_on(stopped, LINE_EVERY) {
-        let done = counter.load(Ordering::Relaxed);
+        let (done, total) = (counter.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
         terminal::note(&format!("{what}: {}", line(unit, done, total, started.elapsed())));
     }
 }

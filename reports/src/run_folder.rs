@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use headcount_workloads::outcome::Outcome;
 
@@ -23,6 +24,17 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl Refusal {
+    /// For a folder of kept results.
+    pub(crate) fn of_kept(folder: &Path, error: &io::Error) -> Self {
+        Self(format!(
+            "{}: {}; name a folder that can be made and written (--kept DIR)",
+            folder.display(),
+            reason(error)
+        ))
+    }
+}
 
 /// Every file of a run folder: its path inside the folder, and its bytes. A pure function of its arguments;
 /// `host` reaches `run.json` alone. `repeat` is the command line that does the run again.
@@ -105,7 +117,10 @@ fn partial_of(file: &Path) -> Result<PathBuf, Refusal> {
     if file.is_dir() {
         return Err(refuse_file(file, "is a folder"));
     }
-    Ok(file.with_file_name(hidden_name(&name.to_string_lossy(), "partial")))
+    // Several threads may write the same file.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let hidden = hidden_name(&name.to_string_lossy(), "partial");
+    Ok(file.with_file_name(format!("{hidden}-{}", WRITTEN.fetch_add(1, Ordering::Relaxed))))
 }
 
 fn refuse_file(file: &Path, reason: &str) -> Refusal {

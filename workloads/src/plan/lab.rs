@@ -17,6 +17,10 @@ pub trait Lab {
     /// # Errors
     /// A run broke, or its results could not be kept.
     fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble>;
+
+    /// Hears, before each try, how many people the runs still to come have together: an estimate, for whoever shows how
+    /// long it takes.
+    fn ahead(&self, _people: u64) {}
 }
 
 /// Why a plan cannot go on.

@@ -64,12 +64,15 @@ const CONVERGE: Nanos = 10 * SECOND;
 
 /// A steady window of `measured_s` seconds.
 pub fn window(base: &Scenario, demand: Demand, measured_s: f64) -> Result<Ask, BadInput> {
-    let length_s = measured_s + WARM_UP_S;
+    voting(base, demand, people_of_window(demand, measured_s), measured_s + WARM_UP_S)
+}
+
+/// As many people as vote in a window of `measured_s` seconds.
+pub(super) fn people_of_window(demand: Demand, measured_s: f64) -> u32 {
     // A Poisson window has its mean in votes and some more: five deviations.
-    let mean = demand.rate_per_s * length_s;
+    let mean = demand.rate_per_s * (measured_s + WARM_UP_S);
     let needed = (mean + 5.0 * libm::sqrt(mean) + 50.0).ceil();
-    let users = (needed as u32).min(demand.users.max(1)).max(2);
-    voting(base, demand, users, length_s)
+    (needed as u32).min(demand.users.max(1)).max(2)
 }
 
 /// Everybody, until the last one has voted.

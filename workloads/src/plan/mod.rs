@@ -7,6 +7,7 @@
 //! | [`sample`] | what is kept of a run |
 //! | [`lab`] | who makes the runs, and what must be kept |
 //! | [`search`] | the smallest configuration that keeps the promise |
+//! | `outlook` | how much of it is still ahead |
 //! | [`ladder`] | latency by rate, its knee, and the most that a configuration carries |
 //! | [`usl`], [`knee`](mod@knee) | the Universal Scalability Law and the knee of a curve |
 
@@ -15,6 +16,7 @@ pub mod knob;
 pub mod lab;
 pub mod ladder;
 pub mod load;
+mod outlook;
 pub mod sample;
 pub mod search;
 pub mod usl;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::knob::{Config, Knob, Setting};
 use super::lab::{Judgement, Lab, Promise, Trouble, mean_resources, means};
 use super::load::{self, Ask, Demand};
+use super::outlook;
 use super::sample::{Resource, Sample};
 use crate::cluster;
 use crate::scenario::Scenario;
@@ -142,6 +143,8 @@ impl<'a> Search<'a> {
         ask: &Ask,
         seeds: &[u64],
     ) -> Result<Tried, Trouble> {
+        let before = self.tried.iter().filter(|tried| tried.step == step).count();
+        self.lab.ahead(outlook::people_ahead(self.question, step, before));
         let mut samples: Vec<Sample> = Vec::new();
         let (first, rest) = seeds.split_at(SCREENING.min(seeds.len()));
         for seeds in [first, rest] {

@@ -1,36 +1,53 @@
-//! Where a plan's runs are made: as many threads as jobs; what comes back does not depend on how many.
+//! Where a plan's runs are made: as many threads as jobs; what comes back does not depend on how many, nor on which of them
+//! were made before and kept.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use headcount_reports::kept::Kept;
 use headcount_workloads::plan::{Ask, Lab, Sample, Trouble};
 use headcount_workloads::run::{Prepared, RunOptions};
 
-use crate::terminal;
-
-/// Threads, and a count of what they have done.
+/// Threads, results that are kept, and a count of what was done.
 pub struct Bench {
     jobs: usize,
-    quiet: bool,
-    done: AtomicU64,
+    kept: Kept,
+    /// People of the runs that were made here, and how many there will be in all.
+    pub people_done: Arc<AtomicU64>,
+    pub people_total: Arc<AtomicU64>,
+    /// Runs that were made, and those that were kept from before.
+    pub runs_made: AtomicU64,
+    pub runs_kept: AtomicU64,
 }
 
 impl Bench {
-    pub fn new(jobs: usize, quiet: bool) -> Self {
-        Self { jobs, quiet, done: AtomicU64::new(0) }
+    /// Nothing done yet.
+    pub fn new(jobs: usize, kept: Kept) -> Self {
+        let none = || Arc::new(AtomicU64::new(0));
+        let (runs_made, runs_kept) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { jobs, kept, people_done: none(), people_total: none(), runs_made, runs_kept }
+    }
+
+    /// Whether some result could not be kept.
+    pub fn could_not_keep(&self) -> bool {
+        self.kept.has_failed()
     }
 
     fn one(&self, ask: &Ask, seed: u64) -> Result<Sample, Trouble> {
+        let looked_at = format!("sample of a plan over {:?}", ask.window);
+        if let Some(sample) = self.kept.get(&looked_at, &ask.scenario, seed) {
+            self.runs_kept.fetch_add(1, Ordering::Relaxed);
+            return Ok(sample);
+        }
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let outcome = Prepared::new(ask.scenario.clone()).run(seed, RunOptions::default());
             Sample::of(ask, &outcome)
         }));
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if !self.quiet && done.is_multiple_of(10) {
-            terminal::note(&format!("plan: {done} runs done"));
-        }
-        ran.map_err(|_| Trouble::Broken(format!("seed {seed} of {}: the simulation itself broke", ask.scenario.name)))
+        self.runs_made.fetch_add(1, Ordering::Relaxed);
+        self.people_done.fetch_add(u64::from(ask.scenario.crowd.users), Ordering::Relaxed);
+        let broken = || Trouble::Broken(format!("seed {seed} of {}: the simulation itself broke", ask.scenario.name));
+        ran.map(|sample| self.kept.put(&looked_at, &ask.scenario, seed, sample)).map_err(|_| broken())
     }
 }
 
@@ -53,5 +70,9 @@ impl Lab for Bench {
         });
         let all = found.into_iter().map(|one| one.into_inner().expect("nobody panics with it"));
         all.map(|one| one.expect("every ask was taken")).collect()
+    }
+
+    fn ahead(&self, people: u64) {
+        self.people_total.store(self.people_done.load(Ordering::Relaxed) + people, Ordering::Relaxed);
     }
 }

@@ -5,14 +5,18 @@ mod files;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use headcount_reports::number::{duration_ms, percent, three_digits};
+use headcount_reports::kept::Kept;
+use headcount_reports::number::{count_of, duration_ms, percent, three_digits};
 use headcount_workloads::plan::ladder::{Ladder, MaxRate};
 use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Question, Search, Tried, Trouble, Usl};
 use headcount_workloads::slo::Slo;
 
 use crate::backend;
 use crate::cli::PlanOptions;
+use crate::progress::{Progress, Unit};
 use crate::terminal::{self, Problem};
 use bench::Bench;
 
@@ -57,9 +61,17 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         window_s: WINDOW_S,
     };
     let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let bench = Bench::new(jobs, options.quiet);
+    let bench = Bench::new(jobs, Kept::open(&options.kept).map_err(Problem::new)?);
     let mut search = Search::new(&question, &bench);
-    let found = answer(&mut search).map_err(Problem::new)?;
+    let what = format!("plan {}", loaded.scenario.name);
+    let (done, total) = (Arc::clone(&bench.people_done), Arc::clone(&bench.people_total));
+    let progress = Progress::start_towards(&what, Unit::People, done, total, options.quiet);
+    let found = answer(&mut search);
+    drop(progress);
+    let found = found.map_err(Problem::new)?;
+    if !options.quiet {
+        tell(&bench, options);
+    }
     let text = files::json(options, &slo, &found, &search.tried);
     files::write(&folder, &text, &found, &search.tried)?;
     let said = match &found {
@@ -68,6 +80,19 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     };
     terminal::print(if options.json { &text } else { &said })?;
     Ok(ExitCode::from(u8::from(found.is_err())))
+}
+
+/// What was run, and what was not because it was kept.
+fn tell(bench: &Bench, options: &PlanOptions) {
+    let count = |runs: &AtomicU64| count_of(runs.load(Ordering::Relaxed), "run", "runs");
+    let (made, kept) = (count(&bench.runs_made), count(&bench.runs_kept));
+    terminal::note(&format!("{made} made, {kept} kept from before in {}", options.kept.display()));
+    if bench.could_not_keep() {
+        terminal::note(&format!(
+            "headcount: {}: some results could not be kept; the same plan will make these runs again",
+            options.kept.display()
+        ));
+    }
 }
 
 /// Searches, tries everybody, climbs.
