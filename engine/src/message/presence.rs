@@ -74,7 +74,7 @@ pub struct Occupancy {
     pub channel: Channel,
     pub occupancy: u32,
     /// The page asked for, with each user's state where that was asked for and there is one.
-    pub users: Vec<(UserId, Option<Arc<str>>)>,
+    pub users: Arc<[(UserId, Option<Arc<str>>)]>,
 }
 
 /// Calls on channel groups (platform.md 2.1 and 2.6).

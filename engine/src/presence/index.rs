@@ -27,21 +27,23 @@ impl Index {
         self.slots.len().wrapping_sub(1)
     }
 
+    /// The rows with this hash.
+    #[inline]
+    pub fn all(&self, hash: u32) -> impl Iterator<Item = u32> {
+        let mask = self.mask();
+        let mut at = hash as usize & mask;
+        let used = std::iter::from_fn(move || {
+            let slot = self.slots.get(at).filter(|slot| slot.row != NONE)?;
+            at = (at + 1) & mask;
+            Some(slot)
+        });
+        used.filter(move |slot| slot.hash == hash).map(|slot| slot.row)
+    }
+
     /// The row with this hash that `is_it`.
     #[inline]
     pub fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let mask = self.mask();
-        let mut at = hash as usize & mask;
-        loop {
-            let slot = self.slots.get(at)?;
-            if slot.row == NONE {
-                return None;
-            }
-            if slot.hash == hash && is_it(slot.row) {
-                return Some(slot.row);
-            }
-            at = (at + 1) & mask;
-        }
+        self.all(hash).find(|row| is_it(*row))
     }
 
     /// Adds a row that is not there.

@@ -302,11 +302,11 @@ impl Presence {
             self.counts.here_now_cached += 1;
             return answer;
         }
-        let mut answer = Occupancy { channel: channel.clone(), occupancy: 0, users: Vec::new() };
+        let mut answer = Occupancy { channel: channel.clone(), occupancy: 0, users: Arc::default() };
         if let Some(room) = self.rows.find_room(channel) {
-            let page = self.rows.here(room).skip(asked.offset as usize).take(asked.limit as usize);
+            let page = self.rows.page(room, asked.offset, asked.limit);
             let state_of = |row: u32| self.states.get(&row).filter(|_| asked.state).cloned();
-            answer.users = page.map(|row| (self.rows.user_id(row).clone(), state_of(row))).collect();
+            answer.users = page.iter().map(|row| (self.rows.user_id(*row).clone(), state_of(*row))).collect();
             answer.occupancy = self.rows.room(room).occupancy;
         }
         self.cache.put(now, asked, &answer);

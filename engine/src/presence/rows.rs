@@ -1,5 +1,6 @@
 //! Who is on which channel, densely: channels are numbers, and a user on a channel is one row of 48 bytes, found by the
-//! hash of both. A row stands in its channel's list in the order of joining.
+//! hash of the user: a user is on few channels, and its rows are found together. A row stands in its channel's list in the
+//! order of joining.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub(super) struct Row {
     /// While here: when the user times out. While held: when the debounce has passed.
     pub deadline: Nanos,
     pub channel: u32,
-    /// Of user and channel.
+    /// Of the user.
     hash: u32,
     /// The bucket in which this row's place is looked at next, [`NONE`] if in none. It outlives the row's user, as the
     /// bucket holds the place and not the user.
@@ -63,6 +64,8 @@ pub(super) struct Room {
     first: u32,
     last: u32,
     rows: u32,
+    /// Where the page behind the last one that was read begins, until somebody goes: how many are before it, and the row.
+    next_page: (u32, u32),
 }
 
 /// Rows and channels, each with a free list.
@@ -80,16 +83,12 @@ pub(super) struct Rows {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Who<'a> {
     id: &'a UserId,
-    hash: u64,
+    hash: u32,
 }
 
 impl<'a> Who<'a> {
     pub fn of(id: &'a UserId) -> Self {
-        Self { id, hash: FxBuildHasher.hash_one(&**id) }
-    }
-
-    fn hash_on(self, room: u32) -> u32 {
-        mix(self.hash ^ u64::from(room)) as u32
+        Self { id, hash: hash_name(id) }
     }
 }
 
@@ -138,10 +137,12 @@ impl Rows {
 
     /// The row of a user on a channel, whether or not it is here.
     fn find(&self, who: Who<'_>, room: u32) -> Option<u32> {
-        self.index.find(who.hash_on(room), |row| {
-            let row = &self.rows[row as usize];
-            row.channel == room && row.user.as_ref().is_some_and(|user| Arc::ptr_eq(user, who.id) || user == who.id)
-        })
+        self.index.find(who.hash, |row| self.rows[row as usize].channel == room && self.is_of(row, who))
+    }
+
+    fn is_of(&self, row: u32, who: Who<'_>) -> bool {
+        let user = self.rows[row as usize].user.as_ref();
+        user.is_some_and(|user| Arc::ptr_eq(user, who.id) || user == who.id)
     }
 
     /// The row of a user who is on the channel.
@@ -149,19 +150,40 @@ impl Rows {
         self.find(who, self.find_room(channel)?).filter(|row| self.row(*row).is(HERE))
     }
 
-    /// The channels that the user is on, in no order that means anything. Each channel is asked: where-now is rare, and
-    /// lists of each user's channels would cost every heartbeat a cache miss.
+    /// The channels that the user is on, in no order that means anything.
     pub fn channels_of(&self, who: Who<'_>) -> impl Iterator<Item = &Channel> {
-        let in_use = self.rooms.iter().zip(0..).filter(|(room, _)| room.occupancy > 0);
-        in_use
-            .filter(move |(_, n)| self.find(who, *n).is_some_and(|row| self.row(row).is(HERE)))
-            .map(|(room, _)| &room.name)
+        let here = self.index.all(who.hash).filter(move |row| self.row(*row).is(HERE) && self.is_of(*row, who));
+        here.map(|row| &self.rooms[self.row(row).channel as usize].name)
     }
 
     /// The users here, in the order in which they joined.
     pub fn here(&self, room: u32) -> impl Iterator<Item = u32> {
         let or_none = |row: u32| (row != NONE).then_some(row);
         std::iter::successors(or_none(self.room(room).first), move |row| or_none(self.row(*row).after))
+    }
+
+    /// At most `limit` users here behind the first `offset`, in the order in which they joined. Pages read one after the other
+    /// cost no more than their own rows.
+    pub fn page(&mut self, room: u32, offset: u32, limit: u32) -> Vec<u32> {
+        let room = &mut self.rooms[room as usize];
+        if offset >= room.occupancy || limit == 0 {
+            return Vec::new();
+        }
+        let (mut before, mut row) = match room.next_page {
+            known @ (before, row) if row != NONE && before <= offset => known,
+            _ => (0, room.first),
+        };
+        let count = limit.min(room.occupancy - offset);
+        let mut page = Vec::with_capacity(count as usize);
+        while page.len() < count as usize {
+            if before >= offset {
+                page.push(row);
+            }
+            row = self.rows[row as usize].after;
+            before += 1;
+        }
+        room.next_page = (before, row);
+        page
     }
 
     fn intern_room(&mut self, name: &Channel) -> u32 {
@@ -175,6 +197,7 @@ impl Rows {
                 first: NONE,
                 last: NONE,
                 rows: 0,
+                next_page: (0, NONE),
             };
             put(&mut self.rooms, room, entry);
             self.room_index.insert(hash_name(name), room);
@@ -189,7 +212,7 @@ impl Rows {
             return row;
         }
         let row = number(&mut self.free_rows, self.rows.len());
-        let hash = who.hash_on(room);
+        let hash = who.hash;
         self.index.insert(hash, row);
         self.rooms[room as usize].rows += 1;
         let queued = self.rows.get(row as usize).map_or(NONE, |old| old.queued);
@@ -235,6 +258,7 @@ impl Rows {
         let &Row { channel, before, after, .. } = self.row(row);
         let room = &mut self.rooms[channel as usize];
         room.occupancy -= 1;
+        room.next_page = (0, NONE);
         if before == NONE {
             room.first = after;
         } else {

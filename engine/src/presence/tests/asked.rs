@@ -78,7 +78,7 @@ fn state_is_told_when_it_changes_and_gone_after_a_leave() {
     assert_eq!(answer(&mut node, 2, get_state("a", &["c", "d", "elsewhere"])), PresenceOk::State(states));
     let call = PresenceCall::HereNow { channels: on(&["c"]).to_vec(), uuids: true, state: true, limit: 1, offset: 0 };
     let PresenceOk::HereNow(here) = answer(&mut node, SECOND, call) else { panic!() };
-    assert_eq!(here.channels[0].users, [("a".into(), Some(r#"{"mood":"good"}"#.into()))]);
+    assert_eq!(*here.channels[0].users, [("a".into(), Some(r#"{"mood":"good"}"#.into()))]);
     // Even a leave that is taken back loses it.
     events(&mut node, 2 * SECOND, leave("a", &["c"]));
     events(&mut node, 3 * SECOND, subscribed("a", &["c"], 20));

@@ -27,11 +27,12 @@
 //! by the debounce or a storm, and one whose execution died after its claim, is told later.
 //!
 //! **Reconcile** (On Interval, a job for each shard) compares who presence has with whom App Context has online, and
-//! sweeps the differences: it finds what lost events, and executions that died before they wrote anything, left behind. No
+//! sweeps the differences: it finds what lost events, and executions that died before they wrote anything, left behind. While
+//! the two totals agree that is two calls, but for a walk now and then, since errors may cancel. No
 //! call shows a whole shard, and ten calls may not: the job walks all pages of both over successive executions ([`reconcile`]),
 //! and how far it is stands in KV. A walk never stops at a user, and one that was interrupted goes on or begins again. Who
-//! differs is settled no sooner than 5 s later, the platform's own debounce of 2 s and the 3 s that here-now may be old
-//! ([`reconcile::LOOKS_APART_MS`]), and only if still wrong by then: a leave that the platform holds back is not told by us.
+//! differs is settled if two walks say so, no less than 5 s apart, the platform's own debounce of 2 s and the 3 s that here-now
+//! may be old ([`reconcile::LOOKS_APART_MS`]): a leave that the platform holds back is not told by us.
 //!
 //! **Friendship** has a record of its own, `friendship.{a}~{b}`: requested, adding, counting, friends, removing, uncounting,
 //! removed. Only who was asked accepts, only one of the two ends it, as the platform authenticated them. The record is
@@ -47,9 +48,9 @@
 //!   presence's last word. It stays pending until friends were told of that very change; back to what they were told before
 //!   is a change of its own, for whoever loaded a list in between saw the other. The sweep sees to pending records and the
 //!   reconcile to records that presence contradicts, on every page of a shard of any size: once events have stopped, the
-//!   pages stand still, and the first walk that begins after that sees every user of both listings. A shard of n users takes
+//!   pages stand still, and the first two walks that begin after that see every user of both listings. A shard of n users takes
 //!   n / 100 listings and, for each stretch of some thousand names, n / 1,000 pages of presence, at ten calls an execution:
-//!   8 executions for 5,000 users. Whom it finds it settles two executions later. Friends order what they hear by the number
+//!   8 executions for 5,000 users. Whom both find is settled at once. Friends order what they hear by the number
 //!   in the event's id, `statusChange`, which only grows, and what they load by the same field.
 //! - *One publish for a change, and none within 5 s of another*: only a claim publishes; a claim is a successful write over
 //!   a version whose `statusToldBy` lies 5 s back by the store's clock; whoever comes over a claim counts it as told until

@@ -47,29 +47,29 @@ async fn fire_pending(context: &Context, shard: Option<u32>) -> Result<(), OpErr
 }
 
 /// Has these users settled, as far as so many fires reach: one each, or one for ten where there are more. Says how many it
-/// took, from the first on, and counts them.
+/// took, from the first on, and with how many fires, and counts the users.
 pub async fn settle(
     context: &Context,
     users: &[String],
     fires: usize,
     counter: &'static str,
-) -> Result<usize, OpError> {
+) -> Result<(usize, usize), OpError> {
     if users.len() <= fires {
         for user in users {
             context.fire(format!("status-sweep.{user}"), "{}").await?;
             context.count(counter);
         }
-        return Ok(users.len());
+        return Ok((users.len(), users.len()));
     }
-    let mut taken = 0;
+    let (mut taken, mut fired) = (0, 0);
     // As many to each fire as need be.
     for batch in users.chunks(users.len().div_ceil(fires.max(1)).min(BATCH)).take(fires) {
         let names = serde_json::to_string(batch).expect("strings serialise");
         context.fire("status-sweeps.users", names).await?;
         batch.iter().for_each(|_| context.count(counter));
-        taken += batch.len();
+        (taken, fired) = (taken + batch.len(), fired + 1);
     }
-    Ok(taken)
+    Ok((taken, fired))
 }
 
 fn items(ok: ObjectsOk) -> Vec<std::sync::Arc<Object>> {
