@@ -106,8 +106,9 @@ impl Screens {
     }
 
     fn set(&mut self, bit: usize, online: bool) {
-        let (word, bit) = (&mut self.views[bit / 64], 1u64 << (bit % 64));
-        *word = if online { *word | bit } else { *word & !bit };
+        // Without a jump: in a storm nobody can foresee who is online.
+        let (word, bit) = (&mut self.views[bit / 64], bit % 64);
+        *word = *word & !(1 << bit) | u64::from(online) << bit;
     }
 
     /// What a screen shows of a user; `None`: it is not listed.
@@ -283,10 +284,9 @@ impl Screens {
         let places = world.mirror.places(first..first + members.len() as u64);
         for ((of, column), place) in members.iter().zip(places) {
             let Publisher { latest, first, here } = self.publishers[*of as usize];
-            let (shown, latest) = (Shown::of(*column), Shown::of(latest));
-            let online = if latest.stamp > shown.stamp { latest.online } else { shown.online };
+            let newest = if Shown::of(latest).stamp > Shown::of(*column).stamp { latest } else { *column };
             let place = world.graph.place_back(me, *of, *place, here as usize);
-            self.set(first as usize + place, online);
+            self.set(first as usize + place, Shown::of(newest).online);
         }
     }
 
