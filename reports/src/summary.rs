@@ -31,11 +31,16 @@ pub fn expectation(outcome: &Outcome) -> String {
     }
 }
 
+/// `voting hardened`, or the pattern alone where it has no variants.
+pub fn what_runs(outcome: &Outcome) -> String {
+    [outcome.pattern.as_str(), outcome.variant.as_str()].join(" ").trim_end().to_string()
+}
+
 /// The lines; `folder` is where the files are, `repeat` the command that does the run again.
 pub fn text(outcome: &Outcome, host: &HostFigures, folder: Option<&Path>, repeat: &str) -> String {
     let mut lines = vec![format!("{} ({})", verdict_word(outcome.verdict).to_uppercase(), expectation(outcome))];
     let mut put = |name: &str, text: String| lines.push(format!("  {name:<12} {text}"));
-    put("scenario", format!("{}, {} {}", outcome.scenario, outcome.pattern, outcome.variant));
+    put("scenario", format!("{}, {}", outcome.scenario, what_runs(outcome)));
     put("seed", format!("{}, digest {:016x}", outcome.seed, outcome.digest));
     if !outcome.results.is_empty() {
         put("result", results(outcome));

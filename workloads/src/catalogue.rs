@@ -2,9 +2,7 @@
 
 use headcount_engine::limits::Limits;
 
-use crate::friends;
-use crate::oracle;
-use crate::systems;
+use crate::pattern;
 
 /// A built-in scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +39,7 @@ scenarios! {
     "friends-calm": "2,000 friends without faults, about 100 changes a second: the figures of NFR-1 and NFR-3",
     "friends-popular": "10,000 friends with 1,800 friends each: nearly a whole channel group, and a list of nineteen pages (NFR-3)",
     "storm-500k": "500,000 friends online, 500 friends each; a region drops for a minute, and everyone in it reconnects at once",
+    "station": "One station and nothing else, to be checked against a textbook: M/M/c, M/D/1, M/G/1",
     "counter-small": "Votes by signals, counted as keys, under a swarm of all faults: many seeds in little time",
     "counter-documented": "The same swarm against the document's own counters: expected to be violated",
     "counter-100k": "100,000 voters in ten polls, counted as keys, through a KV outage",
@@ -53,9 +52,7 @@ pub fn all() -> &'static [Entry] {
 
 /// Every property: its name, the promise it checks, and what it says.
 pub fn properties() -> Vec<(&'static str, String)> {
-    let of_votes = oracle::CATALOGUE.iter().map(oracle::Property::line);
-    let of_friends = friends::oracle::CATALOGUE.iter().map(friends::oracle::Property::line);
-    of_votes.chain(of_friends).chain(systems::properties()).collect()
+    pattern::each().flat_map(|pattern| pattern.catalogue()).collect()
 }
 
 /// Every kind of fault that a scenario's `[[fault]]` takes.

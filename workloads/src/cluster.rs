@@ -13,26 +13,18 @@ use headcount_engine::history::{History, Retention};
 use headcount_engine::kvstore::{KvOptions, KvReplica};
 use headcount_engine::limits::Limits;
 use headcount_engine::message::{Trigger, UserId};
-use headcount_engine::outside::Outside;
-use headcount_engine::patterns::voting::audit::{self, AuditDb};
-use headcount_engine::patterns::voting::grants::VotingGrants;
-use headcount_engine::patterns::voting::host::{Host, HostConfig};
-use headcount_engine::patterns::voting::session::{SessionConfig, SessionSpec};
-use headcount_engine::patterns::voting::{self, documented, hardened};
-use headcount_engine::presence::{Presence, PresenceOptions};
+use headcount_engine::patterns::voting;
+use headcount_engine::patterns::voting::audit;
 use headcount_engine::scheduler::{Job, Scheduler, SchedulerConfig};
 use headcount_sim as sim;
-use headcount_sim::{CounterHash, LinkModel, Place, Sampler, StationSpec, Stream, WorldBuilder};
+use headcount_sim::{LinkModel, Place, Sampler, StationSpec, Stream, WorldBuilder};
 
-use crate::auditor::{AUDITOR_ID, Auditor, AuditorConfig};
 use crate::client::round_trips;
 use crate::crowd::plan::{self, Plan};
-use crate::crowd::{Crowd, CrowdConfig};
 use crate::friends;
 use crate::friends::plan::Intentions;
-use crate::scenario::{NodeKind, Scenario, Service, Station, Variant};
+use crate::scenario::{NodeKind, Scenario, Service, Station};
 use crate::systems;
-use crate::systems::users::{Users, UsersConfig};
 use crate::wire::{Hosted, Wire};
 
 /// A handler's call that is not answered for this long has failed: "all async operations have timeouts" (voting.md 7.3).
@@ -55,13 +47,10 @@ impl Models {
     /// The tables of a scenario.
     pub fn new(scenario: &Scenario) -> Self {
         let stations = scenario.stations.by_kind();
-        let wifi_ppm = match scenario.system() {
-            Some(_) => scenario.system.wifi_ppm,
-            None if scenario.has_votes() => scenario.crowd.wifi_ppm,
-            None => scenario.friends.wifi_ppm,
-        };
+        let wifi_ppm = scenario.patterns().iter().find_map(|pattern| pattern.wifi_ppm(scenario)).unwrap_or(0);
+        let own = scenario.patterns().iter().flat_map(|pattern| pattern.stations(scenario));
         Self {
-            stations: stations.iter().map(|(kind, station)| (*kind, station_spec(station))).collect(),
+            stations: stations.iter().map(|(kind, station)| (*kind, station_spec(station))).chain(own).collect(),
             round_trips: round_trips(wifi_ppm),
         }
     }
@@ -83,18 +72,18 @@ fn station_spec(station: &Station) -> StationSpec {
 }
 
 /// The addresses of a scenario's nodes.
-struct Addresses {
+pub(crate) struct Addresses {
     nodes: Vec<crate::scenario::NodeSpec>,
 }
 
 impl Addresses {
-    fn of(&self, kind: NodeKind, region: Option<usize>) -> Vec<NodeId> {
+    pub fn of(&self, kind: NodeKind, region: Option<usize>) -> Vec<NodeId> {
         let here = |node: &crate::scenario::NodeSpec| node.kind == kind && region.is_none_or(|r| r == node.region);
         let found = self.nodes.iter().enumerate().filter(|(_, node)| here(node));
         found.map(|(index, _)| NodeId(index as u32)).collect()
     }
 
-    fn one(&self, kind: NodeKind, region: Option<usize>) -> NodeId {
+    pub fn one(&self, kind: NodeKind, region: Option<usize>) -> NodeId {
         self.of(kind, region)[0]
     }
 
@@ -104,42 +93,12 @@ impl Addresses {
     }
 }
 
-/// The host of every built-in session.
-pub const HOST_ID: &str = "host_user_123";
-
-/// The session as the host creates it.
-pub fn session_spec(scenario: &Scenario) -> SessionSpec {
-    let vote = &scenario.vote;
-    SessionSpec {
-        session_id: vote.session_id.clone(),
-        question: vote.question.clone(),
-        options: SessionSpec::options_of(&vote.options),
-        config: SessionConfig {
-            allow_change_vote: vote.allow_change_vote,
-            show_live_tally: vote.show_live_tally,
-            anonymous_results: vote.anonymous_results,
-            max_votes_per_user: vote.max_votes_per_user,
-        },
-        host_id: HOST_ID.into(),
-    }
-}
-
 fn functions(scenario: &Scenario) -> Arc<[Function]> {
-    let mut functions = Vec::new();
-    if scenario.has_votes() {
-        functions.extend(match scenario.variant {
-            Variant::Documented => documented::functions(&scenario.vote.session_id),
-            Variant::Hardened => hardened::functions(),
-        });
-    }
-    if scenario.has_friends() {
-        functions.extend(friends::build::functions(scenario));
-    }
-    functions.extend(scenario.system().into_iter().flat_map(|system| system.functions(scenario)));
-    functions.into()
+    scenario.patterns().iter().flat_map(|pattern| pattern.functions(scenario)).collect()
 }
 
 /// What users of a run intend, by pattern.
+#[derive(Default)]
 pub struct Drawn {
     /// By region; empty where nobody votes.
     pub votes: Vec<Plan>,
@@ -149,11 +108,9 @@ pub struct Drawn {
 
 /// Draws what everybody intends.
 pub fn draw(scenario: &Scenario, seed: u64) -> Drawn {
-    Drawn {
-        votes: if scenario.has_votes() { plan::draw(scenario, seed) } else { Vec::new() },
-        friends: scenario.has_friends().then(|| Arc::new(friends::plan::draw(scenario, seed))),
-        system: scenario.system().map(|system| Arc::new(systems::plan::Plan::draw(system, scenario, seed))),
-    }
+    let mut drawn = Drawn::default();
+    scenario.patterns().iter().for_each(|pattern| pattern.draw(scenario, seed, &mut drawn));
+    drawn
 }
 
 /// Whoever may have tokens: the rules of each pattern, one after the other.
@@ -177,8 +134,9 @@ pub fn build(scenario: &Scenario, models: &Models, drawn: Drawn, seed: u64, trac
         .collect();
     for (a, &from) in places.iter().enumerate() {
         for (b, &to) in places.iter().enumerate().skip(a) {
-            let link = if a == b { LinkModel::same_region() } else { LinkModel::cross_region(from, to) };
-            world.links(regions[a], regions[b], link);
+            let by_place = || if a == b { LinkModel::same_region() } else { LinkModel::cross_region(from, to) };
+            let of_pattern = scenario.patterns().iter().find_map(|pattern| pattern.link());
+            world.links(regions[a], regions[b], of_pattern.unwrap_or_else(by_place));
         }
     }
     let builder = NodeBuilder {
@@ -188,80 +146,46 @@ pub fn build(scenario: &Scenario, models: &Models, drawn: Drawn, seed: u64, trac
         addresses: Addresses { nodes: scenario.nodes() },
         seeds: Stream::new(seed, "cluster.seeds", 0),
         secret: Stream::new(seed, "cluster.secret", 0).next_u64(),
+        votes: drawn.votes.into_iter().map(Some).collect(),
         friends: drawn.friends,
         system: drawn.system,
         round_trips: models.round_trips.clone(),
         seed,
     };
-    builder.add_all(&mut world, &regions, models, drawn.votes, tracing);
+    builder.add_all(&mut world, &regions, models, tracing);
     world
 }
 
 /// Makes each node; seeds are drawn in the order of addresses.
-struct NodeBuilder<'a> {
-    scenario: &'a Scenario,
+pub(crate) struct NodeBuilder<'a> {
+    pub scenario: &'a Scenario,
     limits: &'static Limits,
     functions: Arc<[Function]>,
-    addresses: Addresses,
+    pub addresses: Addresses,
     seeds: Stream,
-    secret: u64,
+    /// With which tokens are signed.
+    pub secret: u64,
+    /// What each region's voters intend, until their node takes it.
+    pub votes: Vec<Option<Plan>>,
     friends: Option<Arc<Intentions>>,
-    system: Option<Arc<systems::plan::Plan>>,
+    /// What users of a system intend.
+    pub system: Option<Arc<systems::plan::Plan>>,
     round_trips: Arc<[Nanos]>,
-    seed: u64,
+    /// The run's.
+    pub seed: u64,
 }
 
 impl NodeBuilder<'_> {
-    fn add_all(
-        mut self,
-        world: &mut WorldBuilder<Wire>,
-        regions: &[sim::RegionId],
-        models: &Models,
-        plans: Vec<Plan>,
-        tracing: bool,
-    ) {
-        let mut plans: Vec<Option<Plan>> = plans.into_iter().map(Some).collect();
+    fn add_all(mut self, world: &mut WorldBuilder<Wire>, regions: &[sim::RegionId], models: &Models, tracing: bool) {
         for index in 0..self.addresses.nodes.len() {
             let spec = self.addresses.nodes[index].clone();
             let node_seed = self.seeds.next_u64();
-            let node: Box<dyn Node> = match spec.kind {
-                NodeKind::Crowd => {
-                    let plan = plans[spec.region].take().expect("one crowd a region");
-                    Box::new(Crowd::new(self.crowd(spec.region), plan))
-                }
-                NodeKind::People => Box::new(friends::build::people(
-                    self.scenario,
-                    self.intentions(),
-                    spec.region as u32,
-                    self.addresses.of(NodeKind::Edge, Some(spec.region)),
-                    self.addresses.one(NodeKind::Auth, None),
-                    (self.seed, Verifier::new(self.secret)),
-                )),
-                NodeKind::Users => Box::new(self.users(spec.region)),
-                kind => self.platform(kind, NodeId(index as u32), spec.region, node_seed),
-            };
+            let own = self.scenario.patterns().iter().find_map(|pattern| pattern.node(&mut self, &spec, node_seed));
+            let node = own.unwrap_or_else(|| self.platform(spec.kind, NodeId(index as u32), spec.region, node_seed));
             let station = models.station(spec.kind);
             let region = regions[spec.region];
             let spec = sim::NodeSpec { name: spec.name, region, kind: spec.kind.word(), station };
             world.node(spec, Box::new(Hosted::new(node, tracing)));
-        }
-    }
-
-    fn crowd(&self, region: usize) -> CrowdConfig {
-        let scenario = self.scenario;
-        CrowdConfig {
-            variant: scenario.variant.in_engine(),
-            region: region as u32,
-            regions: scenario.topology.regions.len() as u32,
-            users_in_all: scenario.crowd.users,
-            edges: self.addresses.of(NodeKind::Edge, Some(region)),
-            auth: self.addresses.one(NodeKind::Auth, None),
-            session_id: scenario.vote.session_id.clone(),
-            host_id: HOST_ID.into(),
-            option_ids: session_spec(scenario).options.into_iter().map(|option| option.id).collect(),
-            ack_timeout: scenario.crowd.ack_timeout,
-            retry: scenario.crowd.retry,
-            dice: CounterHash::new(&mut Stream::new(self.seed, "crowd.dice", region as u64)),
         }
     }
 
@@ -302,16 +226,6 @@ impl NodeBuilder<'_> {
                 let with_friends = |world| friends::build::objects(self.scenario, world, seed);
                 Box::new(self.friends.as_ref().map_or_else(|| AppContext::new(seed), with_friends))
             }
-            NodeKind::Presence if self.friends.is_none() => {
-                Box::new(Presence::new(at.one(NodeKind::Broker, here), PresenceOptions::of(seed)))
-            }
-            NodeKind::Presence => {
-                let broker = at.one(NodeKind::Broker, here);
-                Box::new(friends::build::presence(self.scenario, self.intentions(), broker, seed))
-            }
-            NodeKind::Registry => {
-                Box::new(friends::build::registry(&at.of(NodeKind::Edge, None), self.intentions(), seed))
-            }
             NodeKind::Access => {
                 Box::new(AccessManager::new(&at.of(NodeKind::Edge, None), AccessOptions::of(self.secret, seed)))
             }
@@ -320,46 +234,24 @@ impl NodeBuilder<'_> {
                 Box::new(self.grants()),
                 AuthOptions { ttl_minutes: None, ..AuthOptions::of(seed) },
             )),
-            NodeKind::Audit => Box::new(AuditDb::new(Verifier::new(self.secret), seed)),
             NodeKind::History => Box::new(History::new(Retention::voting(), seed)),
             NodeKind::Scheduler => Box::new(Scheduler::new(SchedulerConfig {
                 jobs: self.jobs(),
                 workers: at.of(NodeKind::Worker, Some(self.scenario.home_region())),
                 handler_time: self.limits.handler_time(),
             })),
-            NodeKind::Host => Box::new(Host::new(self.host())),
-            NodeKind::Auditor => Box::new(Auditor::new(self.auditor())),
-            NodeKind::Service => {
-                let system = self.scenario.system().expect("services are of a system");
-                let place = at.of(NodeKind::Service, None).iter().position(|known| *known == id);
-                let service = system.services(self.scenario).swap_remove(place.expect("it is one of them"));
-                Box::new(Outside::new(service.serves, seed))
-            }
-            NodeKind::Crowd | NodeKind::People | NodeKind::Users => unreachable!("users are no node of the platform"),
+            kind => unreachable!("{} is no node of the platform: its pattern makes it", kind.word()),
         }
     }
 
     /// Outside services by the base of their addresses.
-    fn services(&self) -> Vec<(&'static str, NodeId)> {
+    pub fn services(&self) -> Vec<(&'static str, NodeId)> {
         let services = self.scenario.system().map_or_else(Vec::new, |system| system.services(self.scenario));
         services.iter().map(|service| service.base).zip(self.addresses.of(NodeKind::Service, None)).collect()
     }
 
-    fn users(&self, region: usize) -> Users {
-        let config = UsersConfig {
-            system: self.scenario.system().expect("users are of a system"),
-            scenario: Arc::new(self.scenario.clone()),
-            region: region as u32,
-            edges: self.addresses.of(NodeKind::Edge, Some(region)),
-            auth: self.addresses.one(NodeKind::Auth, None),
-            endpoints: self.addresses.of(NodeKind::Worker, Some(region)),
-            services: self.services(),
-            dice: CounterHash::new(&mut Stream::new(self.seed, "system.dice", region as u64)),
-        };
-        Users::new(config, self.system.clone().expect("a system has a plan"))
-    }
-
-    fn intentions(&self) -> &Arc<Intentions> {
+    /// What people with friends intend.
+    pub fn intentions(&self) -> &Arc<Intentions> {
         self.friends.as_ref().expect("people with friends have intentions")
     }
 
@@ -407,15 +299,7 @@ impl NodeBuilder<'_> {
     }
 
     fn jobs(&self) -> Vec<Job> {
-        let mut jobs = Vec::new();
-        if self.scenario.has_votes() {
-            jobs.push(Job { name: voting::TALLY_JOB.into(), interval: self.scenario.vote.tally_interval });
-        }
-        if self.scenario.has_friends() {
-            jobs.extend(friends::build::jobs(self.scenario));
-        }
-        jobs.extend(self.scenario.system().into_iter().flat_map(|system| system.jobs(self.scenario)));
-        jobs
+        self.scenario.patterns().iter().flat_map(|pattern| pattern.jobs(self.scenario)).collect()
     }
 
     /// The region's users, and the host where it is at home.
@@ -436,57 +320,7 @@ impl NodeBuilder<'_> {
     }
 
     fn grants(&self) -> AnyGrants {
-        let mut rules: Vec<Box<dyn GrantRules + Send>> = Vec::new();
-        if self.scenario.has_votes() {
-            rules.push(Box::new(self.voting_grants()));
-        }
-        if self.scenario.has_friends() {
-            rules.push(Box::new(friends::build::grants(self.scenario)));
-        }
-        rules.extend(self.scenario.system().map(|system| system.grants(self.scenario)));
-        AnyGrants(rules)
-    }
-
-    fn voting_grants(&self) -> VotingGrants {
-        let vote = &self.scenario.vote;
-        let mut shard_counts = vec![vote.shards];
-        shard_counts.extend(vote.add_shards.map(|add| add.shards));
-        let private = self.scenario.variant == Variant::Hardened;
-        VotingGrants::new(&vote.session_id, &shard_counts, vote.token_ttl_minutes, private)
-            .host(HOST_ID)
-            .auditor(AUDITOR_ID)
-    }
-
-    /// Asks from the opening until half the time to converge after the reveal, so that its last question can be answered.
-    fn auditor(&self) -> AuditorConfig {
-        let Scenario { vote, bounds, end, .. } = self.scenario;
-        let spare = bounds.converge / 2;
-        AuditorConfig {
-            auth: self.addresses.one(NodeKind::Auth, None),
-            audit: self.addresses.one(NodeKind::Audit, None),
-            session_id: vote.session_id.clone(),
-            users: self.scenario.crowd.users,
-            from: vote.open,
-            until: (vote.reveal + spare).min(end.saturating_sub(spare)),
-            habits: self.scenario.auditor.expect("an auditor has habits"),
-            dice: CounterHash::new(&mut Stream::new(self.seed, "auditor.dice", 0)),
-        }
-    }
-
-    fn host(&self) -> HostConfig {
-        let vote = &self.scenario.vote;
-        HostConfig {
-            variant: self.scenario.variant.in_engine(),
-            spec: session_spec(self.scenario),
-            shard_count: vote.shards,
-            create_at: vote.create,
-            open_at: vote.open,
-            close_at: vote.close,
-            reveal_at: vote.reveal,
-            reshard: vote.add_shards.map(|add| (add.at, add.shards)),
-            auth: self.addresses.one(NodeKind::Auth, None),
-            edges: self.addresses.of(NodeKind::Edge, Some(self.scenario.home_region())),
-        }
+        AnyGrants(self.scenario.patterns().iter().filter_map(|pattern| pattern.grants(self.scenario)).collect())
     }
 }
 

@@ -145,7 +145,7 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         nodes.map(|(index, _)| NodeId(index as u32)).collect()
     };
     // A crowd is many devices: it is cut off, but does not die or lose its clock as one.
-    let machines = || nodes(&|kind| !matches!(kind, NodeKind::Crowd | NodeKind::People | NodeKind::Users));
+    let machines = || nodes(&|kind| !kind.is_users());
     let all = || nodes(&|_| true);
     let store = |name, store| misbehaving(name, targets(scenario, store, &Target::All), store, most);
     match kind {
@@ -155,12 +155,7 @@ fn drawn(scenario: &Scenario, kind: SwarmKind, most: u32) -> Kind<Wire> {
         SwarmKind::OneWay => Kind::one_way_partition(all(), most),
         SwarmKind::Degrade => Kind::degrade(all(), most),
         SwarmKind::Clock => Kind::clock(
-            nodes(&|kind| {
-                !matches!(
-                    kind,
-                    NodeKind::Crowd | NodeKind::People | NodeKind::Users | NodeKind::Host | NodeKind::Auditor
-                )
-            }),
+            nodes(&|kind| !kind.is_users() && !matches!(kind, NodeKind::Host | NodeKind::Auditor)),
             most,
             CLOCK_OFFSET_MS_MAX,
         ),

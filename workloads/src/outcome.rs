@@ -148,6 +148,7 @@ pub struct Outcome {
     /// The scenario as it was run: every key, defaults filled in, as TOML.
     pub scenario_toml: String,
     pub pattern: String,
+    /// `documented` or `hardened`; empty where there is but one.
     pub variant: String,
     pub limits_profile: String,
     /// Every number of that profile: field, value, and the document it was read in.

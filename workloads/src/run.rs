@@ -9,9 +9,8 @@ use headcount_engine::appcontext::AppContext;
 use headcount_engine::contract::Node;
 use headcount_engine::functions::Worker;
 use headcount_engine::limits::Limits;
-use headcount_engine::patterns::voting::READINGS;
 use headcount_engine::patterns::voting::audit::AuditDb;
-use headcount_engine::patterns::voting::host::{Done, Host};
+use headcount_engine::patterns::voting::host::Host;
 use headcount_engine::patterns::voting::session::SessionObject;
 use headcount_engine::patterns::voting::shard;
 use headcount_engine::registry::Registry;
@@ -199,17 +198,7 @@ impl Ended {
 
     /// Every property of the patterns that run.
     fn properties(&self, scenario: &Scenario) -> Vec<PropertyResult> {
-        let mut properties = Vec::new();
-        if scenario.has_votes() {
-            properties.extend(oracle::check(&self.seen(scenario)));
-        }
-        if scenario.has_friends() {
-            properties.extend(friends::oracle::check(&self.friends_seen(scenario)));
-        }
-        if let Some(system) = scenario.system() {
-            properties.extend(systems::oracle::check(&self.system_seen(scenario, system)));
-        }
-        properties
+        scenario.patterns().iter().flat_map(|pattern| pattern.properties(self, scenario)).collect()
     }
 
     /// What the oracles of a system may look at.
@@ -220,43 +209,8 @@ impl Ended {
     /// What the patterns that run have to say besides.
     fn parts(&self, scenario: &Scenario, seconds_in_all: usize) -> Parts {
         let mut parts = Parts { counters: figures::platform_counters(self), ..Parts::default() };
-        if scenario.has_votes() {
-            let seen = self.seen(scenario);
-            figures::counters(&seen, &mut parts.counters);
-            parts.latencies.extend(figures::latencies(&seen));
-            parts.series.extend(figures::series(&seen, seconds_in_all));
-            let milestone = |done: &Done| Milestone { label: done.what.into(), at_s: seconds(done.done) };
-            parts.milestones.extend(seen.host.iter().map(milestone));
-            parts.results = results(scenario, &seen);
-            parts.deliveries += seen.crowds.iter().map(|crowd| crowd.deliveries).sum::<u64>();
-            parts.readings.extend_from_slice(READINGS);
-        }
-        if scenario.has_friends() {
-            let seen = self.friends_seen(scenario);
-            parts.readings.extend_from_slice(headcount_engine::patterns::friends::READINGS);
-            friends::judge::counters(self, &seen, &mut parts.counters);
-            let friends::judge::Ways { gaps: [comes, goes], notices } = friends::judge::ways(&seen);
-            let named = [
-                ("online", "a friend comes online to the screen shows it (NFR-1)", comes),
-                ("offline", "a friend is gone to the screen shows it (NFR-1)", goes),
-                ("notice", "a status is published to the screen shows it", notices),
-                ("load", "the whole friend list asked for to loaded (NFR-3)", friends::judge::loads(&seen)),
-                ("publish", "presence event to status published (12.2)", friends::judge::publish_latency(self)),
-            ];
-            let some = named.iter().filter(|(_, _, recorder)| !recorder.total().is_empty());
-            parts.latencies.extend(some.map(|(name, title, recorder)| figures::latency(name, title, recorder)));
-            let series = friends::judge::series(self, &seen, seconds_in_all);
-            parts.alerts = friends::alerts::alerts(&parts.counters, &series);
-            parts.series.extend(series);
-            parts.deliveries += seen.people.iter().map(|people| people.record().deliveries).sum::<u64>();
-        }
-        if let Some(system) = scenario.system() {
-            let seen = self.system_seen(scenario, system);
-            parts.readings.extend_from_slice(system.readings());
-            systems::judge::counters(&seen, &mut parts.counters);
-            parts.latencies.extend(systems::judge::latencies(&seen));
-            parts.series.extend(systems::judge::series(&seen, seconds_in_all));
-            parts.deliveries += seen.heard().map(|heard| u64::from(heard.deliveries)).sum::<u64>();
+        for pattern in scenario.patterns() {
+            pattern.parts(self, scenario, seconds_in_all, &mut parts);
         }
         parts.series.extend(figures::common_series(self, &parts.latencies, seconds_in_all));
         parts
@@ -271,7 +225,8 @@ impl Ended {
             scenario: scenario.name.clone(),
             scenario_toml: scenario.to_toml(),
             pattern: scenario.pattern.clone(),
-            variant: scenario.variant.name().into(),
+            // One station has no variants.
+            variant: if scenario.has_platform() { scenario.variant.name().into() } else { String::new() },
             limits_profile: scenario.limits.clone(),
             limits: limits(scenario),
             seed,
@@ -279,7 +234,7 @@ impl Ended {
             verdict: oracle::verdict(&properties),
             expected: scenario.expect,
             properties,
-            figures: figures::figures(&parts.latencies, &parts.counters),
+            figures: figures::figures(&parts.latencies, &parts.counters).into_iter().chain(parts.figures).collect(),
             counters: parts.counters,
             readings: parts.readings.iter().map(|&(id, document, reading)| Reading { id, document, reading }).collect(),
             faults: fault_names::windows(scenario, &faults::plan(scenario, seed), &self.finished.faults),
@@ -289,13 +244,13 @@ impl Ended {
             series: parts.series,
             latencies: parts.latencies,
             results: parts.results,
-            notes: Vec::new(),
+            notes: parts.notes,
             virtual_s: seconds(self.finished.virtual_ns),
             messages: self.finished.messages,
             deliveries: parts.deliveries,
             trace,
         };
-        outcome.notes = notes(&outcome, scenario);
+        outcome.notes.extend(notes(&outcome, scenario));
         outcome
     }
 
@@ -309,17 +264,20 @@ impl Ended {
     }
 }
 
-/// What a pattern adds to an outcome.
+/// What patterns add to an outcome.
 #[derive(Default)]
-struct Parts {
-    counters: Counters,
-    latencies: Vec<Latency>,
-    series: Vec<Series>,
-    milestones: Vec<Milestone>,
-    alerts: Vec<Alert>,
-    results: Vec<(String, u64)>,
-    readings: Vec<(&'static str, &'static str, &'static str)>,
-    deliveries: u64,
+pub(crate) struct Parts {
+    pub counters: Counters,
+    /// Besides those of the latencies.
+    pub figures: BTreeMap<String, f64>,
+    pub notes: Vec<String>,
+    pub latencies: Vec<Latency>,
+    pub series: Vec<Series>,
+    pub milestones: Vec<Milestone>,
+    pub alerts: Vec<Alert>,
+    pub results: Vec<(String, u64)>,
+    pub readings: Vec<(&'static str, &'static str, &'static str)>,
+    pub deliveries: u64,
 }
 
 /// Nanoseconds as seconds, to the millisecond.
@@ -331,14 +289,6 @@ pub fn seconds(ns: u64) -> f64 {
 fn limits(scenario: &Scenario) -> Vec<(String, String, String)> {
     let profile = Limits::named(&scenario.limits).expect("a scenario names a profile that is there");
     profile.sources().into_iter().map(|(field, value, source)| (field.into(), value, source.into())).collect()
-}
-
-/// The final result: as revealed to the crowd, or as the audit log has it if nobody saw one.
-fn results(scenario: &Scenario, seen: &Seen<'_>) -> Vec<(String, u64)> {
-    let revealed = seen.crowds.iter().flat_map(|crowd| &crowd.revealed).next_back().cloned();
-    let counts = revealed.unwrap_or_else(|| vec![0; scenario.vote.options.len()]);
-    let label = |(index, count): (usize, u64)| (format!("opt_{} {}", index + 1, scenario.vote.options[index]), count);
-    counts.into_iter().enumerate().map(label).collect()
 }
 
 fn notes(outcome: &Outcome, scenario: &Scenario) -> Vec<String> {

@@ -167,6 +167,7 @@ fn parts(msg: &Msg) -> (u64, u64, u64, &str) {
         },
         Msg::GroupsAnswer { tag, result } => (65, *tag, u64::from(result.is_ok()), ""),
         Msg::Frame(msgs) => (70, msgs.len() as u64, 0, ""),
+        Msg::Job { number, sent } => (74, *number, *sent, ""),
         Msg::Misbehave(how) => (51, u64::from(how.error_ppm), how.delay, ""),
     }
 }
@@ -229,6 +230,7 @@ impl sim::Payload for Wire {
             Msg::Groups { .. } => "groups",
             Msg::GroupsAnswer { .. } => "groups-answer",
             Msg::Frame(_) => "frame",
+            Msg::Job { .. } => "job",
             Msg::Misbehave(_) => "misbehave",
         }
     }

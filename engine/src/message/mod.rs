@@ -55,6 +55,9 @@ pub enum Msg {
     /// (or lost its broker), and every connection of an older epoch is gone.
     EdgeAlive { epoch: u64 },
 
+    /// A job for a station that stands alone: its number from 0, and when it was sent.
+    Job { number: u64, sent: Nanos },
+
     /// Several messages of one sender that travel together and are handed over one after the other: made by whoever hosts a
     /// node, seen by no node.
     Frame(Vec<Msg>),

@@ -21,6 +21,7 @@ mod online;
 mod outcomes;
 mod presence;
 mod publishes;
+mod queue;
 mod shards;
 mod tally;
 mod told;
@@ -56,6 +57,7 @@ pub const CATALOGUE: &[Entry] = &[
     Entry { name: "tally", title: tally::TITLE, draw: tally::draw },
     Entry { name: "shards", title: shards::TITLE, draw: shards::draw },
     Entry { name: "utilisation", title: utilisation::TITLE, draw: utilisation::draw },
+    Entry { name: "queue", title: queue::TITLE, draw: queue::draw },
     Entry { name: "latency-by-percentile", title: latency_by_percentile::TITLE, draw: latency_by_percentile::draw },
 ];
 
@@ -80,7 +82,7 @@ mod tests {
     /// A run of each pattern, and the plots that it has nothing for.
     fn runs() -> [(Outcome, &'static [&'static str]); 2] {
         let no_friend = &["moves", "presence", "publishes", "truth-gap-online", "truth-gap-offline", "told", "fan-out"];
-        [(fixture::outcome(), no_friend), (fixture::friends(), &["votes", "outcomes", "tally"])]
+        [(fixture::outcome(), no_friend), (fixture::friends(), &["votes", "outcomes", "tally", "queue"])]
     }
 
     fn names_without(absent: &[&str]) -> Vec<&'static str> {

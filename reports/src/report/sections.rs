@@ -6,7 +6,7 @@ use super::html::{Cell, Narrow, escaped, table};
 use super::scale;
 use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
 use crate::plots::Drawn;
-use crate::summary::{reason, verdict_word};
+use crate::summary::{reason, verdict_word, what_runs};
 use crate::targets::{self, Met};
 
 /// What a run does not show, however it ends.
@@ -27,7 +27,7 @@ pub fn facts(outcome: &Outcome) -> String {
     let held = outcome.properties.iter().filter(|property| property.verdict == Verdict::Holds).count();
     let facts = [
         ("Scenario", outcome.scenario.clone()),
-        ("Pattern", format!("{}, {}", outcome.pattern, outcome.variant)),
+        ("Pattern", what_runs(outcome)),
         ("Seed", outcome.seed.to_string()),
         ("Digest", format!("{:016x}", outcome.digest)),
         ("Properties", format!("{held} of {} hold", outcome.properties.len())),
@@ -142,6 +142,7 @@ fn targets_table(outcome: &Outcome) -> String {
                 "Coming and going run from the moment at which the user's own app was connected, or no longer was, to each \
                  friend's screen; a list runs from when it was asked for."
             }
+            "station" => "A sojourn is the time from a job's arrival at the station to the end of its service.",
             _ => {
                 "Latencies run from the intended start, so a client that had to wait before it could send is not left out."
             }

@@ -156,6 +156,10 @@ pub(super) const FRIENDS: &[(&str, Better)] = &[
     ("users.online_max", Neither),
 ];
 
+/// What is counted of one station.
+pub(super) const STATION: &[(&str, Better)] =
+    &[("station.jobs", Neither), ("station.jobs_measured", Neither), ("station.left", Less), ("station.served", More)];
+
 /// What clients that misbehave in a vote do; each with `sent` and the answers below.
 pub(super) const MISCHIEF: [&str; 4] = ["malformed", "oversized", "forgedtally", "wrongchannel"];
 /// What friends forge; each with the answers below.
@@ -166,5 +170,10 @@ pub(super) const STATUSES: [u16; 9] = [200, 400, 403, 404, 413, 414, 429, 500, 5
 /// Whether `name` is one of the counters above: those are 0 where a run does not have them.
 pub(super) fn is_counter(name: &str) -> bool {
     let among = |all: &[(&str, Better)]| all.iter().any(|(counter, _)| *counter == name);
-    among(PLATFORM) || among(VOTING) || among(FRIENDS) || name.starts_with("mischief.") || name.starts_with("forged.")
+    among(PLATFORM)
+        || among(VOTING)
+        || among(FRIENDS)
+        || among(STATION)
+        || name.starts_with("mischief.")
+        || name.starts_with("forged.")
 }

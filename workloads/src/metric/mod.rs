@@ -70,26 +70,52 @@ const LOST: &str = "lost";
 
 /// Every metric that a run of this scenario can have, by name.
 pub fn offered(scenario: &Scenario) -> Vec<Metric> {
-    let of = |(name, better): &(&str, Better)| Metric::new(*name, *better);
-    let mut all: Vec<Metric> = counters::PLATFORM.iter().chain(&WHOLE).map(of).collect();
-    if scenario.has_votes() {
-        all.extend(counters::VOTING.iter().map(of));
-        all.push(Metric::new(LOST, Better::Less));
-        all.extend(VOTE_FIGURES.map(|name| Metric::new(name, Better::Less)));
-        all.extend(OF_VOTES.into_iter().flat_map(of_latency));
-        all.extend(counters::MISCHIEF.map(|what| Metric::new(format!("mischief.{what}.sent"), Better::Neither)));
-        all.extend(counters::MISCHIEF.into_iter().flat_map(|what| answered("mischief", what)));
-    }
-    if scenario.has_friends() {
-        all.extend(counters::FRIENDS.iter().map(of));
-        all.extend(OF_FRIENDS.into_iter().flat_map(of_latency));
-        all.push(Metric::new("channelgroup.size_mean".to_owned(), Better::Neither));
-        all.extend(counters::FORGED.into_iter().flat_map(|what| answered("forged", what)));
-    }
+    let mut all: Vec<Metric> = counted(counters::PLATFORM).chain(counted(&WHOLE)).collect();
+    all.extend(scenario.patterns().iter().flat_map(|pattern| pattern.offered()));
     all.extend(stations::offered(scenario));
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all.dedup();
     all
+}
+
+fn counted(names: &[(&str, Better)]) -> impl Iterator<Item = Metric> {
+    names.iter().map(|(name, better)| Metric::new(*name, *better))
+}
+
+/// What a vote adds.
+pub(crate) fn of_votes() -> Vec<Metric> {
+    let mut all: Vec<Metric> = counted(counters::VOTING).collect();
+    all.push(Metric::new(LOST, Better::Less));
+    all.extend(VOTE_FIGURES.map(|name| Metric::new(name, Better::Less)));
+    all.extend(OF_VOTES.into_iter().flat_map(of_latency));
+    all.extend(counters::MISCHIEF.map(|what| Metric::new(format!("mischief.{what}.sent"), Better::Neither)));
+    all.extend(counters::MISCHIEF.into_iter().flat_map(|what| answered("mischief", what)));
+    all
+}
+
+/// What friends add.
+pub(crate) fn of_friends() -> Vec<Metric> {
+    let mut all: Vec<Metric> = counted(counters::FRIENDS).collect();
+    all.extend(OF_FRIENDS.into_iter().flat_map(of_latency));
+    all.push(Metric::new("channelgroup.size_mean".to_owned(), Better::Neither));
+    all.extend(counters::FORGED.into_iter().flat_map(|what| answered("forged", what)));
+    all
+}
+
+/// Figures of one station that are no latency.
+const STATION_FIGURES: [(&str, Better); 7] = [
+    ("station.queue_mean", Better::Less),
+    ("station.sojourn_p99_ms", Better::Less),
+    ("station.utilisation", Better::Less),
+    ("station.utilisation_theory", Better::Neither),
+    ("station.wait_interval_ms", Better::Less),
+    ("station.wait_mean_ms", Better::Less),
+    ("station.wait_theory_ms", Better::Neither),
+];
+
+/// What one station adds.
+pub(crate) fn of_station() -> Vec<Metric> {
+    counted(counters::STATION).chain(counted(&STATION_FIGURES)).chain(of_latency("sojourn")).collect()
 }
 
 fn of_latency(latency: &str) -> Vec<Metric> {
@@ -189,7 +215,7 @@ mod tests {
 
     #[test]
     fn whatever_a_run_says_is_offered_before_it() {
-        for name in ["voting-small", "voting-documented", "friends-small", "friends-documented"] {
+        for name in ["voting-small", "voting-documented", "friends-small", "friends-documented", "station"] {
             let scenario = scenario(name);
             let offered = offered(&scenario);
             for seed in 1..=3 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Better, Metric};
 use crate::outcome::StationFigures;
-use crate::scenario::Scenario;
+use crate::scenario::{NodeKind, Scenario};
 
 /// One field of a station: its name in `run.json`, its value, how several stations' values make one, and what is better.
 type Field = (&'static str, fn(&StationFigures) -> f64, fn(f64, f64) -> f64, Better);
@@ -25,7 +25,8 @@ const FIELDS: [Field; 7] = [
 
 /// Names of what [`measured`] says of a run of this scenario.
 pub(super) fn offered(scenario: &Scenario) -> Vec<Metric> {
-    let kinds: Vec<&str> = scenario.stations.by_kind().iter().map(|(kind, _)| *kind).collect();
+    let platform = scenario.stations.by_kind();
+    let kinds: Vec<&str> = platform.iter().map(|(kind, _)| *kind).chain([NodeKind::Station.word()]).collect();
     let served = scenario.nodes().into_iter().filter(|node| kinds.contains(&node.kind.word()));
     let mut whose: Vec<String> = vec!["stations".to_owned()];
     for node in served {

@@ -45,7 +45,7 @@ fn parse(source: &str, text: &str) -> Result<Vec<u32>, BadInput> {
         let wanted = counts.len();
         if second.parse() != Ok(wanted) {
             let right = match wanted {
-                0 => "must be 0, the second at crowd.arrivals.from_s".to_string(),
+                0 => "must be 0, the second at from_s".to_string(),
                 _ => format!("must be {wanted}, one row for each second without a gap (0 arrivals for a quiet one)"),
             };
             return Err(bad(line, &format!("second = {second}"), &right));
@@ -87,10 +87,7 @@ mod tests {
             line("second,arrivals\n0,1\n1,-4\n"),
             "load.csv:3: arrivals = -4: must be a whole number, 0 to 5,000,000"
         );
-        assert_eq!(
-            line("second,arrivals\n5,1\n"),
-            "load.csv:2: second = 5: must be 0, the second at crowd.arrivals.from_s"
-        );
+        assert_eq!(line("second,arrivals\n5,1\n"), "load.csv:2: second = 5: must be 0, the second at from_s");
         assert_eq!(line("second,arrivals\n0,1,2\n"), "load.csv:2: 3 columns: must be two, second,arrivals");
         assert_eq!(line("second,arrivals\n"), "load.csv:2: no data: must have a row for each second, from 0");
         assert_eq!(line("0,1\n1,2\n"), "load.csv:1: header: must be second,arrivals");

@@ -1,33 +1,25 @@
 //! What no single key can say: the order of times, names that must be there, lists that must fit each other.
 
-use headcount_engine::contract::Nanos;
+use headcount_engine::contract::{Nanos, SECOND};
 
 use super::bad_input::BadInput;
+use super::crowd::TIME_MAX_S;
 use super::document::Origins;
 use super::fault::{Fault, FaultKind, Store, Target};
 use super::form::{decimal, one_of};
 use super::nodes::{NodeKind, NodeSpec, PLACES};
-use super::{ArrivalKind, JoinKind, Scenario, Variant};
+use super::{ArrivalKind, Arrivals, JoinKind, Scenario, Variant};
 
 /// The documented variant publishes each acknowledgement to everybody: n users make n x n deliveries, 4 x 10^8 at this.
 const DOCUMENTED_USERS_MAX: u32 = 20_000;
 
-type Checked = Result<(), BadInput>;
+pub(crate) type Checked = Result<(), BadInput>;
 
 /// Checks the whole scenario; the first thing that is wrong is the answer.
 pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
     let check = Check { scenario, origins, nodes: scenario.nodes() };
     check.topology()?;
-    if scenario.has_votes() {
-        check.vote()?;
-        check.crowd()?;
-    }
-    if scenario.has_friends() {
-        check.friends()?;
-    }
-    if scenario.system().is_some() {
-        check.system()?;
-    }
+    scenario.patterns().iter().try_for_each(|pattern| pattern.check(&check))?;
     for (i, fault) in scenario.faults.iter().enumerate() {
         check.fault(&format!("fault.{i}"), fault)?;
     }
@@ -35,8 +27,9 @@ pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
     check.end()
 }
 
-struct Check<'a> {
-    scenario: &'a Scenario,
+/// A scenario under examination.
+pub(crate) struct Check<'a> {
+    pub scenario: &'a Scenario,
     origins: &'a Origins,
     nodes: Vec<NodeSpec>,
 }
@@ -77,7 +70,7 @@ impl Check<'_> {
         })
     }
 
-    fn vote(&self) -> Checked {
+    pub fn vote(&self) -> Checked {
         let vote = &self.scenario.vote;
         self.after("vote.open_s", vote.open, "vote.create_s", vote.create)?;
         self.after("vote.close_s", vote.close, "vote.open_s", vote.open)?;
@@ -107,7 +100,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn crowd(&self) -> Checked {
+    pub fn crowd(&self) -> Checked {
         let all_hear_all = self.scenario.variant == Variant::Documented;
         self.that(!all_hear_all || self.scenario.crowd.users <= DOCUMENTED_USERS_MAX, "crowd.users", || {
             "must be at most 20,000 in the documented variant, which sends every acknowledgement to every user"
@@ -133,17 +126,8 @@ impl Check<'_> {
             self.that(all <= users.into(), "crowd.arrivals", || {
                 format!("must have at most crowd.users = {users} arrivals in all, one for each user; it has {all}")
             })?;
-        } else {
-            self.after("crowd.arrivals.to_s", arrivals.to, "crowd.arrivals.from_s", arrivals.from)?;
         }
-        if let ArrivalKind::Burst { burst_at, burst_for, .. } = arrivals.kind {
-            self.that(burst_at >= arrivals.from, "crowd.arrivals.burst_at_s", || {
-                format!("must be at least crowd.arrivals.from_s = {}", s(arrivals.from))
-            })?;
-            self.that(burst_at + burst_for <= arrivals.to, "crowd.arrivals.burst_for_s", || {
-                format!("must end by crowd.arrivals.to_s = {}", s(arrivals.to))
-            })?;
-        }
+        self.arrivals("crowd.arrivals", arrivals)?;
         let (retry, wrong) = (&crowd.retry, &crowd.misbehaviour);
         self.that(retry.max >= retry.first, "crowd.retry.max_ms", || {
             format!("must be at least crowd.retry.first_ms = {}", decimal(retry.first as i64, 6))
@@ -153,7 +137,24 @@ impl Check<'_> {
         })
     }
 
-    fn friends(&self) -> Checked {
+    /// The window of arrivals, and that a burst is in it.
+    fn arrivals(&self, path: &str, arrivals: &Arrivals) -> Checked {
+        let key = |key: &str| format!("{path}.{key}");
+        if !matches!(arrivals.kind, ArrivalKind::PerSecond { .. }) {
+            self.after(&key("to_s"), arrivals.to, &key("from_s"), arrivals.from)?;
+        }
+        if let ArrivalKind::Burst { burst_at, burst_for, .. } = arrivals.kind {
+            self.that(burst_at >= arrivals.from, &key("burst_at_s"), || {
+                format!("must be at least {} = {}", key("from_s"), s(arrivals.from))
+            })?;
+            self.that(burst_at + burst_for <= arrivals.to, &key("burst_for_s"), || {
+                format!("must end by {} = {}", key("to_s"), s(arrivals.to))
+            })?;
+        }
+        Ok(())
+    }
+
+    pub fn friends(&self) -> Checked {
         let friends = &self.scenario.friends;
         self.that(friends.degree < friends.users, "friends.degree", || {
             format!("must be below friends.users = {}", friends.users)
@@ -171,7 +172,7 @@ impl Check<'_> {
         })
     }
 
-    fn system(&self) -> Checked {
+    pub fn system(&self) -> Checked {
         let table = &self.scenario.system;
         self.by("system.join_from_s", table.join_from, "system.join_to_s", table.join_to)?;
         self.after("system.to_s", table.to, "system.from_s", table.from)?;
@@ -193,7 +194,7 @@ impl Check<'_> {
                 self.members(path, "b", b)?;
             }
             FaultKind::Crash { node } | FaultKind::Pause { node } => {
-                self.node(path, node, |n| !matches!(n.kind, NodeKind::Crowd | NodeKind::People | NodeKind::Users))?;
+                self.node(path, node, |n| !n.kind.is_users())?;
             }
             FaultKind::Clock { node, .. } => self.node(path, node, |_| true)?,
             FaultKind::Errors { store, target, .. } => self.target(path, *store, target)?,
@@ -258,25 +259,57 @@ impl Check<'_> {
         self.by("swarm.to_s", swarm.to, "heal_s", self.scenario.heal)
     }
 
-    fn end(&self) -> Checked {
-        let Scenario { heal, end, vote, bounds, crowd, friends, .. } = self.scenario;
-        if self.scenario.has_votes() {
-            self.after("end_s", *end, "vote.reveal_s", vote.reveal)?;
-        }
-        if self.scenario.has_friends() {
-            self.after("end_s", *end, "friends.to_s", friends.to)?;
-        }
-        let arrivals = &crowd.arrivals;
-        if self.scenario.has_votes() && matches!(arrivals.kind, ArrivalKind::PerSecond { .. }) {
-            self.that(arrivals.to <= *end, "crowd.arrivals", || {
-                format!("must be over by end_s = {}; it lasts to {}", s(*end), s(arrivals.to))
-            })?;
-        } else if self.scenario.has_votes() {
-            self.by("crowd.arrivals.to_s", arrivals.to, "end_s", *end)?;
-        }
-        if self.scenario.has_votes() && crowd.join.kind == JoinKind::Ramp {
+    /// A vote is over when the run ends, and so are the votes' arrivals.
+    pub fn vote_end(&self) -> Checked {
+        let Scenario { end, vote, crowd, .. } = self.scenario;
+        self.after("end_s", *end, "vote.reveal_s", vote.reveal)?;
+        self.arrivals_end("crowd.arrivals", &crowd.arrivals)?;
+        if crowd.join.kind == JoinKind::Ramp {
             self.by("crowd.join.to_s", crowd.join.to, "end_s", *end)?;
         }
+        Ok(())
+    }
+
+    fn arrivals_end(&self, path: &str, arrivals: &Arrivals) -> Checked {
+        let end = self.scenario.end;
+        if matches!(arrivals.kind, ArrivalKind::PerSecond { .. }) {
+            self.that(arrivals.to <= end, path, || {
+                format!("must be over by end_s = {}; it lasts to {}", s(end), s(arrivals.to))
+            })
+        } else {
+            self.by(&format!("{path}.to_s"), arrivals.to, "end_s", end)
+        }
+    }
+
+    /// One station: when jobs come, and from when on they are measured.
+    pub fn station(&self) -> Checked {
+        let station = &self.scenario.station;
+        let Arrivals { from, to, .. } = station.arrivals;
+        if let Some(rate) = station.steady_rate_per_s() {
+            self.that(rate > 0.0, "arrivals.rate_per_s", || "must be above 0".to_string())?;
+        }
+        self.that(to <= TIME_MAX_S as Nanos * SECOND, "arrivals.jobs", || {
+            format!("must be fewer at this rate: they take {} seconds, a run at most 1,000,000", s(to))
+        })?;
+        self.arrivals("arrivals", &station.arrivals)?;
+        self.that((from..to).contains(&station.measure_from), "station.measure_from_s", || {
+            format!("must be while jobs come, {} to {}", s(from), s(to))
+        })
+    }
+
+    /// Its arrivals are over when the run ends.
+    pub fn station_end(&self) -> Checked {
+        self.arrivals_end("arrivals", &self.scenario.station.arrivals)
+    }
+
+    /// Likewise what friends do.
+    pub fn friends_end(&self) -> Checked {
+        self.after("end_s", self.scenario.end, "friends.to_s", self.scenario.friends.to)
+    }
+
+    fn end(&self) -> Checked {
+        let Scenario { heal, end, bounds, .. } = self.scenario;
+        self.scenario.patterns().iter().try_for_each(|pattern| pattern.check_end(self))?;
         let needed = heal + bounds.converge;
         self.that(*end >= needed, "end_s", || {
             format!("must be at least heal_s + bounds.converge_s = {}, or liveness cannot be checked", s(needed))

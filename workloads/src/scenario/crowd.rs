@@ -61,7 +61,8 @@ pub struct Arrivals {
     pub to: Nanos,
 }
 
-/// The shape of the arrivals. Each user votes at most once: a process that would bring more ends with the last user.
+/// The shape of the arrivals. Each user votes at most once: a process that would bring more ends with the last user; jobs for a
+/// station likewise end with the last job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArrivalKind {
     /// Evenly spaced votes.
@@ -141,7 +142,7 @@ pub struct Misbehaviours {
 
 /// The largest crowd. The arrays of a population grow with it; 5 million take a few hundred megabytes.
 pub(super) const USERS_MAX: u32 = 5_000_000;
-/// The highest rate a scenario may ask for [votes/s].
+/// The highest rate a scenario may ask for [1/s].
 const RATE_MAX: f64 = 1_000_000.0;
 /// The latest moment of a run [s]: eleven days.
 pub(super) const TIME_MAX_S: f64 = 1_000_000.0;
@@ -186,6 +187,16 @@ impl Retry {
 
 impl Arrivals {
     fn fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+        self.shape_fields(form, folder)?;
+        match self.kind {
+            // The window is as long as the list, and not a key of its own.
+            ArrivalKind::PerSecond { .. } => Ok(()),
+            _ => form.seconds("to_s", &mut self.to, 0.0, TIME_MAX_S),
+        }
+    }
+
+    /// Everything but the window's end; a list of counts sets that too.
+    pub(super) fn shape_fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
         const KINDS: [&str; 7] = ["constant", "poisson", "ramp", "burst", "spread", "csv", "per_second"];
         let now = match &self.kind {
             ArrivalKind::Constant { .. } => "constant",
@@ -231,21 +242,21 @@ impl Arrivals {
                 } else {
                     form.wholes("counts", counts, USERS_MAX)?;
                 }
-                // The window is as long as the list, and not a key of its own.
                 self.to = self.from + counts.len() as Nanos * headcount_engine::contract::SECOND;
-                return Ok(());
             }
         }
-        form.seconds("to_s", &mut self.to, 0.0, TIME_MAX_S)
+        Ok(())
     }
 }
 
+/// The unit of a rate.
+const RATE: &str = "arrivals a second";
+
 fn rate(form: &mut Form<'_>, key: &'static str, value: &mut f64) -> Result<(), BadInput> {
-    form.number(key, value, 0.0, RATE_MAX, "votes a second")
+    form.number(key, value, 0.0, RATE_MAX, RATE)
 }
 
 fn required(kind: &str) -> &'static [(&'static str, &'static str)] {
-    const RATE: &str = "votes a second";
     match kind {
         "constant" | "poisson" => &[("rate_per_s", RATE)],
         "ramp" => &[("from_per_s", RATE), ("to_per_s", RATE)],
@@ -256,7 +267,7 @@ fn required(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("burst_for_s", "how long it lasts, in seconds"),
         ],
         "csv" => &[("path", "the path of a CSV file `second,arrivals`")],
-        "per_second" => &[("counts", "a list of votes in each second")],
+        "per_second" => &[("counts", "a list of arrivals in each second")],
         _ => &[],
     }
 }

@@ -3,6 +3,7 @@
 use headcount_engine::contract::{MS, Nanos, SECOND, US};
 
 use crate::outcome::Verdict;
+use crate::pattern::Busy;
 
 use super::crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
 use super::fault::{Swarm, SwarmKind};
@@ -37,6 +38,7 @@ pub(super) fn scenario() -> Scenario {
         auditor: None,
         friends: super::friends::defaults(),
         system: super::SystemTable::new(None),
+        station: super::station::defaults(),
         stations: stations(),
         faults: Vec::new(),
         swarm: None,
@@ -117,33 +119,31 @@ pub(super) fn add_shards(vote: &Vote) -> AddShards {
 pub(super) fn swarm(scenario: &Scenario) -> Swarm {
     let there = |kind: &SwarmKind| kind.is_there(scenario);
     let kinds = SwarmKind::WORDS.iter().map(|(_, kind)| *kind).filter(there).collect();
-    let of_votes = scenario.has_votes().then_some((scenario.vote.create, scenario.vote.close));
-    let of_friends = scenario.has_friends().then_some((scenario.friends.from, scenario.friends.to));
-    let of_system = scenario.system().map(|_| (scenario.system.join_from, scenario.system.to));
-    let (from, to) = of_votes.or(of_friends).or(of_system).expect("people vote, have friends or a system");
-    let (from, to) = of_friends.map_or((from, to), |(first, last)| (from.min(first), to.max(last)));
-    Swarm { kinds, events_max: 2, from, to }
+    let busy = busy(scenario);
+    Swarm { kinds, events_max: 2, from: busy.from, to: busy.to }
 }
 
-/// When voters, who are busy until then, and friends have done what they do.
-fn busy_until(scenario: &Scenario, voters: Nanos) -> Nanos {
-    let voters = if scenario.has_votes() { voters } else { 0 };
-    let friends = if scenario.has_friends() { scenario.friends.to } else { 0 };
-    let users = if scenario.system().is_some() { scenario.system.to } else { 0 };
-    voters.max(friends).max(users)
+/// When what runs is busy: from the first pattern that begins to the last one that ends.
+fn busy(scenario: &Scenario) -> Busy {
+    let each = scenario.patterns().iter().map(|pattern| pattern.busy(scenario));
+    let all = each.reduce(|one, other| Busy {
+        from: one.from.min(other.from),
+        to: one.to.max(other.to),
+        done: one.done.max(other.done),
+    });
+    all.expect("a scenario has a pattern")
 }
 
-/// Healing begins when the last fault ends; with none, when the vote closes.
+/// Healing begins when the last fault ends; with none, when what is done is done: when the vote closes.
 pub(super) fn heal(scenario: &Scenario) -> Nanos {
     let faults = scenario.faults.iter().map(|f| f.end());
     let swarm = scenario.swarm.iter().map(|s| s.to);
-    faults.chain(swarm).max().unwrap_or_else(|| busy_until(scenario, scenario.vote.close))
+    faults.chain(swarm).max().unwrap_or_else(|| busy(scenario).to)
 }
 
 /// The run ends when what heals last has had its whole bound.
 pub(super) fn end(scenario: &Scenario) -> Nanos {
-    let done = busy_until(scenario, scenario.vote.reveal);
-    scenario.heal.max(done).saturating_add(scenario.bounds.converge)
+    scenario.heal.max(busy(scenario).done).saturating_add(scenario.bounds.converge)
 }
 
 /// Stations for a large event, 10,000 votes a second: a vote is one request to an edge, one broker pass, one execution, at

@@ -6,6 +6,7 @@ use headcount_engine::message::Misbehaviour;
 use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
 use super::form::{Form, Words};
+use super::nodes::NodeKind;
 
 /// One fault with its window.
 #[derive(Clone, Debug, PartialEq)]
@@ -241,13 +242,16 @@ pub enum SwarmKind {
 impl SwarmKind {
     /// Whether the scenario has what this breaks.
     pub(super) fn is_there(self, scenario: &super::Scenario) -> bool {
-        match self {
-            Self::Audit => scenario.has_votes(),
-            Self::Presence => scenario.has_presence(),
-            Self::Registry => scenario.has_friends(),
-            Self::Service => scenario.system().is_some_and(|system| !system.services(scenario).is_empty()),
-            _ => true,
-        }
+        let kind = match self {
+            Self::Kv => NodeKind::Kv,
+            Self::Audit => NodeKind::Audit,
+            Self::AppContext => NodeKind::AppContext,
+            Self::Presence => NodeKind::Presence,
+            Self::Registry => NodeKind::Registry,
+            Self::Service => NodeKind::Service,
+            _ => return true,
+        };
+        scenario.kinds().contains(&kind)
     }
 }
 

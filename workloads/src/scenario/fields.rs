@@ -7,7 +7,8 @@ use headcount_engine::limits::Limits;
 use headcount_engine::patterns;
 
 use crate::outcome::Verdict;
-use crate::systems;
+use crate::pattern;
+use crate::systems::System;
 
 use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
@@ -51,43 +52,31 @@ impl Scenario {
         form.text("summary", &mut self.summary, "one line of at most 200 characters", |s| {
             s.chars().count() <= 200 && !s.contains('\n')
         })?;
-        let patterns = format!("\"voting\", \"friends\", \"evening\": both{}", systems::words(", or a system: "));
-        form.text("pattern", &mut self.pattern, &patterns, |p| {
-            ["voting", "friends", "evening"].contains(&p) || systems::find(p).is_some()
-        })?;
-        form.word("variant", &mut self.variant)?;
-        if form.is_reading() {
-            defaults::after_variant(self);
+        form.text("pattern", &mut self.pattern, &one_of(pattern::names()), |name| pattern::named(name).is_some())?;
+        let has_platform = self.has_platform();
+        if has_platform {
+            form.word("variant", &mut self.variant)?;
+            if form.is_reading() {
+                defaults::after_variant(self);
+            }
+            let profiles = one_of(Limits::all().iter().map(|l| l.name));
+            form.text("limits", &mut self.limits, &profiles, |name| Limits::named(name).is_some())?;
+        } else {
+            self.limits = "unlimited".into();
         }
-        let profiles = one_of(Limits::all().iter().map(|l| l.name));
-        form.text("limits", &mut self.limits, &profiles, |name| Limits::named(name).is_some())?;
         form.word("expect", &mut self.expect)?;
-        form.section("topology", |form| self.topology_fields(form))?;
-        if self.has_votes() {
-            form.section("vote", |form| self.vote.fields(form))?;
-            if form.is_reading() {
-                defaults::after_vote(self);
-            }
-            form.section("crowd", |form| self.crowd.fields(form, folder))?;
-            if form.has("auditor") {
-                self.auditor = Some(auditor::defaults());
-            }
-            match &mut self.auditor {
-                Some(auditor) => form.section("auditor", |form| auditor.fields(form))?,
-                None => form.absent("auditor"),
-            }
+        if has_platform {
+            form.section("topology", |form| self.topology_fields(form))?;
+        } else {
+            defaults::after_regions(self);
         }
-        if self.has_friends() {
-            form.section("friends", |form| self.friends.fields(form))?;
+        for pattern in self.patterns() {
+            pattern.fields(self, form, folder)?;
         }
-        if let Some(system) = self.system() {
-            if form.is_reading() {
-                self.system = SystemTable::new(Some(system));
-            }
-            form.section("system", |form| self.system.fields(form, system))?;
+        if has_platform {
+            let serves = self.system().is_some();
+            form.section("stations", |form| self.stations.fields(form, serves))?;
         }
-        let serves = self.system().is_some();
-        form.section("stations", |form| self.stations.fields(form, serves))?;
         form.section("bounds", |form| form.seconds("converge_s", &mut self.bounds.converge, 1.0, 3_600.0))?;
         if form.has("swarm") {
             self.swarm = Some(defaults::swarm(self));
@@ -105,6 +94,43 @@ impl Scenario {
             self.end = defaults::end(self);
         }
         form.seconds("end_s", &mut self.end, 0.001, TIME_MAX_S)
+    }
+
+    /// The tables of a vote: session, crowd, auditor.
+    pub(crate) fn vote_fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+        form.section("vote", |form| self.vote.fields(form))?;
+        if form.is_reading() {
+            defaults::after_vote(self);
+        }
+        form.section("crowd", |form| self.crowd.fields(form, folder))?;
+        if form.has("auditor") {
+            self.auditor = Some(auditor::defaults());
+        }
+        match &mut self.auditor {
+            Some(auditor) => form.section("auditor", |form| auditor.fields(form)),
+            None => {
+                form.absent("auditor");
+                Ok(())
+            }
+        }
+    }
+
+    /// The table of people with friends.
+    pub(crate) fn friends_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
+        form.section("friends", |form| self.friends.fields(form))
+    }
+
+    /// The table of a system's users.
+    pub(crate) fn system_fields(&mut self, form: &mut Form<'_>, system: &dyn System) -> Result<(), BadInput> {
+        if form.is_reading() {
+            self.system = SystemTable::new(Some(system));
+        }
+        form.section("system", |form| self.system.fields(form, system))
+    }
+
+    /// The tables of one station.
+    pub(crate) fn station_fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+        self.station.fields(form, folder)
     }
 
     fn topology_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {

@@ -28,7 +28,7 @@ enum Mode {
 }
 
 /// A table of the document, being read or written.
-pub(super) struct Form<'a> {
+pub(crate) struct Form<'a> {
     path: String,
     origins: &'a Origins,
     mode: Mode,
@@ -40,14 +40,14 @@ type Done = Result<(), BadInput>;
 
 impl<'a> Form<'a> {
     /// Walks `root` with `fields`, then refuses what no field asked for.
-    pub fn read(root: Table, origins: &'a Origins, fields: impl FnOnce(&mut Self) -> Done) -> Done {
+    pub(super) fn read(root: Table, origins: &'a Origins, fields: impl FnOnce(&mut Self) -> Done) -> Done {
         let mut form = Self { path: String::new(), origins, mode: Mode::Read(root), known: Vec::new() };
         fields(&mut form)?;
         form.refuse_unknown()
     }
 
     /// What `fields` would read, as TOML.
-    pub fn write(origins: &'a Origins, fields: impl FnOnce(&mut Self) -> Done) -> String {
+    pub(super) fn write(origins: &'a Origins, fields: impl FnOnce(&mut Self) -> Done) -> String {
         let mode = Mode::Write { lines: Vec::new(), below: String::new() };
         let mut form = Self { path: String::new(), origins, mode, known: Vec::new() };
         fields(&mut form).expect("writing refuses nothing");
@@ -210,7 +210,7 @@ impl<'a> Form<'a> {
     }
 
     /// One of a set of words.
-    pub fn word<T: Words>(&mut self, key: &'static str, value: &mut T) -> Done {
+    pub(super) fn word<T: Words>(&mut self, key: &'static str, value: &mut T) -> Done {
         if let Some(item) = self.take(key) {
             let found = match &item.value {
                 Value::Text(given) => T::WORDS.iter().find(|(w, _)| w == given),
@@ -251,7 +251,7 @@ impl<'a> Form<'a> {
     }
 
     /// A list of words.
-    pub fn words<T: Words>(&mut self, key: &'static str, value: &mut Vec<T>) -> Done {
+    pub(super) fn words<T: Words>(&mut self, key: &'static str, value: &mut Vec<T>) -> Done {
         if let Some(item) = self.take(key) {
             let what = format!("words, each {}", one_of(words::<T>()));
             *value = self.entries(key, item, &what, |v| match v {

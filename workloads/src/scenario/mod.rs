@@ -11,6 +11,7 @@
 //! | `fields` | every key with its range |
 //! | `defaults` | every value that a file may leave out, and why it is what it is |
 //! | `fault`, `stations` | the tables that come in kinds |
+//! | `station` | one station, and what comes to it |
 //! | `auditor` | who asks the audit log |
 //! | `nodes` | what nodes a topology has, by name |
 //! | `check` | what no single key can say: orders of times, names of nodes |
@@ -27,6 +28,7 @@ mod fields;
 mod form;
 mod friends;
 mod nodes;
+mod station;
 mod stations;
 mod system;
 #[cfg(test)]
@@ -38,14 +40,18 @@ use headcount_engine::contract::Nanos;
 
 use crate::catalogue;
 use crate::outcome::Verdict;
+use crate::pattern::{self, Pattern};
 use crate::systems::{self, System};
 
 pub use auditor::Auditor;
 pub use bad_input::BadInput;
+pub(crate) use check::{Check, Checked};
 pub use crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
 pub use fault::{Fault, FaultKind, Store, Swarm, SwarmKind, Target};
+pub(crate) use form::Form;
 pub use friends::{Deeds, Friends};
 pub use nodes::{NodeKind, NodeSpec, PLACES};
+pub use station::{JobService, OneStation};
 pub use stations::{Service, Station, Stations};
 pub use system::{Setting, SystemTable};
 
@@ -65,7 +71,7 @@ pub struct Scenario {
     pub name: String,
     /// One line for `headcount list`.
     pub summary: String,
-    /// What runs: `voting`, `friends`, `evening` (both), or the word of a system ([`crate::systems`]).
+    /// What runs: the name of a line of [`crate::pattern`].
     pub pattern: String,
     pub variant: Variant,
     /// The limits profile's name ([`headcount_engine::limits`]).
@@ -84,6 +90,8 @@ pub struct Scenario {
     pub friends: Friends,
     /// Users of a system ([`Scenario::system`]).
     pub system: SystemTable,
+    /// Where nothing else is.
+    pub station: OneStation,
     pub stations: Stations,
     pub faults: Vec<Fault>,
     /// Faults drawn from the seed, on top of `faults`.
@@ -208,14 +216,24 @@ impl Scenario {
         form::Form::write(&origins, |form| copy.fields(form, Path::new("")))
     }
 
+    /// What runs in it.
+    pub(crate) fn patterns(&self) -> &'static [&'static dyn Pattern] {
+        pattern::named(&self.pattern).expect("a scenario names a pattern that is there")
+    }
+
+    /// Whether the platform is there.
+    pub fn has_platform(&self) -> bool {
+        self.kinds().contains(&NodeKind::Broker)
+    }
+
     /// Whether people vote.
     pub fn has_votes(&self) -> bool {
-        matches!(&*self.pattern, "voting" | "evening")
+        self.kinds().contains(&NodeKind::Crowd)
     }
 
     /// Whether people have friends.
     pub fn has_friends(&self) -> bool {
-        matches!(&*self.pattern, "friends" | "evening")
+        self.kinds().contains(&NodeKind::People)
     }
 
     /// The system that runs, if it is none of the flagships.

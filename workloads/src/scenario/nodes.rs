@@ -1,6 +1,7 @@
 //! What nodes a topology has, and what they are called: the one source of these names.
 
-use super::Scenario;
+use super::{Scenario, Topology};
+use crate::systems::ServiceSpec;
 
 /// Where regions can stand: the places between which the world knows latencies.
 pub const PLACES: [&str; 8] =
@@ -27,9 +28,50 @@ pub enum NodeKind {
     Auditor,
     Users,
     Service,
+    /// Sends jobs.
+    Source,
+    /// Serves them.
+    Station,
 }
 
 impl NodeKind {
+    /// What stands in each region, in the order of addresses.
+    const IN_REGION: [Self; 7] =
+        [Self::Edge, Self::Broker, Self::Worker, Self::Kv, Self::Crowd, Self::People, Self::Users];
+    /// What is there once, in the home region, in the order of addresses after all regions.
+    const AT_HOME: [Self; 13] = [
+        Self::AppContext,
+        Self::Access,
+        Self::Auth,
+        Self::Audit,
+        Self::History,
+        Self::Scheduler,
+        Self::Host,
+        Self::Auditor,
+        Self::Presence,
+        Self::Registry,
+        Self::Service,
+        Self::Source,
+        Self::Station,
+    ];
+    /// What every pattern that runs on the platform needs of it.
+    pub const PLATFORM: [Self; 9] = [
+        Self::Edge,
+        Self::Broker,
+        Self::Worker,
+        Self::Kv,
+        Self::AppContext,
+        Self::Access,
+        Self::Auth,
+        Self::History,
+        Self::Scheduler,
+    ];
+
+    /// Whether it is people and what they hold, which is cut off but does not die or lose its clock as one.
+    pub fn is_users(self) -> bool {
+        matches!(self, Self::Crowd | Self::People | Self::Users | Self::Source)
+    }
+
     /// The word that names of such nodes begin with.
     pub fn word(self) -> &'static str {
         match self {
@@ -51,6 +93,8 @@ impl NodeKind {
             Self::Auditor => "auditor",
             Self::Users => "users",
             Self::Service => "service",
+            Self::Source => "source",
+            Self::Station => "station",
         }
     }
 }
@@ -68,61 +112,56 @@ pub struct NodeSpec {
     pub number: u32,
 }
 
+impl Topology {
+    /// How many of a kind stand in each region; `None` where there is but one, which needs no number.
+    fn many(&self, kind: NodeKind) -> Option<u32> {
+        match kind {
+            NodeKind::Edge => Some(self.edges_per_region),
+            NodeKind::Worker => Some(self.workers_per_region),
+            _ => None,
+        }
+    }
+}
+
 impl Scenario {
     /// Every node, region by region, then those that are there once. A node's place in this list is its address.
     pub fn nodes(&self) -> Vec<NodeSpec> {
         let topology = &self.topology;
+        let kinds = self.kinds();
+        let of = |all: &'static [NodeKind]| all.iter().copied().filter(|kind| kinds.contains(kind));
         let mut nodes = Vec::new();
         for (region, place) in topology.regions.iter().enumerate() {
-            let mut add = |kind: NodeKind, number: u32, name: String| {
-                nodes.push(NodeSpec { name, kind, region, number });
-            };
-            for n in 0..topology.edges_per_region {
-                add(NodeKind::Edge, n, format!("edge-{place}-{n}"));
-            }
-            add(NodeKind::Broker, 0, format!("broker-{place}"));
-            for n in 0..topology.workers_per_region {
-                add(NodeKind::Worker, n, format!("worker-{place}-{n}"));
-            }
-            add(NodeKind::Kv, 0, format!("kv-{place}"));
-            if self.has_votes() {
-                add(NodeKind::Crowd, 0, format!("crowd-{place}"));
-            }
-            if self.has_friends() {
-                add(NodeKind::People, 0, format!("people-{place}"));
-            }
-            if self.system().is_some() {
-                add(NodeKind::Users, 0, format!("users-{place}"));
+            for kind in of(&NodeKind::IN_REGION) {
+                let (many, word) = (topology.many(kind), kind.word());
+                nodes.extend((0..many.unwrap_or(1)).map(|number| {
+                    let name =
+                        if many.is_some() { format!("{word}-{place}-{number}") } else { format!("{word}-{place}") };
+                    NodeSpec { name, kind, region, number }
+                }));
             }
         }
-        let home = self.home_region();
-        let single = [
-            (NodeKind::AppContext, true),
-            (NodeKind::Access, true),
-            (NodeKind::Auth, true),
-            (NodeKind::Audit, self.has_votes()),
-            (NodeKind::History, true),
-            (NodeKind::Scheduler, true),
-            (NodeKind::Host, self.has_votes()),
-            (NodeKind::Auditor, self.auditor.is_some()),
-            (NodeKind::Presence, self.has_presence()),
-            (NodeKind::Registry, self.has_friends()),
-        ];
-        let there = single.into_iter().filter(|(_, there)| *there).map(|(kind, _)| kind);
-        nodes.extend(there.map(|kind| NodeSpec { name: kind.word().to_string(), kind, region: home, number: 0 }));
-        let services = self.system().map_or_else(Vec::new, |system| system.services(self));
-        nodes.extend(services.into_iter().enumerate().map(|(number, service)| NodeSpec {
-            name: format!("service-{}", service.name),
-            kind: NodeKind::Service,
-            region: home,
-            number: number as u32,
-        }));
+        let region = self.home_region();
+        for kind in of(&NodeKind::AT_HOME) {
+            let names = match kind {
+                NodeKind::Service => {
+                    self.services().iter().map(|service| format!("service-{}", service.name)).collect()
+                }
+                _ => vec![kind.word().to_string()],
+            };
+            let numbered = (0..).zip(names);
+            nodes.extend(numbered.map(|(number, name)| NodeSpec { name, kind, region, number }));
+        }
         nodes
     }
 
-    /// Whether there is presence.
-    pub fn has_presence(&self) -> bool {
-        self.has_friends() || self.system().is_some_and(|system| system.presence_timeout_s() > 0)
+    /// The outside services of its system.
+    fn services(&self) -> Vec<ServiceSpec> {
+        self.system().map_or_else(Vec::new, |system| system.services(self))
+    }
+
+    /// The kinds of nodes that its patterns need.
+    pub fn kinds(&self) -> Vec<NodeKind> {
+        self.patterns().iter().flat_map(|pattern| pattern.kinds(self)).collect()
     }
 
     /// Their names, in the same order.

@@ -46,12 +46,6 @@ pub fn find(word: &str) -> Option<&'static dyn System> {
     SYSTEMS.iter().copied().find(|system| system.word() == word)
 }
 
-/// All words after `lead`, for errors.
-pub(crate) fn words(lead: &str) -> String {
-    let words: Vec<String> = SYSTEMS.iter().map(|system| format!("\"{}\"", system.word())).collect();
-    format!("{lead}{}", words.join(", "))
-}
-
 /// Every property of a system, with its line for lists.
 pub(crate) fn properties() -> impl Iterator<Item = (&'static str, String)> {
     SYSTEMS.iter().flat_map(|system| system.properties()).chain(oracle::COMMON).map(Property::line)
