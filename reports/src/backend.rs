@@ -18,12 +18,16 @@ pub struct Loaded {
     pub is_built_in: bool,
 }
 
-/// Finds a built-in scenario by its name, or reads a scenario file, and applies the overrides.
+/// Finds a built-in scenario by its name, or reads a scenario file, and applies the overrides and the thresholds of the
+/// command line.
 ///
 /// # Errors
 /// No such scenario, a file that cannot be read, or wrong input in it.
-pub fn load(named: &str, overrides: &[(String, String)]) -> Result<Loaded, Problem> {
-    let scenario = Scenario::load(named, overrides).map_err(Problem::new)?;
+pub fn load(named: &str, overrides: &[(String, String)], thresholds: &[String]) -> Result<Loaded, Problem> {
+    let mut scenario = Scenario::load(named, overrides).map_err(Problem::new)?;
+    for text in thresholds {
+        scenario.add_thresholds(text).map_err(|bad| Problem::new(format!("--threshold {text:?}: {bad}")))?;
+    }
     Ok(Loaded { scenario, is_built_in: Scenario::builtin(named).is_some() })
 }
 

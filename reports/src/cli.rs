@@ -54,6 +54,9 @@ pub struct RunOptions {
     /// Set a key of the scenario, as in its file; may be given many times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
+    /// What the run must measure, as in 'ack.p99_ms<500'; on top of the scenario's own; may be given many times
+    #[arg(long = "threshold", value_name = "THRESHOLD")]
+    pub thresholds: Vec<String>,
     /// Print run.json instead of the summary
     #[arg(long)]
     pub json: bool,
@@ -83,6 +86,9 @@ pub struct CheckOptions {
     /// Set a key of the scenario, as in its file; may be given many times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
+    /// What the run must measure, as in 'ack.p99_ms<500'; on top of the scenario's own; may be given many times
+    #[arg(long = "threshold", value_name = "THRESHOLD")]
+    pub thresholds: Vec<String>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
@@ -181,8 +187,18 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop
 
 fn flagship() -> Verb {
     let scenario = FLAGSHIP.to_string();
-    let (out, trace, overrides) = (None, None, Vec::new());
-    Verb::Run(RunOptions { scenario, seed: 1, out, trace, overrides, json: false, quiet: false, no_files: false })
+    let (out, trace, overrides, thresholds) = (None, None, Vec::new(), Vec::new());
+    Verb::Run(RunOptions {
+        scenario,
+        seed: 1,
+        out,
+        trace,
+        overrides,
+        thresholds,
+        json: false,
+        quiet: false,
+        no_files: false,
+    })
 }
 
 /// clap says what is wrong in the first paragraph, what may be right in a tip, and then how everything is used. Its tip

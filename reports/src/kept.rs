@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use headcount_workloads::scenario::Scenario;
+use headcount_workloads::slo::Slo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -57,7 +58,8 @@ impl Key {
     /// `looked_at` says what is kept of the run, with whatever that depends on besides scenario and seed.
     fn new(build: &str, looked_at: &str, scenario: &Scenario, seed: u64) -> Self {
         let (version, seed) = (FORMAT_VERSION.to_le_bytes(), seed.to_le_bytes());
-        let scenario = scenario.to_toml();
+        // Thresholds judge a run, they do not change it.
+        let scenario = Scenario { thresholds: Slo::default(), ..scenario.clone() }.to_toml();
         Self(hex(&[&version, build.as_bytes(), looked_at.as_bytes(), scenario.as_bytes(), &seed]))
     }
 }
@@ -169,6 +171,11 @@ mod tests {
         let small = scenario(&[]);
         let key = Key::new("build", "x", &small, 7);
         assert_eq!(key, Key::new("build", "x", &scenario(&[]), 7));
+        assert_eq!(
+            key,
+            Key::new("build", "x", &scenario(&[("thresholds", "[\"lost == 0\"]")]), 7),
+            "they change no run"
+        );
         let others = [
             Key::new("another", "x", &small, 7),
             Key::new("build", "y", &small, 7),

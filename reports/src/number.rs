@@ -74,6 +74,22 @@ pub fn percent(ratio: f64) -> String {
     if ratio.is_finite() { format!("{:.1} %", ratio * 100.0) } else { "–".to_string() }
 }
 
+/// A metric's value as exactly as six digits say it, with its unit: `500.04 ms`, `12,345`, `0.715`. What is held against
+/// a limit must not be rounded onto it.
+pub fn six_digits(value: f64, unit: &str) -> String {
+    let number = if !value.is_finite() {
+        "–".to_string()
+    } else if value.fract() == 0.0 && value.abs() < 1e15 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        format!("{sign}{}", grouped(value.abs() as u64))
+    } else {
+        let whole_digits = (value.abs() as u64).checked_ilog10().map_or(0, |log| log as usize + 1);
+        let text = format!("{value:.*}", 6_usize.saturating_sub(whole_digits));
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+    };
+    if ["ms", "s"].contains(&unit) { format!("{number} {unit}") } else { number }
+}
+
 /// `1 seed`, `2 seeds`.
 pub fn count_of(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
@@ -102,6 +118,18 @@ mod tests {
         }
         assert_eq!(three_digits(-0.000_000_1), "0");
         assert_eq!(three_digits(f64::NAN), "–");
+    }
+
+    #[test]
+    fn six_digits_do_not_hide_what_is_just_beyond_a_limit() {
+        let cases =
+            [(500.04, "ms", "500.04 ms"), (12_345.0, "", "12,345"), (0.715, "ratio", "0.715"), (0.0, "s", "0 s")];
+        for (value, unit, text) in cases {
+            assert_eq!(six_digits(value, unit), text);
+        }
+        // One third has no end; 1,234,567.5 has seven digits before the point.
+        assert_eq!((six_digits(1.0 / 3.0, ""), six_digits(1_234_567.5, "")), ("0.333333".into(), "1234568".into()));
+        assert_eq!((six_digits(f64::NAN, "ms"), six_digits(-3.0, "each")), ("– ms".into(), "-3".into()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `run.json`: the run for programs. Everything but the last two fields is the same for the same seed.
 
 use headcount_workloads::outcome::{Latency, Outcome};
+use headcount_workloads::slo::Judged;
 use serde_json::{Map, Value, json};
 
 use crate::host::HostFigures;
@@ -32,6 +33,7 @@ pub fn value(outcome: &Outcome, host: &HostFigures) -> Value {
     put("verdict", json!(outcome.verdict));
     put("expected", json!(outcome.expected));
     put("properties", json!(outcome.properties));
+    put("thresholds", outcome.thresholds.iter().map(threshold_value).collect());
     put("counters", json!(outcome.counters));
     put("figures", json!(outcome.figures));
     put(
@@ -73,6 +75,19 @@ pub fn strip_machine_fields(run: &mut Value) {
 pub fn is_ours(text: &str) -> bool {
     serde_json::from_str::<Value>(text)
         .is_ok_and(|run| run["written_by"] == "headcount" && run["format_version"].is_u64())
+}
+
+/// A threshold with what was measured: `value` is `null` where there was nothing to measure.
+fn threshold_value(judged: &Judged) -> Value {
+    let threshold = &judged.threshold;
+    json!({
+        "threshold": threshold.to_string(),
+        "metric": threshold.metric,
+        "comparison": threshold.comparison,
+        "limit": threshold.limit,
+        "value": judged.value,
+        "verdict": judged.verdict(),
+    })
 }
 
 /// Figures of one latency in milliseconds; `null` where nothing was recorded.
@@ -133,6 +148,11 @@ mod tests {
         assert_eq!(run["properties"][1]["reason"], Value::Null);
         assert_eq!(run["results"][0], json!({ "option": "red", "votes": 201_345 }));
         assert_eq!(run["counters"]["votes.submitted"], 512_345);
+        let missed = json!({
+            "threshold": "ack.p99_ms < 500", "metric": "ack.p99_ms", "comparison": "<", "limit": 500.0, "value": 8400.0,
+            "verdict": "violated"
+        });
+        assert_eq!((&run["thresholds"][0], &run["thresholds"][1]["verdict"]), (&missed, &json!("holds")));
         assert_eq!(run["faults"].as_array().unwrap().len(), 21);
         let limit = json!({ "field": "ops_per_execution", "value": "3", "source": "functions-patterns.md 1" });
         assert_eq!(run["limits"], json!([limit]));

@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
+use headcount_workloads::metric;
 use headcount_workloads::outcome::{Outcome, PropertyKind, PropertyResult, Verdict};
+use headcount_workloads::slo::Judged;
 
 use crate::host::HostFigures;
 use crate::latency_files::quantile_ms;
-use crate::number::{bytes, count_of, duration_ms, grouped, percent};
+use crate::number::{bytes, count_of, duration_ms, grouped, percent, six_digits};
 
 /// Properties named one by one before the rest is counted.
 const REASONS_MAX: usize = 6;
+/// What is said of a threshold without a value.
+pub const NOTHING: &str = "there was nothing to measure";
 /// Options of the result that are named.
 const OPTIONS_MAX: usize = 4;
 
@@ -52,11 +56,19 @@ pub fn text(outcome: &Outcome, host: &HostFigures, folder: Option<&Path>, repeat
     let held = outcome.properties.iter().filter(|property| property.verdict == Verdict::Holds).count() as u64;
     let all = count_of(outcome.properties.len() as u64, "property", "properties");
     put("properties", format!("{} of {all} hold", grouped(held)));
+    if !outcome.thresholds.is_empty() {
+        let met = outcome.thresholds.iter().filter(|judged| judged.met).count() as u64;
+        let all = count_of(outcome.thresholds.len() as u64, "threshold", "thresholds");
+        put("thresholds", format!("{} of {all} met", grouped(met)));
+    }
     let mut broken: Vec<&PropertyResult> = outcome.properties.iter().filter(|p| p.verdict != Verdict::Holds).collect();
     // The broken ones before those that never met their situation; otherwise in the outcome's order.
     broken.sort_by_key(|property| std::cmp::Reverse(property.verdict));
     for property in broken.iter().take(REASONS_MAX) {
         put(verdict_word(property.verdict), format!("{}: {}", property.name, reason(property)));
+    }
+    for judged in outcome.thresholds.iter().filter(|judged| judged.verdict() != Verdict::Holds) {
+        put(verdict_word(judged.verdict()), format!("{}: {}", judged.threshold, it_is(judged)));
     }
     if broken.len() > REASONS_MAX {
         put("", format!("and {} more, in run.json and the report", broken.len() - REASONS_MAX));
@@ -70,6 +82,16 @@ pub fn text(outcome: &Outcome, host: &HostFigures, folder: Option<&Path>, repeat
     }
     put("repeat", repeat.to_string());
     lines.join("\n") + "\n"
+}
+
+/// How a threshold was met: `it is 612.4 ms`.
+pub fn it_is(judged: &Judged) -> String {
+    measured(judged).map_or_else(|| NOTHING.to_string(), |value| format!("it is {value}"))
+}
+
+/// What a threshold was held against, with its unit.
+pub fn measured(judged: &Judged) -> Option<String> {
+    judged.value.map(|value| six_digits(value, metric::unit(&judged.threshold.metric)))
 }
 
 /// Why a property does not hold, on one line, without the property's own name before it: that stands beside it.
@@ -123,6 +145,9 @@ mod tests {
         let violated = text.find("violated     one-counted-vote-per-user: user 17").unwrap();
         assert!(violated < text.find("inconclusive close-wins: no vote").unwrap());
         assert!(text.contains("3 of 5 properties hold"));
+        assert!(text.contains("1 of 3 thresholds met"), "{text}");
+        assert!(text.contains("violated     ack.p99_ms < 500: it is 8,400 ms\n"), "{text}");
+        assert!(text.contains("inconclusive online.p99_ms < 500: there was nothing to measure\n"), "{text}");
     }
 
     #[test]

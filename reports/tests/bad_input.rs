@@ -139,7 +139,7 @@ fn an_override_is_named_as_it_was_given() {
     set("vote.shards=0", "--set vote.shards=0: must be 1 to 32");
     set("crowd.users=10000000000", "--set crowd.users=10000000000: must be 1 to 5,000,000");
     set("variant=hard", "--set variant=hard: must be \"documented\" or \"hardened\"");
-    let known = "name, summary, pattern, variant, limits, expect, topology, vote, crowd, auditor, stations, bounds, swarm, fault, \
+    let known = "name, summary, pattern, variant, limits, expect, thresholds, topology, vote, crowd, auditor, stations, bounds, swarm, fault, \
                  heal_s, end_s";
     set("shards=4", &format!("--set shards=4: unknown key; here can stand: {known}"));
 }

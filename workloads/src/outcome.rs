@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::slo::Judged;
+
 /// How a run, or one property of it, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -159,6 +161,8 @@ pub struct Outcome {
     /// What the scenario says the verdict should be.
     pub expected: Verdict,
     pub properties: Vec<PropertyResult>,
+    /// The scenario's thresholds, judged.
+    pub thresholds: Vec<Judged>,
     /// Exact counts: `votes.submitted`, `votes.rejected.already_voted`, `kv.get`, ….
     pub counters: BTreeMap<String, u64>,
     /// Derived figures: `ack.p99_ms`, `staleness.p99_ms`, ….

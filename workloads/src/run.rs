@@ -27,6 +27,7 @@ use crate::friends::{self, People};
 use crate::oracle::{self, Seen};
 use crate::outcome::{Alert, Latency, Milestone, Outcome, PropertyResult, Reading, Series, Verdict};
 use crate::scenario::Scenario;
+use crate::slo::{self, Judged};
 use crate::systems::{self, System};
 use crate::wire::{Hosted, Wire};
 
@@ -49,6 +50,7 @@ pub struct CheckedSeed {
     pub digest: u64,
     pub verdict: Verdict,
     pub properties: Vec<PropertyResult>,
+    pub thresholds: Vec<Judged>,
     pub messages: u64,
 }
 
@@ -81,13 +83,18 @@ impl Prepared {
         outcome
     }
 
-    /// Runs one seed for its verdict alone: no counters, no series, no latencies.
+    /// Runs one seed for its verdict alone: no counters, no series, no latencies, unless there are thresholds on them.
     pub fn check(&self, seed: u64) -> CheckedSeed {
+        if !self.scenario.thresholds.is_empty() {
+            let Outcome { digest, verdict, properties, thresholds, messages, .. } =
+                self.run(seed, RunOptions::default());
+            return CheckedSeed { seed, digest, verdict, properties, thresholds, messages };
+        }
         let ended = self.play(seed, RunOptions::default());
         let properties = ended.properties(&self.scenario);
         let verdict = oracle::verdict(&properties);
         let (digest, messages) = (ended.finished.digest, ended.finished.messages);
-        CheckedSeed { seed, digest, verdict, properties, messages }
+        CheckedSeed { seed, digest, verdict, properties, thresholds: Vec::new(), messages }
     }
 
     /// Runs one seed and looks at the end with `look`, for tests that compare runs.
@@ -234,6 +241,7 @@ impl Ended {
             verdict: oracle::verdict(&properties),
             expected: scenario.expect,
             properties,
+            thresholds: Vec::new(),
             figures: figures::figures(&parts.latencies, &parts.counters).into_iter().chain(parts.figures).collect(),
             counters: parts.counters,
             readings: parts.readings.iter().map(|&(id, document, reading)| Reading { id, document, reading }).collect(),
@@ -250,6 +258,8 @@ impl Ended {
             deliveries: parts.deliveries,
             trace,
         };
+        outcome.thresholds = scenario.thresholds.judge(&outcome);
+        outcome.verdict = outcome.verdict.max(slo::verdict(&outcome.thresholds));
         outcome.notes.extend(notes(&outcome, scenario));
         outcome
     }

@@ -23,7 +23,7 @@ const LONG_RUN_NS: u64 = 600_000_000_000;
 /// # Errors
 /// Wrong input, or files that cannot be written: found out before the run as far as that can be.
 pub fn run(options: &RunOptions) -> Result<ExitCode, Problem> {
-    let loaded = backend::load(&options.scenario, &options.overrides)?;
+    let loaded = backend::load(&options.scenario, &options.overrides, &options.thresholds)?;
     let folder = folder(options, &loaded);
     if let Some(folder) = &folder {
         run_folder::check(folder).map_err(Problem::new)?;
@@ -65,7 +65,8 @@ fn said(options: &RunOptions, outcome: &Outcome, host: &HostFigures, folder: Opt
     if options.quiet {
         return format!("{} ({})\n", summary::verdict_word(outcome.verdict), summary::expectation(outcome));
     }
-    summary::text(outcome, host, folder, &repeat_command(&options.scenario, options.seed, &options.overrides))
+    let repeat = repeat_command(&options.scenario, options.seed, &options.overrides, &options.thresholds);
+    summary::text(outcome, host, folder, &repeat)
 }
 
 fn folder(options: &RunOptions, loaded: &Loaded) -> Option<PathBuf> {
@@ -88,18 +89,19 @@ fn write_trace(file: &Path, outcome: &mut Outcome) -> Result<(), Problem> {
 }
 
 /// The command that does a run again.
-pub fn repeat_command(scenario: &str, seed: u64, overrides: &[(String, String)]) -> String {
+pub fn repeat_command(scenario: &str, seed: u64, overrides: &[(String, String)], thresholds: &[String]) -> String {
     let sets = overrides.iter().map(|(key, value)| format!(" --set {}", shell_word(&format!("{key}={value}"))));
-    format!("headcount run {} --seed {seed}{}", shell_word(scenario), sets.collect::<String>())
+    let thresholds = thresholds.iter().map(|text| format!(" --threshold {}", shell_word(text)));
+    format!("headcount run {} --seed {seed}{}", shell_word(scenario), sets.chain(thresholds).collect::<String>())
 }
 
 /// The same for the report, which is the same wherever it is written: a scenario file is named by its copy in the run
 /// folder, which has every override in it.
 fn repeat_in_report(options: &RunOptions, loaded: &Loaded) -> String {
     if loaded.is_built_in {
-        repeat_command(&options.scenario, options.seed, &options.overrides)
+        repeat_command(&options.scenario, options.seed, &options.overrides, &options.thresholds)
     } else {
-        repeat_command("scenario.toml", options.seed, &[])
+        repeat_command("scenario.toml", options.seed, &[], &[])
     }
 }
 
@@ -110,7 +112,9 @@ mod tests {
     #[test]
     fn the_command_repeats_every_override() {
         let overrides = [("shards".to_string(), "4".to_string()), ("name".to_string(), "\"a b\"".to_string())];
-        let command = repeat_command("voting-small", 17, &overrides);
-        assert_eq!(command, "headcount run voting-small --seed 17 --set shards=4 --set 'name=\"a b\"'");
+        let command =
+            repeat_command("voting-small", 17, &overrides, &["lost==0".to_string(), "kv.gets < 5".to_string()]);
+        let set = "headcount run voting-small --seed 17 --set shards=4 --set 'name=\"a b\"'";
+        assert_eq!(command, format!("{set} --threshold lost==0 --threshold 'kv.gets < 5'"));
     }
 }

@@ -45,14 +45,29 @@ fn verdict_said(outcome: &Outcome) -> String {
                 }
             }
         }
-        Verdict::Inconclusive => {
+        Verdict::Inconclusive if with(Verdict::Inconclusive) > 0 => {
             let open = count(Verdict::Inconclusive);
             format!(
                 "No property was broken, but {open} did not meet the situation: many seeds together may, with headcount check."
             )
         }
-        Verdict::Violated => format!("{} did not hold.", count(Verdict::Violated)),
+        Verdict::Inconclusive => {
+            let open = thresholds(outcome, Verdict::Inconclusive);
+            format!("Every property held, but there was nothing to measure for {open}.")
+        }
+        Verdict::Violated => {
+            let broken = (with(Verdict::Violated) > 0).then(|| format!("{} did not hold", count(Verdict::Violated)));
+            let is_missed = outcome.thresholds.iter().any(|judged| judged.verdict() == Verdict::Violated);
+            let missed = is_missed.then(|| format!("{} missed", thresholds(outcome, Verdict::Violated)));
+            let said: Vec<String> = broken.into_iter().chain(missed).collect();
+            format!("{}.", said.join(", "))
+        }
     }
+}
+
+fn thresholds(outcome: &Outcome, verdict: Verdict) -> String {
+    let count = outcome.thresholds.iter().filter(|judged| judged.verdict() == verdict).count() as u64;
+    count_of(count, "threshold", "thresholds")
 }
 
 /// Puts each field in the place of `{{name}}`, in one pass, so that nothing a run says can name a field.
@@ -152,10 +167,30 @@ mod tests {
     #[test]
     fn the_verdict_counts_what_did_not_hold() {
         let mut outcome = fixture::violated();
-        assert!(page(&outcome).contains("1 property did not hold."));
+        assert!(page(&outcome).contains("1 property did not hold, 1 threshold missed."));
         outcome.properties.retain(|property| property.verdict != Verdict::Violated);
+        assert!(page(&outcome).contains("<p class=\"said\">1 threshold missed.</p>"));
+        outcome.thresholds.retain(|judged| judged.verdict() != Verdict::Violated);
         outcome.verdict = Verdict::Inconclusive;
         assert!(page(&outcome).contains("No property was broken, but 1 property did not meet the situation"));
+        outcome.properties.retain(|property| property.verdict == Verdict::Holds);
+        assert!(page(&outcome).contains("Every property held, but there was nothing to measure for 1 threshold."));
+    }
+
+    #[test]
+    fn a_threshold_stands_with_what_was_measured_and_a_missed_one_below_the_verdict() {
+        let outcome = fixture::violated();
+        let page = page(&outcome);
+        let (head, rest) = page.split_once("<main>").unwrap();
+        assert!(head.contains("<code>ack.p99_ms &lt; 500</code>: it is 8,400 ms"));
+        let (_, section) = rest.split_once("id=\"thresholds\"").unwrap();
+        let (section, _) = section.split_once("</section>").unwrap();
+        for (mark, measured) in
+            [("missed", "8,400 ms"), ("met", "512,345"), ("not measured", "there was nothing to measure")]
+        {
+            assert!(section.contains(&format!(">{mark}</span>")) && section.contains(measured), "{mark}");
+        }
+        assert!(!self::page(&fixture::outcome()).contains("id=\"thresholds\""));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The parts of the report, in their order. A part without data is left out.
 
 use headcount_workloads::outcome::{Outcome, PropertyKind, Verdict};
+use headcount_workloads::slo::Judged;
 
 use super::html::{Cell, Narrow, escaped, table};
 use super::scale;
 use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
 use crate::plots::Drawn;
-use crate::summary::{reason, verdict_word, what_runs};
+use crate::summary::{NOTHING, it_is, measured, reason, verdict_word, what_runs};
 use crate::targets::{self, Met};
 
 /// What a run does not show, however it ends.
@@ -44,22 +45,23 @@ pub fn facts(outcome: &Outcome) -> String {
 pub fn broken(outcome: &Outcome) -> String {
     let mut all: Vec<_> = outcome.properties.iter().filter(|property| property.verdict != Verdict::Holds).collect();
     all.sort_by_key(|property| std::cmp::Reverse(property.verdict));
-    if all.is_empty() {
-        return String::new();
-    }
-    let line = |property: &&_| {
-        let property: &headcount_workloads::outcome::PropertyResult = property;
-        let word = verdict_word(property.verdict);
-        let (name, why) = (escaped(property.name), escaped(&reason(property)));
+    let line = |verdict: Verdict, name: &str, why: &str| {
+        let word = verdict_word(verdict);
+        let (name, why) = (escaped(name), escaped(why));
         format!("<li><span class=\"mark {word}\">{word}</span> <code>{name}</code>: {why}</li>\n")
     };
-    format!("<ul>\n{}</ul>\n", all.iter().map(line).collect::<String>())
+    let properties = all.iter().map(|property| line(property.verdict, property.name, &reason(property)));
+    let missed = outcome.thresholds.iter().filter(|judged| judged.verdict() != Verdict::Holds);
+    let missed = missed.map(|judged| line(judged.verdict(), &judged.threshold.to_string(), &it_is(judged)));
+    let lines: String = properties.chain(missed).collect();
+    if lines.is_empty() { lines } else { format!("<ul>\n{lines}</ul>\n") }
 }
 
 /// Everything below the head of the page.
 pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
     [
         result(outcome),
+        thresholds(outcome),
         targets_table(outcome),
         properties(outcome),
         faults(outcome),
@@ -117,6 +119,28 @@ fn result(outcome: &Outcome) -> String {
         body.push_str(&list(outcome.notes.iter().cloned()));
     }
     section("result", "The result", &body)
+}
+
+fn thresholds(outcome: &Outcome) -> String {
+    if outcome.thresholds.is_empty() {
+        return String::new();
+    }
+    let row = |judged: &Judged| {
+        let verdict = judged.verdict();
+        let word = match verdict {
+            Verdict::Holds => "met",
+            Verdict::Violated => "missed",
+            Verdict::Inconclusive => "not measured",
+        };
+        vec![
+            Cell::Code(judged.threshold.to_string()),
+            Cell::Mark(verdict_word(verdict), word.to_string()),
+            Cell::Text(measured(judged).unwrap_or_else(|| NOTHING.to_string())),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.thresholds.iter().map(row).collect();
+    let said = paragraph("What this scenario must measure. A missed threshold violates the run.");
+    section("thresholds", "Thresholds", &(said + &table(Narrow::Cards, &["Threshold", "State", "Measured"], &rows)))
 }
 
 fn targets_table(outcome: &Outcome) -> String {

@@ -129,8 +129,8 @@ fn answered(family: &str, what: &str) -> Vec<Metric> {
     counters::STATUSES.map(metric).to_vec()
 }
 
-/// A name carries its unit.
-fn unit(name: &str) -> &'static str {
+/// The unit of a metric, which its name carries: as [`Metric::unit`].
+pub fn unit(name: &str) -> &'static str {
     let last = name.rsplit('.').next().unwrap_or(name);
     match last {
         _ if last.ends_with("_ms") => "ms",

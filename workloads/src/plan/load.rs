@@ -8,6 +8,7 @@ use headcount_engine::contract::{MS, Nanos, SECOND};
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{ArrivalKind, BadInput, JoinKind, Scenario};
+use crate::slo::Slo;
 
 /// Who asks how much.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +86,7 @@ fn voting(base: &Scenario, demand: Demand, users: u32, length_s: f64) -> Result<
     let mut scenario = base.clone();
     scenario.faults.clear();
     scenario.swarm = None;
+    scenario.thresholds = Slo::default();
     let vote = &mut scenario.vote;
     let crowd = &mut scenario.crowd;
     let join_all = base.crowd.join.to.saturating_sub(base.crowd.join.from).max(SECOND);

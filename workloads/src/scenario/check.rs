@@ -9,6 +9,7 @@ use super::fault::{Fault, FaultKind, Store, Target};
 use super::form::{decimal, one_of};
 use super::nodes::{NodeKind, NodeSpec, PLACES};
 use super::{ArrivalKind, Arrivals, JoinKind, Scenario, Variant};
+use crate::slo::{Slo, THRESHOLDS_MAX};
 
 /// The documented variant publishes each acknowledgement to everybody: n users make n x n deliveries, 4 x 10^8 at this.
 const DOCUMENTED_USERS_MAX: u32 = 20_000;
@@ -24,6 +25,7 @@ pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
         check.fault(&format!("fault.{i}"), fault)?;
     }
     check.swarm()?;
+    check.thresholds()?;
     check.end()
 }
 
@@ -52,6 +54,18 @@ impl Check<'_> {
     /// `path` must be at most `other`.
     fn by(&self, path: &str, time: Nanos, other: &str, bound: Nanos) -> Checked {
         self.that(time <= bound, path, || format!("must be at most {other} = {}", s(bound)))
+    }
+
+    /// Every threshold names what this scenario measures.
+    fn thresholds(&self) -> Checked {
+        let thresholds = &self.scenario.thresholds.thresholds;
+        let most = || format!("must be at most {THRESHOLDS_MAX} thresholds");
+        self.that(thresholds.len() <= THRESHOLDS_MAX, "thresholds", most)?;
+        for (i, threshold) in thresholds.iter().enumerate() {
+            let named = Slo::parse_for(&threshold.to_string(), self.scenario);
+            named.map_err(|bad| self.origins.bad(&format!("thresholds.{i}"), &bad.what))?;
+        }
+        Ok(())
     }
 
     fn topology(&self) -> Checked {

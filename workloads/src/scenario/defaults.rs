@@ -4,6 +4,7 @@ use headcount_engine::contract::{MS, Nanos, SECOND, US};
 
 use crate::outcome::Verdict;
 use crate::pattern::Busy;
+use crate::slo::Slo;
 
 use super::crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
 use super::fault::{Swarm, SwarmKind};
@@ -24,6 +25,7 @@ pub(super) fn scenario() -> Scenario {
         variant: Variant::Hardened,
         limits: String::new(),
         expect: Verdict::Holds,
+        thresholds: Slo::default(),
         heal: 0,
         end: 0,
         topology: Topology {

@@ -8,6 +8,7 @@ use headcount_engine::patterns;
 
 use crate::outcome::Verdict;
 use crate::pattern;
+use crate::slo::{Slo, Threshold};
 use crate::systems::System;
 
 use super::bad_input::BadInput;
@@ -65,6 +66,7 @@ impl Scenario {
             self.limits = "unlimited".into();
         }
         form.word("expect", &mut self.expect)?;
+        self.threshold_fields(form)?;
         if has_platform {
             form.section("topology", |form| self.topology_fields(form))?;
         } else {
@@ -94,6 +96,27 @@ impl Scenario {
             self.end = defaults::end(self);
         }
         form.seconds("end_s", &mut self.end, 0.001, TIME_MAX_S)
+    }
+
+    /// One threshold in each text, so that an error can name its place.
+    fn threshold_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
+        let mut texts: Vec<String> = self.thresholds.thresholds.iter().map(Threshold::to_string).collect();
+        form.texts("thresholds", &mut texts)?;
+        if form.is_reading() {
+            self.thresholds = Slo::default();
+            for (i, text) in texts.iter().enumerate() {
+                let path = format!("thresholds.{i}");
+                let mut read = Slo::parse(text).map_err(|bad| form.bad(&path, &bad.to_string()))?.thresholds;
+                if read.len() > 1 {
+                    return Err(form.bad(
+                        &path,
+                        "must be one threshold in each text, as in [\"ack.p99_ms < 500\", \"lost == 0\"]",
+                    ));
+                }
+                self.thresholds.thresholds.append(&mut read);
+            }
+        }
+        Ok(())
     }
 
     /// The tables of a vote: session, crowd, auditor.

@@ -41,6 +41,7 @@ use headcount_engine::contract::Nanos;
 use crate::catalogue;
 use crate::outcome::Verdict;
 use crate::pattern::{self, Pattern};
+use crate::slo::{BadSlo, Slo};
 use crate::systems::{self, System};
 
 pub use auditor::Auditor;
@@ -78,6 +79,8 @@ pub struct Scenario {
     pub limits: String,
     /// The verdict that the run should end with.
     pub expect: Verdict,
+    /// What the run must measure; a missed one violates it. The file's `thresholds = ["ack.p99_ms < 500"]`.
+    pub thresholds: Slo,
     /// When every fault has ended and liveness begins to count [ns]. Default: the end of the last fault.
     pub heal: Nanos,
     /// When the run ends [ns]; at least `heal` + `converge`, and after `vote.reveal`. Default: both with room.
@@ -224,6 +227,16 @@ impl Scenario {
     /// Whether the platform is there.
     pub fn has_platform(&self) -> bool {
         self.kinds().contains(&NodeKind::Broker)
+    }
+
+    /// One more threshold, or several with commas between them, on top of those of the file.
+    ///
+    /// # Errors
+    /// It does not parse, or names nothing that this scenario measures.
+    pub fn add_thresholds(&mut self, text: &str) -> Result<(), BadSlo> {
+        let more = Slo::parse_for(text, self)?;
+        self.thresholds.thresholds.extend(more.thresholds);
+        Ok(())
     }
 
     /// Whether people vote.

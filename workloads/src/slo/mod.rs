@@ -13,7 +13,7 @@ use crate::metric::Measured;
 use crate::outcome::{Outcome, Verdict};
 use crate::scenario::Scenario;
 
-pub use parse::BadSlo;
+pub use parse::{BadSlo, THRESHOLDS_MAX};
 
 /// How a value is held against its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

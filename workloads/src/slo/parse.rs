@@ -9,8 +9,8 @@ use crate::scenario::Scenario;
 /// How a right one looks.
 const EXAMPLE: &str = "ack.p99_ms<500,results.p99_ms<1000,lost==0";
 
-/// The most thresholds that one text may have.
-const THRESHOLDS_MAX: usize = 100;
+/// The most thresholds that one text, or one scenario, may have.
+pub const THRESHOLDS_MAX: usize = 100;
 
 /// The longest piece of the text that an error repeats, in characters.
 const SHOWN_MAX: usize = 40;

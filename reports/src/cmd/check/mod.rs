@@ -4,6 +4,7 @@
 //! which a run with one worker would have stopped.
 
 mod tally;
+mod thresholds;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ const STATUS_BROKEN: u8 = 101;
 /// # Errors
 /// Wrong input, or seeds beyond the last one there is.
 pub fn check(options: &CheckOptions) -> Result<ExitCode, Problem> {
-    let loaded = backend::load(&options.scenario, &options.overrides)?;
+    let loaded = backend::load(&options.scenario, &options.overrides, &options.thresholds)?;
     if options.from.checked_add(options.seeds - 1).is_none() {
         let most = u64::MAX - options.from;
         return Err(Problem::new(format!(
@@ -118,9 +119,16 @@ fn work(prepared: &Prepared, options: &CheckOptions, next: &AtomicU64, stop: &At
     }
 }
 
+impl CheckOptions {
+    /// The command that runs one of the seeds again.
+    fn repeat(&self, seed: u64) -> String {
+        super::run::repeat_command(&self.scenario, seed, &self.overrides, &self.thresholds)
+    }
+}
+
 /// What is said of a panic: a broken invariant of the simulation, not a finding about the scenario. It ends the check.
 fn broken(options: &CheckOptions, seed: u64, panic: &str) -> String {
-    let repeat = super::run::repeat_command(&options.scenario, seed, &options.overrides);
+    let repeat = options.repeat(seed);
     format!("headcount: seed {seed}: the simulation itself broke: {panic}\nrepeat: {repeat}")
 }
 

@@ -1,12 +1,13 @@
 //! What many seeds found together, added up in the order of the seeds.
 
 use headcount_reports::number::{count_of, grouped};
-use headcount_reports::summary::{reason, verdict_word};
+use headcount_reports::summary::{it_is, reason, verdict_word};
 use headcount_workloads::outcome::{PropertyKind, PropertyResult, Verdict};
 use headcount_workloads::run::CheckedSeed;
+use headcount_workloads::slo::Judged;
 use serde_json::json;
 
-use super::super::run::repeat_command;
+use super::thresholds::ThresholdTally;
 use crate::cli::CheckOptions;
 
 /// Violated properties that are named beside a failing seed's command; the rest is counted, and named by the run itself.
@@ -20,12 +21,13 @@ pub struct SeedFound {
     pub verdict: Verdict,
     pub expected: Verdict,
     pub properties: Vec<PropertyResult>,
+    pub thresholds: Vec<Judged>,
 }
 
 impl SeedFound {
     pub fn of(checked: CheckedSeed, expected: Verdict) -> Self {
-        let CheckedSeed { seed, digest, verdict, properties, .. } = checked;
-        Self { seed, digest, verdict, expected, properties }
+        let CheckedSeed { seed, digest, verdict, properties, thresholds, .. } = checked;
+        Self { seed, digest, verdict, expected, properties, thresholds }
     }
 }
 
@@ -44,8 +46,8 @@ struct PropertyTally {
 #[derive(Clone, Debug)]
 struct Failing {
     seed: u64,
-    /// Name and reason of each violated property.
-    violated: Vec<(&'static str, String)>,
+    /// Name and reason of each violated property and each missed threshold.
+    violated: Vec<(String, String)>,
 }
 
 /// All seeds so far.
@@ -59,6 +61,8 @@ pub struct Tally {
     expected: Option<Verdict>,
     digest: Digest,
     properties: Vec<PropertyTally>,
+    /// In the scenario's order, as every seed has them.
+    thresholds: Vec<ThresholdTally>,
     failing: Vec<Failing>,
 }
 
@@ -94,10 +98,18 @@ impl Tally {
         for property in &found.properties {
             self.property(property).add(property);
         }
+        if self.thresholds.is_empty() {
+            self.thresholds.extend(found.thresholds.iter().map(|judged| ThresholdTally::new(judged.threshold.clone())));
+        }
+        for (tally, judged) in self.thresholds.iter_mut().zip(&found.thresholds) {
+            tally.add(found.seed, judged);
+        }
         if found.verdict == Verdict::Violated {
             let violated = found.properties.iter().filter(|property| property.verdict == Verdict::Violated);
-            let violated = violated.map(|property| (property.name, reason(property))).collect();
-            self.failing.push(Failing { seed: found.seed, violated });
+            let violated = violated.map(|property| (property.name.to_string(), reason(property)));
+            let missed = found.thresholds.iter().filter(|judged| judged.verdict() == Verdict::Violated);
+            let missed = missed.map(|judged| (judged.threshold.to_string(), it_is(judged)));
+            self.failing.push(Failing { seed: found.seed, violated: violated.chain(missed).collect() });
         }
     }
 
@@ -122,12 +134,12 @@ impl Tally {
         self.held + self.violated
     }
 
-    /// The verdict over all seeds: violated if one was, inconclusive if no seed saw some `sometimes`. A seed alone may
-    /// well leave one out, since the swarm gives each only some of the faults.
+    /// The verdict over all seeds: violated if one was, inconclusive if no seed saw some `sometimes` or measured what some
+    /// threshold is about. A seed alone may well leave one out, since the swarm gives each only some of the faults.
     pub fn verdict(&self) -> Verdict {
         if self.violated > 0 {
             Verdict::Violated
-        } else if self.never_seen().is_empty() {
+        } else if self.never_seen().is_empty() && !self.thresholds.iter().any(ThresholdTally::is_open) {
             Verdict::Holds
         } else {
             Verdict::Inconclusive
@@ -155,6 +167,14 @@ impl Tally {
         for property in &self.properties {
             text.push_str(&format!("  {:width$}  {}\n", property.name, property.said()));
         }
+        if !self.thresholds.is_empty() {
+            text.push_str("thresholds over all seeds\n");
+            let texts: Vec<String> = self.thresholds.iter().map(|tally| tally.threshold.to_string()).collect();
+            let width = texts.iter().map(String::len).max().unwrap_or(0);
+            for (tally, threshold) in self.thresholds.iter().zip(texts) {
+                text.push_str(&format!("  {threshold:width$}  {}\n", tally.said()));
+            }
+        }
         for name in self.never_seen() {
             text.push_str(&format!("never seen in any seed: {name}\n"));
         }
@@ -178,17 +198,18 @@ impl Tally {
         text
     }
 
-    /// Each property that was violated: in how many seeds, and what the first of them said.
+    /// Each property that was violated and each threshold that was missed: in how many seeds, and what the first of them
+    /// said.
     fn reasons_text(&self) -> String {
-        let violated = self.properties.iter().filter(|property| property.seeds_violated > 0);
-        let line = |property: &PropertyTally| {
-            let why = |failing: &Failing| failing.violated.iter().find(|(name, _)| *name == property.name).cloned();
+        let properties = self.properties.iter().map(|property| (property.name.to_string(), property.seeds_violated));
+        let thresholds = self.thresholds.iter().map(|tally| (tally.threshold.to_string(), tally.seeds_missed));
+        let line = |(broken, seeds): (String, u64)| {
+            let why = |failing: &Failing| failing.violated.iter().find(|(name, _)| *name == broken).cloned();
             let first = self.failing.iter().find_map(|failing| Some((failing.seed, why(failing)?.1)));
             let (seed, why) = first.unwrap_or_default();
-            let seeds = count_of(property.seeds_violated, "seed", "seeds");
-            format!("violated in {seeds}: {}\n  seed {seed}: {why}\n", property.name)
+            format!("violated in {}: {broken}\n  seed {seed}: {why}\n", count_of(seeds, "seed", "seeds"))
         };
-        violated.map(line).collect()
+        properties.chain(thresholds).filter(|(_, seeds)| *seeds > 0).map(line).collect()
     }
 
     /// The command for every failing seed, a line each, to be pasted as it is: what it violated is a comment to a shell.
@@ -196,10 +217,10 @@ impl Tally {
         if self.failing.is_empty() {
             return String::new();
         }
-        let command = |failing: &Failing| repeat_command(&options.scenario, failing.seed, &options.overrides);
+        let command = |failing: &Failing| options.repeat(failing.seed);
         let width = self.failing.iter().map(|failing| command(failing).chars().count()).max().unwrap_or(0);
         let line = |failing: &Failing| {
-            let mut names: Vec<&str> = failing.violated.iter().map(|(name, _)| *name).collect();
+            let mut names: Vec<&str> = failing.violated.iter().map(|(name, _)| name.as_str()).collect();
             let more = names.len().saturating_sub(NAMED_MAX);
             names.truncate(NAMED_MAX);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -217,7 +238,7 @@ impl Tally {
             json!({
                 "seed": failing.seed,
                 "violated": violated.collect::<Vec<_>>(),
-                "repeat": repeat_command(&options.scenario, failing.seed, &options.overrides),
+                "repeat": options.repeat(failing.seed),
             })
         });
         let properties = self.properties.iter().map(|property| {
@@ -243,6 +264,7 @@ impl Tally {
             "violated": self.violated,
             "failing": failing.collect::<Vec<_>>(),
             "properties": properties.collect::<Vec<_>>(),
+            "thresholds": self.thresholds.iter().map(ThresholdTally::json).collect::<Vec<_>>(),
             "never_seen": self.never_seen(),
         });
         format!("{all:#}\n")
@@ -280,13 +302,14 @@ mod tests {
             property("one-vote", PropertyKind::Always, verdict, 10),
             property("second-vote", PropertyKind::Sometimes, seen_verdict, seen),
         ];
-        SeedFound { seed, digest: seed * 7, verdict, expected: Verdict::Holds, properties }
+        SeedFound { seed, digest: seed * 7, verdict, expected: Verdict::Holds, properties, thresholds: Vec::new() }
     }
 
     fn options() -> CheckOptions {
         let (jobs, overrides) = (None, vec![("shards".to_string(), "4".to_string())]);
         let scenario = "voting-small".to_string();
-        CheckOptions { scenario, seeds: 3, from: 1, jobs, overrides, json: false, keep_going: false, quiet: false }
+        let (thresholds, json, keep_going, quiet) = (Vec::new(), false, false, false);
+        CheckOptions { scenario, seeds: 3, from: 1, jobs, overrides, thresholds, json, keep_going, quiet }
     }
 
     fn tally(all: impl IntoIterator<Item = SeedFound>) -> Tally {

@@ -41,7 +41,7 @@ pub struct Answer {
 /// # Errors
 /// Wrong input, or files that cannot be written.
 pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
-    let loaded = backend::load(&options.scenario, &options.overrides)?;
+    let loaded = backend::load(&options.scenario, &options.overrides, &[])?;
     if loaded.scenario.has_friends() {
         return Err(Problem::new(format!(
             "{}: pattern = {:?}: a plan takes a scenario of the pattern \"voting\", such as voting-500k",
