@@ -29,7 +29,7 @@ use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
 use crate::message::{Channel, Misbehaviour, Msg, Object, ObjectsOk, ObjectsOp, UserId};
 
-use columns::Columns;
+use columns::{Column, Columns};
 use events::Subject;
 use listing::{Page, shown, shown_with};
 use objects::Objects;
@@ -68,6 +68,8 @@ pub struct AppContext {
     users: Objects,
     roster: Roster,
     columns: Option<Columns>,
+    /// Makes a number of a membership's `custom`.
+    member_number: Option<Column>,
     provision: Option<Arc<dyn Provision>>,
 }
 
@@ -91,6 +93,7 @@ impl AppContext {
             users: Objects::new(Base::new(Kind::Users, provision.clone())),
             roster: Roster::new(provision.clone()),
             columns: None,
+            member_number: None,
             provision,
         }
     }
@@ -117,6 +120,13 @@ impl AppContext {
             columns.set(&place, Some(&object.body));
         }
         self.columns = Some(columns);
+        self
+    }
+
+    /// The store with a number that `number` makes of each membership's `custom`: listings of columns say the largest on a
+    /// page. It stands for what a client reads of the memberships in a list.
+    pub fn with_member_number(mut self, number: fn(&str) -> u64) -> Self {
+        self.member_number = Some(number);
         self
     }
 
@@ -281,10 +291,10 @@ impl AppContext {
     fn list_columns(&self, channel: &Channel, page: Page) -> Result<ObjectsOk, ApiError> {
         let columns = self.columns.as_ref().ok_or_else(ApiError::objects_invalid_input)?;
         let (mut numbered, mut named) = (Vec::new(), Vec::new());
-        let (walked, total) = self.roster.walk(
+        let walked = self.roster.walk(
             channel,
-            page.offset,
-            page.max,
+            (page.offset, page.max),
+            self.member_number,
             |user| {
                 if numbered.is_empty() {
                     numbered.reserve_exact(page.max);
@@ -293,7 +303,7 @@ impl AppContext {
             },
             |user| named.push((user.clone(), columns.named(user))),
         );
-        Ok(page.answer_columns(numbered, named, walked, total))
+        Ok(page.answer_columns(numbered, named, walked))
     }
 }
 

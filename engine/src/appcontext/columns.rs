@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::finder::Place;
 use crate::message::UserId;
 
-/// Makes a user's number of the text of the user's object.
+/// Makes a user's number of the text of the user's object, or a membership's of its `custom`.
 pub(super) type Column = fn(&str) -> u64;
 
 /// The column of every user that has an object; 0 for the others.

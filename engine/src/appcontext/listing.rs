@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::object::{membership_etag, push_quoted};
-use super::roster::Record;
+use super::roster::{Record, Walked};
 use crate::base64url;
 use crate::error::ApiError;
 use crate::message::{MemberColumns, Object, ObjectsOk, UserId};
@@ -41,16 +41,11 @@ impl Page {
         ObjectsOk::Ids { next: self.next(ids.len(), total), ids, total: total as u32 }
     }
 
-    /// The page with these columns, of `count` members, of `total` in all.
-    pub fn answer_columns(
-        self,
-        numbered: Vec<(u32, u64)>,
-        named: Vec<(UserId, u64)>,
-        count: usize,
-        total: usize,
-    ) -> ObjectsOk {
-        let next = self.next(count, total);
-        ObjectsOk::Columns(Arc::new(MemberColumns { numbered, named, next, total: total as u32 }))
+    /// The page with these columns: the members that were walked.
+    pub fn answer_columns(self, numbered: Vec<(u32, u64)>, named: Vec<(UserId, u64)>, walked: Walked) -> ObjectsOk {
+        let next = self.next(walked.members, walked.total);
+        let (total, member_most) = (walked.total as u32, walked.most);
+        ObjectsOk::Columns(Arc::new(MemberColumns { numbered, named, next, total, member_most }))
     }
 
     /// The token of the page behind this one: platform.md 2.9 has the offset there.

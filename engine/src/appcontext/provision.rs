@@ -59,6 +59,19 @@ pub trait Provision: Debug + Send + Sync {
         let _ = user;
         None
     }
+
+    /// Whether memberships of a list have another number than 0: what the store makes of their `custom`
+    /// ([`super::AppContext::with_member_number`]).
+    fn has_member_numbers(&self, list: u32) -> bool {
+        let _ = list;
+        false
+    }
+
+    /// That number of a membership, of a list that has them.
+    fn member_number(&self, list: u32, user: u32) -> u64 {
+        let _ = (list, user);
+        0
+    }
 }
 
 fn custom_field(body: &str, field: &str) -> Value {

@@ -296,7 +296,7 @@ fn columns(store: &mut AppContext, channel: &Channel, ids: &[UserId]) -> Vec<(Us
     loop {
         let op = ObjectsOp::ListMemberColumns { channel: channel.clone(), limit: 60, page };
         let Ok(ObjectsOk::Columns(answer)) = store.apply(0, op) else { panic!("there is a column") };
-        let MemberColumns { numbered, named, next, total } = &*answer;
+        let MemberColumns { numbered, named, next, total, .. } = &*answer;
         assert!(numbered.len() + named.len() <= 60);
         all.extend(numbered.iter().map(|(user, value)| (ids[*user as usize].clone(), *value)));
         all.extend(named.iter().cloned());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::columns::Column;
 use super::memberships::Memberships;
 use super::provision::Provision;
 use crate::contract::Nanos;
@@ -14,6 +15,16 @@ use crate::message::{Channel, UserId};
 pub(super) struct Record {
     pub custom: Arc<str>,
     pub updated: Nanos,
+}
+
+/// What a walk over a page of members came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Walked {
+    pub members: usize,
+    /// How many there are in all.
+    pub total: usize,
+    /// The largest number of their memberships.
+    pub most: u64,
 }
 
 /// Sorted numbers: of a list its users, or of a user the lists.
@@ -140,31 +151,48 @@ impl Roster {
         (page, there + added_len)
     }
 
-    /// A channel's members without their memberships, likewise: each goes to `numbered` or to `named`. Returns how many
-    /// went, and how many there are in all.
+    /// A channel's members without their memberships, likewise: each goes to `numbered` or to `named`. `number` makes a
+    /// membership's number of its `custom`.
     pub fn walk<'a>(
         &'a self,
         channel: &str,
-        offset: usize,
-        max: usize,
+        (offset, max): (usize, usize),
+        number: Option<Column>,
         mut numbered: impl FnMut(u32),
         mut named: impl FnMut(&'a UserId),
-    ) -> (usize, usize) {
-        let (_, members, there) = self.provisioned_members(channel, offset, max);
-        let mut walked = members.len();
+    ) -> Walked {
+        let (list, members, there) = self.provisioned_members(channel, offset, max);
+        let most = list.zip(number).map_or(0, |(list, number)| self.most_of(list, &members, channel, number));
+        let mut walked = Walked { members: members.len(), total: there, most };
         members.into_iter().for_each(&mut numbered);
         if self.added.len() == 0 {
-            return (walked, there);
+            return walked;
         }
-        let (added, added_len) = self.added.of_channel(channel, offset.saturating_sub(there), max - walked);
-        walked += added.len();
-        for (user, _) in added {
+        let (added, added_len) = self.added.of_channel(channel, offset.saturating_sub(there), max - walked.members);
+        (walked.members, walked.total) = (walked.members + added.len(), there + added_len);
+        for (user, found) in added {
+            walked.most = walked.most.max(number.map_or(0, |number| number(&found.custom)));
             match self.provision.as_ref().and_then(|provision| provision.user_number(user)) {
                 Some(number) => numbered(number),
                 None => named(user),
             }
         }
-        (walked, there + added_len)
+        walked
+    }
+
+    /// The largest number of these members' memberships, written or not, of a list of the provision.
+    fn most_of(&self, list: u32, members: &[u32], channel: &str, number: Column) -> u64 {
+        let provision = self.provision();
+        let have = provision.has_member_numbers(list);
+        if !have && self.rewritten.len() == 0 {
+            return 0;
+        }
+        let of = |member: &u32| match self.rewritten.get(&provision.user_id(*member), channel) {
+            Some(found) => number(&found.custom),
+            None if have => provision.member_number(list, *member),
+            None => 0,
+        };
+        members.iter().map(of).max().unwrap_or(0)
     }
 
     /// A channel's number by the provision, a page of those of its provisioned members who are still there, and how many

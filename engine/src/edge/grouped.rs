@@ -8,6 +8,7 @@
 //! A channel that is in two of a connection's groups is heard twice, and so is one that a connection also names itself: the
 //! platform delivers a message for each subscription that it matches (platform.md 2.3).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -29,9 +30,11 @@ pub struct Grouped {
     owners: Option<(u32, NodeId)>,
     listeners: FxHashMap<u32, SmallVec<[Listener; 1]>>,
     of_client: FxHashMap<Listener, SmallVec<[u32; 1]>>,
-    /// Of the provision's groups that are listened to: how often by the owner, and how often by anybody else.
+    /// How many clients listen to a group of the provision that is their own, and how often one is listened to by anybody else.
     by_owners: u32,
     by_others: u32,
+    /// By client, of those who listen to some of their own groups: the others that are their own.
+    unheard: BTreeMap<Client, SmallVec<[u32; 1]>>,
     /// Channels that no standing wildcard covers, and how many pairs of a listener and a group want each.
     wanted: FxHashMap<u32, u32>,
     changed: Vec<Change>,
@@ -47,6 +50,7 @@ impl Grouped {
             of_client: FxHashMap::default(),
             by_owners: 0,
             by_others: 0,
+            unheard: BTreeMap::new(),
             wanted: FxHashMap::default(),
             changed: Vec::new(),
         }
@@ -57,6 +61,7 @@ impl Grouped {
         self.listeners.clear();
         self.of_client.clear();
         self.wanted.clear();
+        self.unheard.clear();
         (self.by_owners, self.by_others) = (0, 0);
     }
 
@@ -100,13 +105,13 @@ impl Grouped {
         let mut begin = ChannelList::new();
         for &group in &own {
             self.listeners.entry(group).or_default().push(listener);
-            self.count(group, listener, 1);
             let groups = self.replica.groups();
             for channel in groups.unknown_channels_of(group) {
                 *self.wanted.entry(channel).or_default() += 1;
                 begin.push(groups.channel_name(channel));
             }
         }
+        self.count(&own, listener, 1);
         self.of_client.insert(listener, own);
         let stays = |channel: &Channel| !begin.contains(channel);
         (begin.clone(), silent.into_iter().filter(stays).collect())
@@ -115,13 +120,14 @@ impl Grouped {
     /// A client is gone; returns the channels that need not be listened to any longer.
     pub fn disconnect(&mut self, listener: Listener) -> ChannelList {
         let mut silent = ChannelList::new();
-        for group in self.of_client.remove(&listener).unwrap_or_default() {
+        let own = self.of_client.remove(&listener).unwrap_or_default();
+        self.count(&own, listener, u32::MAX);
+        for group in own {
             let who = self.listeners.get_mut(&group).expect("it was listened to");
             who.retain(|who| *who != listener);
             if who.is_empty() {
                 self.listeners.remove(&group);
             }
-            self.count(group, listener, u32::MAX);
             let groups = self.replica.groups();
             for channel in groups.unknown_channels_of(group) {
                 if want(&mut self.wanted, channel, u32::MAX) {
@@ -132,15 +138,28 @@ impl Grouped {
         silent
     }
 
-    /// One more listener of a group, or (`u32::MAX`) one fewer.
-    fn count(&mut self, group: u32, (population, client): Listener, by: u32) {
-        let Some(provision) = self.replica.groups().provision().filter(|provision| group < provision.groups()) else {
-            return;
-        };
+    /// One more listener of these groups, or (`u32::MAX`) one fewer.
+    fn count(&mut self, groups: &[u32], (population, client): Listener, by: u32) {
+        let Some(provision) = self.replica.groups().provision() else { return };
         let owner = self.owners.filter(|(_, people)| *people == population).map(|(region, _)| (region, client));
-        let counter =
-            if provision.owner(group) == owner && owner.is_some() { &mut self.by_owners } else { &mut self.by_others };
-        *counter = counter.wrapping_add(by);
+        let (mut own, mut others) = (None, 0u32);
+        for &group in groups.iter().filter(|group| **group < provision.groups()) {
+            if owner.is_some() && provision.owner(group) == owner {
+                own = Some(group);
+            } else {
+                others += 1;
+            }
+        }
+        self.by_others = self.by_others.wrapping_add(by.wrapping_mul(others));
+        let Some(own) = own else { return };
+        self.by_owners = self.by_owners.wrapping_add(by);
+        let mut unheard = provision.groups_beside(own);
+        unheard.retain(|group| !groups.contains(group));
+        if by == 1 && !unheard.is_empty() {
+            self.unheard.insert(client, unheard);
+        } else {
+            self.unheard.remove(&client);
+        }
     }
 
     /// Whether a channel must be listened to because somebody's group has it; the standing wildcard always.
@@ -201,6 +220,10 @@ impl Grouped {
             let plus: Vec<Client> =
                 named.extract_if(.., |(population, _)| *population == people).map(|who| who.1).collect();
             let mut minus: Vec<Client> = groups.removed_from(channel).iter().filter_map(own).collect();
+            // Who does not listen to the one of its groups that the provision has the channel in.
+            let provision = groups.provision().expect("only a provision has owners");
+            let deaf = |own: &SmallVec<[u32; 1]>| own.iter().any(|group| provision.contains(*group, channel));
+            minus.extend(self.unheard.iter().filter(|(_, own)| deaf(own)).map(|(client, _)| *client));
             minus.sort_unstable();
             if self.by_owners > 0 {
                 heard.push((people, Recipients::Members(Box::new(Members { channel, epoch, plus, minus }))));

@@ -189,3 +189,74 @@ fn whoever_listens_to_whatever_hears_what_a_plain_model_says() {
         assert_eq!(bench.grouped.wants(&channel), !covered && !wanted.is_empty(), "{channel} after step {step}");
     }
 }
+
+/// Two users of one region: user 0 has the groups 0 (channel 2) and 2 (channel 3), user 1 the group 1 (channels 2 and 3).
+#[derive(Debug)]
+struct Several;
+
+impl Provision for Several {
+    fn channels(&self) -> u32 {
+        4
+    }
+    fn groups(&self) -> u32 {
+        3
+    }
+    fn channel_name(&self, channel: u32) -> Channel {
+        format!("c{channel}").into()
+    }
+    fn channel_number(&self, name: &str) -> Option<u32> {
+        name.strip_prefix('c')?.parse().ok().filter(|number| *number < 4)
+    }
+    fn group_name(&self, group: u32) -> Arc<str> {
+        format!("g{group}").into()
+    }
+    fn group_number(&self, name: &str) -> Option<u32> {
+        name.strip_prefix('g')?.parse().ok().filter(|number| *number < 3)
+    }
+    fn channels_of(&self, group: u32) -> Vec<u32> {
+        [vec![2], vec![2, 3], vec![3]][group as usize].clone()
+    }
+    fn contains(&self, group: u32, channel: u32) -> bool {
+        self.channels_of(group).contains(&channel)
+    }
+    fn groups_of(&self, channel: u32) -> Vec<u32> {
+        (0..3).filter(|group| self.contains(*group, channel)).collect()
+    }
+    fn owner(&self, group: u32) -> Option<(u32, Client)> {
+        Some((0, group % 2))
+    }
+    fn groups_beside(&self, group: u32) -> SmallVec<[u32; 1]> {
+        (0..3).filter(|other| other % 2 == group % 2).collect()
+    }
+    fn wildcard(&self) -> Channel {
+        "c*".into()
+    }
+    fn len(&self, group: u32) -> u32 {
+        self.channels_of(group).len() as u32
+    }
+}
+
+/// One message for the members either way; who takes one of two groups is left out of what is in the other.
+#[test]
+fn whoever_takes_some_of_the_own_groups_hears_those() {
+    let mut bench = Bench { grouped: Grouped::new(REGISTRY, Some(Arc::new(Several)), Some((0, PEOPLE))), sent: 0 };
+    let left_out = |bench: &Bench, channel: &str| match bench.grouped.heard(channel, 7, |_| 2).as_slice() {
+        [(PEOPLE, Recipients::Members(members))] => members.minus.clone(),
+        other => panic!("{other:?}"),
+    };
+    bench.connect((PEOPLE, 1), &["g1"]);
+    bench.connect((PEOPLE, 0), &["g0"]);
+    assert_eq!([left_out(&bench, "c2"), left_out(&bench, "c3")], [vec![], vec![0]]);
+    bench.connect((PEOPLE, 0), &["g0", "g2"]);
+    assert_eq!([left_out(&bench, "c2"), left_out(&bench, "c3")], [Vec::<u32>::new(), vec![]]);
+    bench.connect((PEOPLE, 0), &["g2"]);
+    assert_eq!([left_out(&bench, "c2"), left_out(&bench, "c3")], [vec![0], vec![]]);
+    // Out of the first one as well, which is not taken anyway: once.
+    bench.change("g0", "c2", false);
+    assert_eq!(left_out(&bench, "c2"), [0]);
+    bench.grouped.disconnect((PEOPLE, 0));
+    assert_eq!((bench.grouped.by_owners, bench.grouped.unheard.len()), (1, 0));
+    // Somebody else takes a group that is not its own: everybody is named.
+    bench.connect((PEOPLE, 0), &["g0", "g2", "g1"]);
+    assert!(bench.grouped.heard("c3", 7, |_| 2).iter().all(|(_, to)| !matches!(to, Recipients::Members(_))));
+}

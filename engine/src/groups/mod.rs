@@ -11,6 +11,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use self::names::Names;
 pub use self::replica::Replica;
@@ -39,6 +40,10 @@ pub trait Provision: Debug + Send + Sync {
     fn groups_of(&self, channel: u32) -> Vec<u32>;
     /// Whose group it is, if there is one user for it: the user's region, and the user's number among its clients.
     fn owner(&self, group: u32) -> Option<(u32, Client)>;
+    /// All the groups whose owner is this one's, itself among them, in any order. No two of them hold the same channel.
+    fn groups_beside(&self, group: u32) -> SmallVec<[u32; 1]> {
+        std::iter::once(group).collect()
+    }
     /// A wildcard that all the provision's channels match, and few others.
     fn wildcard(&self) -> Channel;
     /// How many channels are in a group.

@@ -188,6 +188,8 @@ pub struct MemberColumns {
     pub next: Option<Arc<str>>,
     /// How many members the channel has.
     pub total: u32,
+    /// The largest number that the store makes of these memberships' `custom`; 0 of a store that makes none.
+    pub member_most: u64,
 }
 
 /// One stored object as App Context returns it.

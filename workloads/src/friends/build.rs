@@ -9,11 +9,11 @@ use headcount_engine::broker::Broker;
 use headcount_engine::contract::{NodeId, SECOND};
 use headcount_engine::edge::{Edge, GroupsConfig};
 use headcount_engine::functions::Function;
-use headcount_engine::groups::Provision;
-use headcount_engine::message::{Channel, ChannelList, Client, UserId};
+use headcount_engine::message::{Channel, ChannelList, UserId};
 use headcount_engine::patterns as engine;
 use headcount_engine::patterns::friends::grants::{FriendsGrants, SESSION};
-use headcount_engine::patterns::friends::profile::{Friend, Profile, column};
+use headcount_engine::patterns::friends::names::GROUP_CHANNELS_MAX;
+use headcount_engine::patterns::friends::profile::{Friend, Profile, column, group_of};
 use headcount_engine::patterns::friends::{COUNT_JOB, documented, hardened, names};
 use headcount_engine::presence::{Presence, PresenceOptions};
 use headcount_engine::registry::{Registry, RegistryOptions};
@@ -21,12 +21,12 @@ use headcount_engine::scheduler::Job;
 use headcount_engine::timetoken::iso8601;
 use headcount_sim::{CounterHash, Stream};
 use serde_json::{Value, json};
-use smallvec::SmallVec;
 
 use super::connect::first_deadline;
+use super::groups::{self, FriendGroups, groups_of};
 use super::plan::Intentions;
 use super::{People, PeopleConfig};
-use crate::crowd::plan::{place_of, user_id, user_of};
+use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Variant};
 
 /// The channels that have presence.
@@ -82,67 +82,12 @@ pub fn presence(scenario: &Scenario, world: &Intentions, broker: NodeId, seed: u
 
 /// The channel registry, with everybody's groups in it.
 pub fn registry(edges: &[NodeId], world: &Arc<Intentions>, seed: u64) -> Registry {
-    Registry::new(edges, Some(Arc::new(FriendGroups(world.clone()))), RegistryOptions::documented(seed))
-}
-
-/// The groups of the first friendships. Users have at most 1,000 friends to begin with: one group each.
-#[derive(Debug)]
-struct FriendGroups(Arc<Intentions>);
-
-impl Provision for FriendGroups {
-    fn channels(&self) -> u32 {
-        self.0.graph.users()
-    }
-
-    fn groups(&self) -> u32 {
-        self.0.graph.users()
-    }
-
-    fn channel_name(&self, channel: u32) -> Channel {
-        names::status_channel(&user_id(channel)).into()
-    }
-
-    fn channel_number(&self, name: &str) -> Option<u32> {
-        user_of(names::parse_status_channel(name)?).filter(|user| *user < self.0.graph.users())
-    }
-
-    fn group_name(&self, group: u32) -> Arc<str> {
-        names::group(&user_id(group)).into()
-    }
-
-    fn group_number(&self, name: &str) -> Option<u32> {
-        user_of(name.strip_prefix("cg-friends-")?).filter(|user| *user < self.0.graph.users())
-    }
-
-    fn channels_of(&self, group: u32) -> Vec<u32> {
-        self.0.graph.row(group).users().collect()
-    }
-
-    fn contains(&self, group: u32, channel: u32) -> bool {
-        self.0.graph.contains(group, channel)
-    }
-
-    /// Friendship is mutual.
-    fn groups_of(&self, channel: u32) -> Vec<u32> {
-        self.channels_of(channel)
-    }
-
-    fn len(&self, group: u32) -> u32 {
-        self.0.graph.degree(group)
-    }
-
-    fn owner(&self, group: u32) -> Option<(u32, Client)> {
-        Some(place_of(group, self.0.graph.regions()))
-    }
-
-    fn wildcard(&self) -> Channel {
-        "status.*".into()
-    }
+    Registry::new(edges, Some(Arc::new(FriendGroups::new(world))), RegistryOptions::documented(seed))
 }
 
 /// What an edge knows of channel groups; `owners`: the region whose users connect there, and who they are.
 pub fn groups(registry: NodeId, world: &Arc<Intentions>, owners: Option<(u32, NodeId)>) -> GroupsConfig {
-    GroupsConfig { registry, provision: Some(Arc::new(FriendGroups(world.clone()))), owners }
+    GroupsConfig { registry, provision: Some(Arc::new(FriendGroups::new(world))), owners }
 }
 
 /// What clients subscribe to, with the texts that all of them share.
@@ -174,14 +119,6 @@ impl Deployment {
         channels
     }
 }
-
-/// The channel groups of a user with so many friends, and of one who may get one more.
-pub fn groups_of(user: &str, friends: usize) -> Groups {
-    (0..names::groups_for(friends + 1)).map(|part| names::group_part(user, part).into()).collect()
-}
-
-/// Channel groups of one connection.
-pub type Groups = SmallVec<[Arc<str>; 1]>;
 
 /// Everybody's profile and friend list as they are at the beginning.
 #[derive(Debug)]
@@ -266,8 +203,16 @@ impl appcontext::Provision for Lists {
         self.world.graph.row(user).users().collect()
     }
 
-    fn membership_custom(&self, _list: u32, user: u32) -> String {
-        Friend::new(&self.created, &user_id(user)).to_json()
+    fn membership_custom(&self, list: u32, user: u32) -> String {
+        Friend::new(&self.created, &user_id(user)).in_group(self.world.part(list, user)).to_json()
+    }
+
+    fn has_member_numbers(&self, list: u32) -> bool {
+        self.world.graph.degree(list) as usize > GROUP_CHANNELS_MAX
+    }
+
+    fn member_number(&self, list: u32, user: u32) -> u64 {
+        self.world.part(list, user) as u64
     }
 
     fn user_field(&self, user: u32, field: &str) -> Value {
@@ -305,7 +250,7 @@ impl appcontext::Provision for Lists {
 /// App Context with everybody and their first friendships.
 pub fn objects(scenario: &Scenario, world: &Arc<Intentions>, seed: u64) -> AppContext {
     let lists = Lists { world: world.clone(), shards: scenario.friends.shards, created: iso8601(0) };
-    AppContext::provisioned(seed, Arc::new(lists)).with_column(column)
+    AppContext::provisioned(seed, Arc::new(lists)).with_column(column).with_member_number(group_of)
 }
 
 /// Those of one region who are online from the beginning, with the edge that each is connected to.
@@ -327,7 +272,12 @@ pub fn connect_edge(
     let (deployment, variant) = (Deployment::new(scenario.friends.shards), scenario.variant.in_engine());
     for (user, client, _) in online_at(world, people.0, edges).filter(|(_, _, at)| *at == number) {
         let (id, friends) = (user_id(user), world.graph.degree(user) as usize);
-        edge.provision(people.1, client, deployment.channels(variant, &id), &groups_of(&id, friends));
+        edge.provision(
+            people.1,
+            client,
+            deployment.channels(variant, &id),
+            &groups_of(&id, names::groups_for(friends)),
+        );
     }
 }
 
@@ -344,8 +294,7 @@ pub fn connect_broker(
         deployment.channels(variant, &user_id(user)).iter().for_each(|channel| broker.provision(edges[edge], channel));
     }
     if world.online {
-        let wildcard = FriendGroups(world.clone()).wildcard();
-        edges.iter().for_each(|edge| broker.provision(*edge, &wildcard));
+        edges.iter().for_each(|edge| broker.provision(*edge, &groups::wildcard()));
     }
 }
 

@@ -4,9 +4,10 @@ use headcount_engine::access::Role;
 use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND};
 use headcount_engine::message::{ApiOk, Call, ChannelList, Msg, SubscribeWith};
 use headcount_engine::patterns::friends::grants::SESSION;
+use headcount_engine::patterns::friends::names::GROUPS_MAX;
 use headcount_engine::timetoken::Timetoken;
 
-use super::build::groups_of;
+use super::groups::groups_of;
 use super::{Later, People, conn, tag, timers};
 use crate::client::{CALL_PATIENCE, Connection, backoff};
 
@@ -34,16 +35,49 @@ impl People {
         user.connection = Connection::Subscribing;
         // Another edge after each failure.
         user.edge = ((client + u32::from(user.failures)) % edges) as u8;
-        // A user cannot know how many groups it has: it asks for as many as its friends on the screen may need.
-        let friends = self.screens.len(client);
+        // As many groups as it had when it last loaded its list.
+        let groups = usize::from(user.groups);
+        self.subscribe(client, groups, tag::SUBSCRIBE | u64::from(generation), out);
+    }
+
+    /// Subscribes to the user's channels and to so many of its groups. The list is loaded anew after it: what was said meanwhile
+    /// need not be caught up with.
+    fn subscribe(&mut self, client: u32, groups: usize, tag: u64, out: &mut Outbox) {
         let id = self.id(client);
         let channels = self.config.deployment.channels(self.config.variant, &id);
-        let groups = groups_of(&id, friends);
-        let with =
-            Some(Box::new(SubscribeWith { groups, timeout_s: self.config.presence_timeout_s, cursor_region: None }));
-        // The list is loaded anew: what was said meanwhile need not be caught up with.
-        let call = Call::Subscribe { channels, cursor: Timetoken::ZERO, with };
-        self.call(client, tag::SUBSCRIBE | u64::from(generation), call, out);
+        let with = SubscribeWith {
+            groups: groups_of(&id, groups),
+            timeout_s: self.config.presence_timeout_s,
+            cursor_region: None,
+        };
+        let call = Call::Subscribe { channels, cursor: Timetoken::ZERO, with: Some(Box::new(with)) };
+        self.call(client, tag, call, out);
+    }
+
+    /// The list says that there are more groups than the connection takes: it takes so many from now on. If no answer comes,
+    /// the list says so once more.
+    pub(super) fn regroup(&mut self, now: Nanos, client: u32, groups: usize, out: &mut Outbox) {
+        self.record.regroups += 1;
+        let generation = self.users[client as usize].generation;
+        let tag = tag::REGROUP | (groups as u64) << 32 | u64::from(generation);
+        self.subscribe(client, groups.min(GROUPS_MAX), tag, out);
+        self.after(now + CALL_PATIENCE, Later::LoadAgain { client, generation });
+    }
+
+    /// The connection takes more groups.
+    pub(super) fn regrouped(&mut self, now: Nanos, client: u32, tag: u64, msg: &Msg, out: &mut Outbox) {
+        let user = &mut self.users[client as usize];
+        if user.generation != tag as u32 || user.connection != Connection::Connected {
+            return;
+        }
+        let announced = self.edges[user.edge as usize].epoch.unwrap_or(0);
+        match msg {
+            Msg::Answer { result: Ok(ApiOk::Subscribed { epoch, .. }), .. } if *epoch >= announced => {
+                user.groups = ((tag & !tag::KIND) >> 32) as u8;
+                self.load_once(now, client, out);
+            }
+            _ => self.refused(now, client, msg, out),
+        }
     }
 
     fn presence_channels(&self, client: u32) -> ChannelList {

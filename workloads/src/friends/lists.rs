@@ -47,15 +47,20 @@ enum News {
 impl People {
     /// Loads the whole list; if it is being loaded, once more after that.
     pub(super) fn load(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
-        match &mut self.users[client as usize].load {
-            Some(under_way) => under_way.again = true,
-            None => self.begin_load(now, client, out),
-        }
+        self.load_once(now, client, out);
         // And again, whatever has been heard by then; not all at the same time.
         let generation = self.users[client as usize].generation;
         let reload = self.config.reload;
         let wait = reload - reload / 4 + self.throw(client) % (reload / 2);
         self.after(now + wait, Later::Reload { client, generation });
+    }
+
+    /// The same, and no more after it.
+    pub(super) fn load_once(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
+        match &mut self.users[client as usize].load {
+            Some(under_way) => under_way.again = true,
+            None => self.begin_load(now, client, out),
+        }
     }
 
     /// Loads the list from its first page on, whatever has come of it.
@@ -132,11 +137,15 @@ impl People {
             return self.ask_pages(client, out);
         }
         let load = user.load.take().expect("it was just there");
+        let groups = load.groups();
         self.screens.listed(client, load.listing);
         let down = self.last_mile(client);
         self.record.second(now).loads += 1;
         self.record.loads_us.push((load.began, (now + down - load.began) / 1_000));
         self.look_at_wishes(client);
+        if groups > usize::from(self.users[client as usize].groups) {
+            return self.regroup(now, client, groups, out);
+        }
         if load.again {
             self.begin_load(now, client, out);
         }

@@ -22,6 +22,7 @@ pub mod alerts;
 pub mod build;
 mod connect;
 mod deeds;
+pub mod groups;
 pub mod judge;
 mod lists;
 pub mod oracle;
@@ -40,6 +41,7 @@ use headcount_engine::access::Token;
 use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, Nanos, Node, NodeId, Outbox, SECOND};
 use headcount_engine::message::{Call, Delivery, Msg, Recipients, Request};
 use headcount_engine::patterns::Variant;
+use headcount_engine::patterns::friends::names;
 use headcount_sim::CounterHash;
 use rustc_hash::FxHashMap;
 
@@ -84,6 +86,8 @@ struct User {
     reachable: bool,
     edge: u8,
     failures: u8,
+    /// How many channel groups its connection takes.
+    groups: u8,
     generation: u32,
     throws: u32,
     loads: u32,
@@ -102,6 +106,7 @@ enum Later {
     Heartbeat { client: u32, generation: u32 },
     Reload { client: u32, generation: u32 },
     LoadDeadline { client: u32, load: u32 },
+    LoadAgain { client: u32, generation: u32 },
     Nudge { client: u32, about: u32 },
     Write { client: u32 },
 }
@@ -139,6 +144,7 @@ mod tag {
     pub const FORGE: u64 = 6 << 56;
     pub const HEARTBEAT: u64 = 7 << 56;
     pub const READ: u64 = 8 << 56;
+    pub const REGROUP: u64 = 9 << 56;
     pub const KIND: u64 = 0xff << 56;
 }
 
@@ -179,6 +185,11 @@ impl People {
         let (users, online, edges) = (plan.wifi.len(), world.online, config.edges.len());
         assert!(!online || tokens.len() == users, "who is online has a token");
         let mut tokens = tokens.into_iter();
+        // Who comes later does not know how many it has before its list is loaded.
+        let groups_at_first = |client: usize| {
+            let user = user_at(config.region, client as u32, config.regions);
+            if online { names::groups_for(world.graph.degree(user) as usize) as u8 } else { 1 }
+        };
         let user = |client: usize| User {
             token: tokens.next(),
             load: None,
@@ -187,6 +198,7 @@ impl People {
             reachable: true,
             edge: (client % edges) as u8,
             failures: 0,
+            groups: groups_at_first(client),
             generation: 0,
             throws: 0,
             loads: 0,
@@ -325,6 +337,7 @@ impl People {
         match tag & tag::KIND {
             tag::LOGIN => self.logged_in(now, client, tag as u32, msg, out),
             tag::SUBSCRIBE => self.subscribed(now, client, tag as u32, msg, out),
+            tag::REGROUP => self.regrouped(now, client, tag, &msg, out),
             tag::LOAD => self.loaded(now, client, tag, msg, out),
             tag::READ => self.read(client, tag as u32, &msg, out),
             tag::WRITE => self.written(now, client, tag as u32, &msg, out),
@@ -355,6 +368,12 @@ impl People {
                 let user = &self.users[client as usize];
                 if user.generation == generation && user.connection == Connection::Connected {
                     self.load(now, client, out);
+                }
+            }
+            Later::LoadAgain { client, generation } => {
+                let user = &self.users[client as usize];
+                if user.generation == generation && user.connection == Connection::Connected {
+                    self.load_once(now, client, out);
                 }
             }
             Later::LoadDeadline { client, load } => self.load_is_late(now, client, load, out),

@@ -215,14 +215,18 @@ const IN_ONE_GROUP: Property = Property {
     says: "a friend's status channel is in exactly one of a user's groups, and nobody else's is in any",
     check: |seen, checks| {
         let (mut checked, mut wrong) = (0, None);
-        // Whatever nobody has changed since the beginning is the graph, and that is symmetric.
-        let changed: BTreeSet<u32> = seen.changed().into_iter().flat_map(|(a, b)| [a, b]).collect();
-        for user in changed {
+        // Whatever nobody has changed since the beginning is the graph, and that is symmetric; but whoever has several groups.
+        let changed = seen.changed().into_iter().flat_map(|(a, b)| [a, b]);
+        let judged: BTreeSet<u32> = changed.chain(seen.intentions.overflow.users()).collect();
+        let (mut several, mut beyond) = (0, 0);
+        for user in judged {
+            several += u64::from(seen.group_len(user, 1) > 0);
             let mut grouped: BTreeMap<u32, u32> = BTreeMap::new();
             for part in 0..names::GROUPS_MAX {
                 for channel in seen.group(user, part) {
                     if let Some(friend) = names::parse_status_channel(&channel).and_then(user_of) {
                         *grouped.entry(friend).or_default() += 1;
+                        beyond += u64::from(part > 0 && !seen.intentions.graph.contains(user, friend));
                     }
                 }
             }
@@ -240,6 +244,12 @@ const IN_ONE_GROUP: Property = Property {
             }
         }
         checks.eventually(checked, wrong);
+        if seen.intentions.overflow.users().next().is_some() {
+            checks.sometimes("a-user-had-several-groups", several);
+            if !seen.intentions.made.is_empty() {
+                checks.sometimes("a-new-friend-went-beyond-the-first-group", beyond);
+            }
+        }
     },
 };
 
@@ -443,6 +453,11 @@ impl<'a> Seen<'a> {
     fn group(&self, user: u32, part: usize) -> Vec<headcount_engine::message::Channel> {
         let groups = self.registry.groups();
         groups.group_number(&names::group_part(&user_id(user), part)).map_or_else(Vec::new, |group| groups.list(group))
+    }
+
+    fn group_len(&self, user: u32, part: usize) -> u32 {
+        let groups = self.registry.groups();
+        groups.group_number(&names::group_part(&user_id(user), part)).map_or(0, |group| groups.len(group))
     }
 
     fn groups_with(&self, owner: u32, friend: u32) -> usize {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use headcount_engine::base64url;
 use headcount_engine::contract::Nanos;
 use headcount_engine::message::MemberColumns;
+use headcount_engine::patterns::friends::names;
 
 use super::screens::Listing;
 
@@ -46,6 +47,8 @@ pub(super) struct Load {
     read: u32,
     /// How long the first page said the list is.
     total: u32,
+    /// The last of the user's groups that a friend is in, as the pages read say.
+    group_last: u64,
     /// The token that the last page read gave.
     next: Option<Arc<str>>,
     /// Pages that came before it was their turn.
@@ -76,6 +79,7 @@ impl Load {
             asked: 0,
             read: 0,
             total: 0,
+            group_last: 0,
             next: None,
             early: BTreeMap::new(),
         }
@@ -107,7 +111,14 @@ impl Load {
         let columns = self.early.remove(&self.read)?;
         self.read += 1;
         self.next = columns.next.clone();
+        self.group_last = self.group_last.max(columns.member_most);
         Some(columns)
+    }
+
+    /// How many channel groups the friends on the list are in: as many as so many friends take (friends-online.md 4.5), and those
+    /// that the memberships name.
+    pub fn groups(&self) -> usize {
+        names::groups_for(self.total as usize).max(self.group_last as usize + 1)
     }
 
     /// Whether the last page is read.
@@ -143,7 +154,13 @@ mod tests {
     fn page(page: u32, total: u32) -> Arc<MemberColumns> {
         let friends = page * PAGE_FRIENDS..total.min((page + 1) * PAGE_FRIENDS);
         let next = token(page + 1).filter(|_| friends.end < total);
-        Arc::new(MemberColumns { numbered: friends.map(|of| (of, 0)).collect(), named: Vec::new(), next, total })
+        Arc::new(MemberColumns {
+            numbered: friends.map(|of| (of, 0)).collect(),
+            named: Vec::new(),
+            next,
+            total,
+            member_most: 0,
+        })
     }
 
     fn asked(load: &mut Load) -> Vec<u32> {
@@ -214,6 +231,19 @@ mod tests {
             }
             assert!(load.is_done() && load.ask().is_none());
         }
+    }
+
+    /// 2,003 friends were in two groups; four left the first one, and three are still in the second.
+    #[test]
+    fn a_list_that_shrank_may_take_more_groups_than_its_length() {
+        let groups = |total: u32, member_most: u64| {
+            let mut load = Load::begin(1, 0, false);
+            load.ask();
+            load.came(1, 0, Arc::new(MemberColumns { member_most, ..(*page(0, total)).clone() }));
+            load.take();
+            load.groups()
+        };
+        assert_eq!([groups(2_000, 0), groups(2_001, 0), groups(1_999, 1), groups(0, 0)], [1, 2, 2, 1]);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use headcount_engine::contract::{Nanos, SECOND};
+use headcount_engine::patterns::friends::names::GROUP_CHANNELS_MAX;
 use headcount_sim::Stream;
 
+use super::groups::Overflow;
 use crate::crowd::plan::place_of;
-use crate::graph::{Graph, GraphOptions, Mirror};
+use crate::graph::{Degrees, Graph, GraphOptions, Mirror};
 use crate::scenario::Scenario;
 
 /// Between two times away, longer than any debounce.
@@ -61,6 +63,8 @@ pub struct Intentions {
     pub graph: Graph,
     /// Where each is in the rows of its friends.
     pub mirror: Mirror,
+    /// Channel groups beyond everybody's first.
+    pub overflow: Overflow,
     /// Whether everybody is online from the beginning.
     pub online: bool,
     pub plans: Vec<Plan>,
@@ -73,7 +77,17 @@ impl Intentions {
     /// Friends who do nothing at all.
     pub fn of(graph: Graph) -> Self {
         let plans = vec![Plan::default(); graph.regions() as usize];
-        Self { mirror: graph.mirror(), graph, online: false, plans, made: BTreeSet::new(), ended: BTreeSet::new() }
+        let (mirror, overflow) = (graph.mirror(), Overflow::of(&graph));
+        Self { mirror, overflow, graph, online: false, plans, made: BTreeSet::new(), ended: BTreeSet::new() }
+    }
+
+    /// Which of a user's groups a friend is in at the beginning, the first for whoever is none.
+    pub fn part(&self, user: u32, friend: u32) -> usize {
+        if self.graph.degree(user) as usize <= GROUP_CHANNELS_MAX {
+            return 0;
+        }
+        let place = self.graph.position(user, friend).map_or(0, |at| at - self.graph.start(user));
+        place as usize / GROUP_CHANNELS_MAX
     }
 
     /// Whether these two shall be friends when all is done.
@@ -170,6 +184,11 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
     for _ in 0..deeds.requests {
         let (at, asker) = draw.one(&mut dice);
         let asked = dice.below(u64::from(friends.users)) as u32;
+        // A friend of whoever was drawn: as often as there are friends of that one.
+        let asked = match friends.degrees() {
+            Degrees::Constant(_) => asked,
+            Degrees::HeavyTailed { .. } => some_friend(&graph, asked, &mut dice).unwrap_or(asked),
+        };
         let pair = (asker.min(asked), asker.max(asked));
         if asker != asked && !graph.contains(asker, asked) && made.insert(pair) {
             act(at, asker, Deed::Ask(asked));
@@ -179,11 +198,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
     let mut dice = stream("friends.removals");
     for _ in 0..deeds.removals {
         let (at, user) = draw.one(&mut dice);
-        let row = graph.row(user);
-        if row.is_empty() {
-            continue;
-        }
-        let friend = row.users_from(dice.below(row.len() as u64) as usize).next().expect("below its length");
+        let Some(friend) = some_friend(&graph, user, &mut dice) else { continue };
         if ended.insert((user.min(friend), user.max(friend))) {
             act(at, user, Deed::Remove(friend));
         }
@@ -215,6 +230,15 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
         plan.actions.sort_unstable();
     }
     Intentions { online: friends.online, plans, made, ended, ..Intentions::of(graph) }
+}
+
+/// One of a user's friends.
+fn some_friend(graph: &Graph, user: u32, dice: &mut Stream) -> Option<u32> {
+    let row = graph.row(user);
+    if row.is_empty() {
+        return None;
+    }
+    row.users_from(dice.below(row.len() as u64) as usize).next()
 }
 
 /// Draws moments and users.

@@ -126,6 +126,8 @@ pub struct Record {
     pub pages: u64,
     /// Loads that began again because the list had changed between two pages.
     pub loads_restarted: u64,
+    /// Times a connection had to take more channel groups than it did.
+    pub regroups: u64,
     pub nudges: u64,
     pub missed_messages: u64,
 }

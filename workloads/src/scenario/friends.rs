@@ -1,13 +1,14 @@
 //! The `[friends]` table: who is friends with whom, and what they do all evening (friends-online.md).
 
 use headcount_engine::contract::{Nanos, SECOND};
+use headcount_engine::patterns::friends::names::FRIENDS_MAX;
 
 use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
 use super::form::Form;
 use crate::graph::Degrees;
 
-/// The users of a scenario begin with one channel group each, and that holds 2,000 channels (platform.md 2.6).
+/// Most friends of everybody: one channel group full (friends-online.md 2.2, NFR-4; platform.md 2.6).
 const DEGREE_MAX: u32 = 2_000;
 
 /// Friends online.
@@ -18,7 +19,7 @@ pub struct Friends {
     /// Friends of each user at the start, 1 to 2,000 (one channel group full) and fewer than users.
     pub degree: u32,
     /// 0: everybody has `degree` friends. Else half of all have more than that, and the most popular one has so many, up to
-    /// 2,000 ([`crate::graph::Degrees::HeavyTailed`]).
+    /// 20,000, ten channel groups full ([`crate::graph::Degrees::HeavyTailed`]).
     pub degree_max: u32,
     /// Presence shards, 1 to 500 (friends-online.md 4.3, 11.3).
     pub shards: u32,
@@ -60,7 +61,7 @@ pub struct Deeds {
     pub losses: u32,
     /// Leaves and comes back three times within ten seconds.
     pub flaps: u32,
-    /// Asks somebody who is no friend; that one accepts.
+    /// Asks somebody who is no friend; that one accepts. Where degrees differ, who has more friends is asked more often.
     pub requests: u32,
     /// Ends a friendship.
     pub removals: u32,
@@ -131,7 +132,7 @@ impl Friends {
     pub(super) fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         form.whole("users", &mut self.users, 2, 500_000)?;
         form.whole("degree", &mut self.degree, 1, DEGREE_MAX)?;
-        form.whole("degree_max", &mut self.degree_max, 0, DEGREE_MAX)?;
+        form.whole("degree_max", &mut self.degree_max, 0, FRIENDS_MAX as u32)?;
         form.whole("shards", &mut self.shards, 1, 500)?;
         form.flag("online", &mut self.online)?;
         form.seconds("join_from_s", &mut self.join_from, 0.0, TIME_MAX_S)?;

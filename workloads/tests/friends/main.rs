@@ -29,6 +29,7 @@
 
 mod chaos;
 mod determinism;
+mod heavy;
 mod integration;
 mod load;
 mod rows;

@@ -70,9 +70,15 @@ pub fn group(user_id: &str) -> String {
 
 /// The user whose friends are in this group, any part of them; `None` if it is no group of friends.
 pub fn parse_group(group: &str) -> Option<&str> {
+    parse_group_part(group).map(|(user, _)| user)
+}
+
+/// The same, and which part.
+pub fn parse_group_part(group: &str) -> Option<(&str, usize)> {
     let user = group.strip_prefix("cg-friends-")?;
     let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    Some(user.rsplit_once('-').filter(|(_, part)| is_part(part)).map_or(user, |(user, _)| user))
+    let parted = user.rsplit_once('-').filter(|(_, part)| is_part(part));
+    Some(parted.and_then(|(user, part)| Some((user, part.parse().ok()?))).unwrap_or((user, 0)))
 }
 
 /// A user's `part`-th group: the document's `cg-friends-{userId}-{n}` (4.5) where a user has more than 2,000 friends. The
@@ -102,6 +108,10 @@ mod tests {
         assert_eq!(parse_presence_channel("presence.shard-x"), None);
         assert_eq!(parse_status_channel(&status_channel("user_1")), Some("user_1"));
         assert_eq!(parse_status_channel(GLOBAL), None);
+        for (user, part) in [("user_1", 0), ("user_1", 1), ("u", 9)] {
+            assert_eq!(parse_group_part(&group_part(user, part)), Some((user, part)));
+        }
+        assert_eq!(parse_group("cg-other-user_1"), None);
         assert_eq!(pair_channel("b", "a"), pair_channel("a", "b"));
     }
 

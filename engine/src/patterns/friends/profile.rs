@@ -143,6 +143,25 @@ pub struct Friend {
     pub added_by: String,
     pub favorite: bool,
     pub muted: bool,
+    /// Which of the owner's channel groups the friend's status channel is in ([`super::names::group_part`]): not in the document,
+    /// whose own numbering (4.5) says where a friend would be if none had ever left.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub group: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference.
+fn is_first(group: &usize) -> bool {
+    *group == 0
+}
+
+/// What listings carry of a friend: `group`, 0 where the `custom` does not say.
+pub fn group_of(custom: &str) -> u64 {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Place {
+        group: u64,
+    }
+    serde_json::from_str::<Place>(custom).unwrap_or_default().group
 }
 
 impl Friend {
@@ -156,7 +175,13 @@ impl Friend {
             added_by: added_by.into(),
             favorite: false,
             muted: false,
+            group: 0,
         }
+    }
+
+    /// The same in the owner's `part`-th group.
+    pub fn in_group(self, part: usize) -> Self {
+        Self { group: part, ..self }
     }
 
     /// As it is stored.
@@ -186,6 +211,14 @@ mod tests {
         let seen = format!(r#"{{"custom":{{"online":false,"lastSeen":"{}"}}}}"#, iso8601(5 * SECOND));
         assert_eq!(column(&seen), 2 * unix_ms(5 * SECOND));
         assert_eq!([column("{}"), column("no JSON")], [0, 0]);
+    }
+
+    #[test]
+    fn a_friend_says_which_group_it_is_in() {
+        let friend = Friend::new("t", "u");
+        assert!(!friend.to_json().contains("group"), "the document's own shape");
+        assert_eq!([friend.to_json(), friend.in_group(3).to_json()].map(|custom| group_of(&custom)), [0, 3]);
+        assert_eq!(group_of("no JSON"), 0);
     }
 
     #[test]

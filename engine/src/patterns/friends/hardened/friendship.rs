@@ -194,8 +194,7 @@ async fn end(context: &Context, event: &Event) -> Result<(), OpError> {
     };
     let record = match Record::read(context, one, other).await? {
         Some(record) => Some(record),
-        None if is_member(context, one, other).await? => Some(Record::new(one, other, one)),
-        None => None,
+        None => unrecorded(context, one, other).await?,
     };
     let Some(mut record) = record else { return Ok(()) };
     match record.custom.state {
@@ -216,12 +215,34 @@ async fn end(context: &Context, event: &Event) -> Result<(), OpError> {
 }
 
 async fn is_member(context: &Context, list: &str, user: &str) -> Result<bool, OpError> {
+    member_group(context, list, user).await.map(|group| group.is_some())
+}
+
+/// The group of the list's owner that this friend is in, as the membership says; `None`: no friend.
+async fn member_group(context: &Context, list: &str, user: &str) -> Result<Option<usize>, OpError> {
+    #[derive(Deserialize)]
+    struct Membership {
+        custom: Friend,
+    }
     let op = ObjectsOp::GetMembership { user: user.into(), channel: names::list_channel(list).into() };
     match context.objects(op).await {
-        Ok(_) => Ok(true),
-        Err(OpError::Api(error)) if error.status == 404 => Ok(false),
+        Ok(ObjectsOk::Object(object)) => {
+            let membership = serde_json::from_str::<Membership>(&object.body).ok();
+            Ok(Some(membership.map_or(0, |membership| membership.custom.group)))
+        }
+        Ok(_) => unreachable!("a membership is answered with an object"),
+        Err(OpError::Api(error)) if error.status == 404 => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The record of a friendship from before there were records; `None`: there is none.
+async fn unrecorded(context: &Context, one: &str, other: &str) -> Result<Option<Record>, OpError> {
+    let mut record = Record::new(one, other, one);
+    let Some(part_a) = member_group(context, &record.a, &record.b).await? else { return Ok(None) };
+    record.custom.part_a = part_a;
+    record.custom.part_b = member_group(context, &record.b, &record.a).await?.unwrap_or(0);
+    Ok(Some(record))
 }
 
 /// Takes the steps of an open record's state, and hands the rest to an execution with a budget of its own.
@@ -267,7 +288,7 @@ async fn link(context: &Context, record: &mut Record) -> Result<(), OpError> {
             result => result?,
         }
         context.count("channelgroup.add");
-        let custom = Friend::new(&added_at, &record.custom.by).to_json();
+        let custom = Friend::new(&added_at, &record.custom.by).in_group(part).to_json();
         context.set_membership(&*friend, names::list_channel(&owner), custom).await?;
     }
     Ok(())

@@ -38,7 +38,9 @@
 //! removed. Only who was asked accepts, only one of the two ends it, as the platform authenticated them. The record is
 //! written *before* the first step; every step is idempotent; the state after the last. A crash anywhere leaves an open
 //! record, which the sweep takes up where it stands. `friendCount` is the length of the list, read and written under
-//! If-Match, never counted up or down. News goes to `friend-news.{userId}`, which only that user reads.
+//! If-Match, never counted up or down. A group that is full makes way for the next one (10.4), the first one with a free place
+//! is used, and the membership says which it was: so a friendship from before there were records can be ended, and a client
+//! learns from its list how many groups to subscribe to, which may be more than so many friends would fill. News goes to `friend-news.{userId}`, which only that user reads.
 //!
 //! **Count** (On Interval, every 10 s): here-now for many shards in one call, so that 500 shards fit one execution;
 //! `shardsCounted` says how many answered.
