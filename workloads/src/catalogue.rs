@@ -44,6 +44,9 @@ scenarios! {
     "counter-small": "Votes by signals, counted as keys, under a swarm of all faults: many seeds in little time",
     "counter-documented": "The same swarm against the document's own counters: expected to be violated",
     "counter-100k": "100,000 voters in ten polls, counted as keys, through a KV outage",
+    "enrichment-small": "Posts enriched by three outside services, under a swarm of all faults: many seeds in little time",
+    "enrichment-documented": "The same swarm against the document's own pipeline: expected to be violated",
+    "enrichment-100k": "100,000 authors whose profiles are cached, while moderation fails for a while",
 }
 
 /// Every built-in scenario, the flagship first.

@@ -36,7 +36,7 @@ const ROOMS: [&str; 12] = [
 ];
 
 /// Patterns are what a user deploys: handlers run in Functions, and rights are handed to the auth server.
-const FOR_PATTERNS: [&str; 2] = ["auth", "functions"];
+const FOR_PATTERNS: [&str; 3] = ["auth", "functions", "outside"];
 
 /// The first name of a path in `src`: `src/broker/log.rs` and `src/broker.rs` are both `broker`.
 fn room_of(path: &str) -> &str {

@@ -1,6 +1,7 @@
 //! The application patterns on the platform: what a customer deploys and runs.
 
 pub mod counter;
+pub mod enrichment;
 pub mod friends;
 pub mod hash;
 pub mod rights;

@@ -18,6 +18,7 @@
 //! `service` are theirs.
 
 mod counter;
+mod enrichment;
 pub mod judge;
 pub mod oracle;
 pub mod plan;
@@ -39,7 +40,7 @@ use self::plan::Act;
 use crate::scenario::{Scenario, Setting};
 
 /// Every system.
-pub const SYSTEMS: &[&dyn System] = &[&counter::Counter];
+pub const SYSTEMS: &[&dyn System] = &[&counter::Counter, &enrichment::Enrichment];
 
 /// The system of this word.
 pub fn find(word: &str) -> Option<&'static dyn System> {

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod enrichment;
+
 use headcount_workloads::outcome::Verdict;
 use headcount_workloads::systems::SYSTEMS;
 use support::{counter, prepared, run, violated};
