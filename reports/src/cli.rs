@@ -32,6 +32,8 @@ pub enum Verb {
     Check(CheckOptions),
     /// Search the smallest configuration that keeps an SLO, with headroom
     Plan(PlanOptions),
+    /// Compare two runs or two sets of seeds
+    Compare(CompareOptions),
     /// List scenarios, properties, faults and limits profiles
     List(ListOptions),
 }
@@ -141,6 +143,50 @@ pub struct PlanOptions {
     pub quiet: bool,
 }
 
+/// `headcount compare`.
+#[derive(Clone, Debug, Args)]
+pub struct CompareOptions {
+    /// A run folder, a folder of run folders, a built-in scenario's name, or a scenario file (*.toml): what was
+    #[arg(value_name = "A")]
+    pub a: String,
+    /// The same: what is
+    #[arg(value_name = "B")]
+    pub b: String,
+    /// Seeds of scenarios [default: 5]
+    #[arg(long, value_name = "K", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub seeds: Option<u64>,
+    /// The first seed, decimal or 0x hex [default: 1]
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
+    pub from: Option<u64>,
+    /// Set a key of the scenarios, as in their files; may be given many times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides: Vec<(String, String)>,
+    /// Set a key of scenario B alone; may be given many times
+    #[arg(long = "set-b", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides_b: Vec<(String, String)>,
+    /// End with status 1 if a metric got worse by more than this, beyond chance
+    #[arg(long, value_name = "PERCENT", value_parser = percentage, allow_hyphen_values = true)]
+    pub fail_over: Option<f64>,
+    /// Judge this metric alone, as in ack.p99_ms; may be given many times [default: all that can be better or worse]
+    #[arg(long = "metric", value_name = "NAME", requires = "fail_over")]
+    pub metrics: Vec<String>,
+    /// Runs at the same time [default: the machine's cores]
+    #[arg(long, value_name = "J", value_parser = jobs, allow_negative_numbers = true)]
+    pub jobs: Option<usize>,
+    /// Folder for the comparison's files [default: runs/compare-<A>-<B>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Folder in which the results of runs are kept
+    #[arg(long, value_name = "DIR", default_value = kept::FOLDER)]
+    pub kept: PathBuf,
+    /// Print compare.json instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// No progress, and only the answer
+    #[arg(long)]
+    pub quiet: bool,
+}
+
 /// `headcount list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListOptions {
@@ -175,7 +221,7 @@ impl Stop {
 /// Help and version come back as what to print, wrong use as its one line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let verbs = ["run", "check", "plan", "list"];
+    let verbs = ["run", "check", "plan", "compare", "list"];
     let verb = verbs.into_iter().find(|verb| arguments.get(1).is_some_and(|first| first == verb));
     let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Said(error.render().to_string()),
@@ -250,6 +296,12 @@ fn headroom(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(in_range).ok_or_else(|| "it takes a number from 1 to 10".to_string())
 }
 
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
+    let in_range = |percent: &f64| (0.0..=1000.0).contains(percent);
+    number.filter(in_range).ok_or_else(|| "it takes a percentage, 0% to 1000%, as in 5%".to_string())
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').map(|(key, value)| (key.trim().to_string(), value.trim().to_string()));
     pair.filter(|(key, _)| !key.is_empty()).ok_or_else(|| "it takes a key and a value, as in vote.shards=4".to_string())
@@ -291,9 +343,13 @@ mod tests {
         assert!(wrong("headcount check voting-small").contains("--seeds <N>"));
         assert!(wrong("headcount run x --sed 1").contains("--seed"), "the tip is kept");
         assert!(wrong("headcount run x --set shards").contains("as in vote.shards=4"));
-        let line = "unrecognized subcommand 'voting-calm': must be one of run, check, plan, list, as in headcount run voting-small";
+        let line = "unrecognized subcommand 'voting-calm': must be one of run, check, plan, compare, list, as in headcount run voting-small";
         assert_eq!(wrong("headcount voting-calm"), format!("{line}; see headcount --help"));
         assert!(wrong("headcount check x --seeds -3").contains("1 or more"), "a minus is a wrong number, no option");
+        for percent in ["5", "-5%", "%", "x%", "1001%", "nan%"] {
+            assert!(wrong(&format!("headcount compare a b --fail-over {percent}")).contains("as in 5%"), "{percent}");
+        }
+        assert!(wrong("headcount compare a b --metric x").contains("--fail-over"));
         let line = wrong("headcount run x --jobs 2");
         assert_eq!(line, "unexpected argument '--jobs' found; see headcount run --help");
         assert!(wrong("headcount run x --out a --no-files").contains("--no-files"));

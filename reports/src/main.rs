@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let done = match verb {
         cli::Verb::Run(options) => cmd::run::run(&options),
         cli::Verb::Check(options) => cmd::check::check(&options),
+        cli::Verb::Compare(options) => cmd::compare::compare(&options),
         cli::Verb::Plan(options) => cmd::plan::plan(&options),
         cli::Verb::List(options) => cmd::list::list(&options),
     };

@@ -77,17 +77,27 @@ pub fn percent(ratio: f64) -> String {
 /// A metric's value as exactly as six digits say it, with its unit: `500.04 ms`, `12,345`, `0.715`. What is held against
 /// a limit must not be rounded onto it.
 pub fn six_digits(value: f64, unit: &str) -> String {
-    let number = if !value.is_finite() {
-        "–".to_string()
-    } else if value.fract() == 0.0 && value.abs() < 1e15 {
-        let sign = if value < 0.0 { "-" } else { "" };
-        format!("{sign}{}", grouped(value.abs() as u64))
-    } else {
-        let whole_digits = (value.abs() as u64).checked_ilog10().map_or(0, |log| log as usize + 1);
-        let text = format!("{value:.*}", 6_usize.saturating_sub(whole_digits));
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
-    };
+    let number = digits(value, 6);
     if ["ms", "s"].contains(&unit) { format!("{number} {unit}") } else { number }
+}
+
+/// So many significant digits, without trailing zeros; what is whole is written whole.
+pub fn digits(value: f64, count: i32) -> String {
+    if !value.is_finite() {
+        return "–".to_string();
+    }
+    let magnitude = value.abs();
+    let decimals = if magnitude.fract() == 0.0 {
+        0
+    } else {
+        (count - 1 - libm::floor(libm::log10(magnitude)) as i32).clamp(0, 15)
+    };
+    let text = format!("{magnitude:.*}", decimals as usize);
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let whole = whole.parse().map_or_else(|_| whole.to_string(), grouped);
+    let fraction = fraction.trim_end_matches('0');
+    let text = if fraction.is_empty() { whole } else { format!("{whole}.{fraction}") };
+    if value < 0.0 && text != "0" { format!("-{text}") } else { text }
 }
 
 /// `1 seed`, `2 seeds`.
@@ -128,8 +138,17 @@ mod tests {
             assert_eq!(six_digits(value, unit), text);
         }
         // One third has no end; 1,234,567.5 has seven digits before the point.
-        assert_eq!((six_digits(1.0 / 3.0, ""), six_digits(1_234_567.5, "")), ("0.333333".into(), "1234568".into()));
+        assert_eq!((six_digits(1.0 / 3.0, ""), six_digits(1_234_567.5, "")), ("0.333333".into(), "1,234,568".into()));
         assert_eq!((six_digits(f64::NAN, "ms"), six_digits(-3.0, "each")), ("– ms".into(), "-3".into()));
+    }
+
+    #[test]
+    fn small_numbers_keep_their_digits_and_nought_has_no_sign() {
+        let cases =
+            [(0.000_006_123_45, "0.000006123"), (-0.000_5, "-0.0005"), (1_002.39, "1,002"), (-0.0, "0"), (0.0, "0")];
+        for (value, text) in cases {
+            assert_eq!(digits(value, 4), text);
+        }
     }
 
     #[test]

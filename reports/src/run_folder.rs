@@ -56,12 +56,35 @@ pub fn files(outcome: &Outcome, host: &HostFigures, repeat: &str) -> Vec<(String
     files
 }
 
+/// What a folder of ours holds, so that nothing else is ever replaced.
+pub struct Kind {
+    /// In words: a run.
+    what: &'static str,
+    /// The file by which it is known as ours.
+    marker: &'static str,
+    is_ours: fn(&str) -> bool,
+}
+
+/// A run's.
+pub const RUN: Kind = Kind { what: "run", marker: "run.json", is_ours: is_a_run_file };
+
+/// A comparison's.
+pub const COMPARISON: Kind = Kind { what: "comparison", marker: "compare.json", is_ours: is_a_comparison_file };
+
 /// Asks, before a long run, whether [`write()`] could write `folder` now. Leaves nothing behind.
 ///
 /// # Errors
 /// `folder` is a file, holds something that is not a run, or cannot be made.
 pub fn check(folder: &Path) -> Result<(), Refusal> {
-    let place = Place::of(folder)?;
+    check_as(&RUN, folder)
+}
+
+/// The same for a folder of another kind.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_as(kind: &Kind, folder: &Path) -> Result<(), Refusal> {
+    let place = Place::of(kind, folder)?;
     let made = place.make_parent()?;
     let tried = fs::create_dir(&place.partial).and_then(|()| fs::remove_dir(&place.partial));
     remove_empty(&made);
@@ -73,11 +96,15 @@ pub fn check(folder: &Path) -> Result<(), Refusal> {
 /// # Errors
 /// As [`check`], or the disk is full. Nothing is left behind then, and an earlier run stays as it was.
 pub fn write(folder: &Path, outcome: &Outcome, host: &HostFigures, repeat: &str) -> Result<PathBuf, Refusal> {
-    write_files(folder, &files(outcome, host, repeat))
+    write_as(&RUN, folder, &files(outcome, host, repeat))
 }
 
-fn write_files(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<PathBuf, Refusal> {
-    let place = Place::of(folder)?;
+/// Writes `files` into a folder of this kind, replacing an earlier one there; gives back the folder's full path.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_as(kind: &Kind, folder: &Path, files: &[(String, Vec<u8>)]) -> Result<PathBuf, Refusal> {
+    let place = Place::of(kind, folder)?;
     let made = place.make_parent()?;
     let written = fill(&place.partial, files).and_then(|()| place.put_in_place());
     if let Err(error) = written {
@@ -137,7 +164,7 @@ struct Place {
 
 impl Place {
     /// Finds the place for `folder`, or refuses it for what stands there.
-    fn of(folder: &Path) -> Result<Self, Refusal> {
+    fn of(kind: &Kind, folder: &Path) -> Result<Self, Refusal> {
         let cannot = |error: io::Error| cannot_write(folder, &error);
         // What exists is resolved, so that `.`, `..` and links are the folders they mean.
         let target = match fs::canonicalize(folder) {
@@ -147,18 +174,20 @@ impl Place {
         };
         let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
             return Err(Refusal(format!(
-                "{}: cannot hold a run; name a folder that may be replaced",
-                folder.display()
+                "{}: cannot hold a {}; name a folder that may be replaced",
+                folder.display(),
+                kind.what
             )));
         };
         // It would be moved away from under whoever stands in it.
         if std::env::current_dir().and_then(fs::canonicalize).is_ok_and(|here| here.starts_with(&target)) {
             return Err(Refusal(format!(
-                "{}: is the folder you are in; name another folder for the run's files (--out DIR)",
-                folder.display()
+                "{}: is the folder you are in; name another folder for the {}'s files (--out DIR)",
+                folder.display(),
+                kind.what
             )));
         }
-        refuse_foreign(folder, &target)?;
+        refuse_foreign(kind, folder, &target)?;
         let sibling = |what: &str| parent.join(hidden_name(&name.to_string_lossy(), what));
         let (partial, replaced) = (sibling("partial"), sibling("replaced"));
         Ok(Self { parent: parent.to_path_buf(), partial, replaced, target })
@@ -206,13 +235,13 @@ fn fill(partial: &Path, files: &[(String, Vec<u8>)]) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses what is not ours to replace: a file, or a folder with anything in it that a run does not write.
-fn refuse_foreign(folder: &Path, target: &Path) -> Result<(), Refusal> {
-    let shown = folder.display();
+/// Refuses what is not ours to replace: a file, or a folder with anything in it that this kind does not have.
+fn refuse_foreign(kind: &Kind, folder: &Path, target: &Path) -> Result<(), Refusal> {
+    let (shown, Kind { what, marker, is_ours }) = (folder.display(), kind);
     match fs::metadata(target) {
         Err(_) => return Ok(()),
         Ok(found) if !found.is_dir() => {
-            return Err(Refusal(format!("{shown}: is a file; name a folder for the run's files (--out DIR)")));
+            return Err(Refusal(format!("{shown}: is a file; name a folder for the {what}'s files (--out DIR)")));
         }
         Ok(_) => {}
     }
@@ -221,18 +250,18 @@ fn refuse_foreign(folder: &Path, target: &Path) -> Result<(), Refusal> {
     if names.is_empty() {
         return Ok(());
     }
-    if !fs::read_to_string(target.join("run.json")).is_ok_and(|text| run_json::is_ours(&text)) {
+    if !fs::read_to_string(target.join(marker)).is_ok_and(|text| run_json::is_ours(&text)) {
         return Err(Refusal(format!(
-            "{shown}: is not empty and holds no run.json; name a new folder or an earlier run's (--out DIR)"
+            "{shown}: is not empty and holds no {marker}; name a new folder or an earlier {what}'s (--out DIR)"
         )));
     }
     let foreign_plot = |name: &&String| !name.ends_with(".svg");
     let plots =
         if target.join("plots").is_dir() { names_in(&target.join("plots")).map_err(cannot)? } else { Vec::new() };
-    let foreign = names.iter().find(|name| !is_a_run_file(name)).or_else(|| plots.iter().find(foreign_plot));
+    let foreign = names.iter().find(|name| !is_ours(name)).or_else(|| plots.iter().find(foreign_plot));
     match foreign {
         Some(name) => Err(Refusal(format!(
-            "{shown}: holds {name:?}, which no run wrote; move it away or name another folder (--out DIR)"
+            "{shown}: holds {name:?}, which no {what} wrote; move it away or name another folder (--out DIR)"
         ))),
         None => Ok(()),
     }
@@ -250,6 +279,10 @@ fn names_in(folder: &Path) -> io::Result<Vec<String>> {
 fn is_a_run_file(name: &str) -> bool {
     let fixed = ["run.json", "scenario.toml", "timeseries.csv", "latency.csv", "report.html", "plots"];
     fixed.contains(&name) || (name.starts_with("latency-") && name.ends_with(".hlog"))
+}
+
+fn is_a_comparison_file(name: &str) -> bool {
+    ["compare.json", "compare.csv", "differences.csv", "report.html", "plots"].contains(&name)
 }
 
 /// Removes folders this process made, innermost first, as far as they are empty.
@@ -283,7 +316,7 @@ mod tests {
     }
 
     fn small(folder: &Path) -> Result<PathBuf, Refusal> {
-        write_files(folder, &[("run.json".into(), run_json::text(&fixture::outcome(), &HOST).into_bytes())])
+        write_as(&RUN, folder, &[("run.json".into(), run_json::text(&fixture::outcome(), &HOST).into_bytes())])
     }
 
     #[test]
@@ -348,14 +381,14 @@ mod tests {
         let folder = home.path().join("deep/er/run");
         // The second file wants the first one to be a folder: it fails once something has been written.
         let broken = [("plots".to_string(), vec![1]), ("plots/votes.svg".to_string(), vec![2])];
-        let refusal = write_files(&folder, &broken).unwrap_err().to_string();
+        let refusal = write_as(&RUN, &folder, &broken).unwrap_err().to_string();
         assert!(refusal.contains("deep/er/run") && refusal.contains("name a folder that can be"), "{refusal}");
         assert!(!refusal.contains('\n'));
         assert!(names_in(home.path()).unwrap().is_empty());
 
         let kept = home.path().join("kept");
         small(&kept).unwrap();
-        write_files(&kept, &broken).unwrap_err();
+        write_as(&RUN, &kept, &broken).unwrap_err();
         assert_eq!(names_in(home.path()).unwrap(), ["kept"]);
         assert_eq!(names_in(&kept).unwrap(), ["run.json"]);
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::slo::Judged;
 
 /// How a run, or one property of it, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Checked, met its situation, kept.
@@ -100,8 +100,9 @@ pub struct Latency {
     pub by_second: Vec<Option<Histogram<u64>>>,
 }
 
-/// A station's figures over the whole run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A station's figures over the whole run. What an older file does not have reads as nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StationFigures {
     pub node: String,
     pub kind: String,

@@ -1,6 +1,8 @@
 //! The verbs of the command, a file each.
 
 pub mod check;
+pub mod compare;
+pub mod jobs;
 pub mod list;
 pub mod plan;
 pub mod run;

@@ -4,10 +4,10 @@
 
 use headcount_workloads::outcome::Outcome;
 
-mod canvas;
-mod frame;
+pub(crate) mod canvas;
+pub(crate) mod frame;
 mod lanes;
-mod scale;
+pub(crate) mod scale;
 mod series;
 
 mod deliveries;

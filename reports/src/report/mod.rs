@@ -1,4 +1,5 @@
-//! `report.html`: a run for people, the answer first. One file, no script, no request to anywhere.
+//! `report.html`: a run for people, the answer first. One file, no script, no request to anywhere. A comparison's page is
+//! put together from the same parts.
 
 use headcount_workloads::outcome::{Outcome, Verdict};
 
@@ -6,11 +7,12 @@ use crate::number::count_of;
 use crate::plots::Drawn;
 use crate::summary::{expectation, verdict_word};
 
-mod html;
+pub(crate) mod html;
 mod scale;
 mod sections;
 
 use html::escaped;
+pub(crate) use sections::{facts, paragraph, plots_section, section};
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
@@ -19,15 +21,48 @@ const STYLE: &str = include_str!("style.css");
 /// same outcome gives the same bytes.
 pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
     let word = verdict_word(outcome.verdict);
-    let fields: [(&str, String); 8] = [
-        ("title", escaped(&format!("{}, seed {}: {word}", outcome.scenario, outcome.seed))),
+    page(&Page {
+        kind: "Headcount run report",
+        title: format!("{}, seed {}: {word}", outcome.scenario, outcome.seed),
+        class: word,
+        word: word.to_string(),
+        beside: expectation(outcome),
+        said: verdict_said(outcome),
+        head: sections::broken(outcome) + &sections::run_facts(outcome),
+        sections: sections::all(outcome, plots, repeat),
+    })
+}
+
+/// What every page has: texts as they are, and two pieces of HTML.
+pub(crate) struct Page<'a> {
+    /// What it reports on, above the answer.
+    pub kind: &'a str,
+    pub title: String,
+    /// Whose colour the answer has: `holds`, `violated`, `inconclusive`.
+    pub class: &'static str,
+    /// The answer, and what stands small beside it.
+    pub word: String,
+    pub beside: String,
+    /// The answer as a sentence.
+    pub said: String,
+    /// HTML: below the answer.
+    pub head: String,
+    /// HTML: the rest.
+    pub sections: String,
+}
+
+/// Puts a page together.
+pub(crate) fn page(page: &Page<'_>) -> String {
+    let fields: [(&str, String); 9] = [
+        ("title", escaped(&page.title)),
         ("style", STYLE.to_string()),
-        ("verdict", word.to_string()),
-        ("verdict_said", escaped(&verdict_said(outcome))),
-        ("expectation", escaped(&expectation(outcome))),
-        ("facts", sections::facts(outcome)),
-        ("broken", sections::broken(outcome)),
-        ("sections", sections::all(outcome, plots, repeat)),
+        ("kind", escaped(page.kind)),
+        ("class", page.class.to_string()),
+        ("word", escaped(&page.word)),
+        ("beside", escaped(&page.beside)),
+        ("said", escaped(&page.said)),
+        ("head", page.head.clone()),
+        ("sections", page.sections.clone()),
     ];
     fill(TEMPLATE, &fields)
 }

@@ -24,9 +24,9 @@ const NOT_MODELLED: &[&str] = &[
 ];
 
 /// The short facts beside the verdict.
-pub fn facts(outcome: &Outcome) -> String {
+pub fn run_facts(outcome: &Outcome) -> String {
     let held = outcome.properties.iter().filter(|property| property.verdict == Verdict::Holds).count();
-    let facts = [
+    facts(&[
         ("Scenario", outcome.scenario.clone()),
         ("Pattern", what_runs(outcome)),
         ("Seed", outcome.seed.to_string()),
@@ -35,7 +35,11 @@ pub fn facts(outcome: &Outcome) -> String {
         ("Virtual time", duration_ms(outcome.virtual_s * 1000.0)),
         ("Messages", grouped(outcome.messages)),
         ("Deliveries", grouped(outcome.deliveries)),
-    ];
+    ])
+}
+
+/// Short facts: name and value.
+pub(crate) fn facts(facts: &[(&str, String)]) -> String {
     let fact =
         |(name, value): &(&str, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), escaped(value));
     format!("<dl class=\"facts\">\n{}</dl>\n", facts.iter().map(fact).collect::<String>())
@@ -67,7 +71,7 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
         faults(outcome),
         alerts(outcome),
         scale::sections(outcome),
-        figures_of(plots),
+        plots_section(plots),
         readings(outcome),
         stations(outcome),
         limits(outcome),
@@ -78,11 +82,11 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
     .concat()
 }
 
-pub(super) fn section(id: &str, title: &str, body: &str) -> String {
+pub(crate) fn section(id: &str, title: &str, body: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n", escaped(title))
 }
 
-pub(super) fn paragraph(text: &str) -> String {
+pub(crate) fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escaped(text))
 }
 
@@ -245,7 +249,8 @@ fn three_decimals(seconds: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-fn figures_of(plots: &[Drawn]) -> String {
+/// The plots of a page.
+pub(crate) fn plots_section(plots: &[Drawn]) -> String {
     if plots.is_empty() {
         return String::new();
     }

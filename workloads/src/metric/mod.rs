@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{Latency, Outcome, StationFigures, Verdict};
 use crate::scenario::Scenario;
 
 /// In which direction a metric is better.
@@ -152,30 +152,59 @@ pub fn canonical(name: &str) -> String {
 #[serde(transparent)]
 pub struct Measured(pub BTreeMap<String, f64>);
 
+/// What metrics are made of: of a run that has just ended, or of its `run.json`.
+pub struct Parts<'a> {
+    pub counters: &'a BTreeMap<String, u64>,
+    pub figures: &'a BTreeMap<String, f64>,
+    /// Name, count and mean [ms] of each latency.
+    pub latencies: Vec<(&'a str, u64, Option<f64>)>,
+    pub stations: &'a [StationFigures],
+    /// Of every property.
+    pub verdicts: Vec<Verdict>,
+    pub deliveries: u64,
+    pub messages: u64,
+    pub virtual_s: f64,
+}
+
 impl Measured {
     /// Of a run that has ended.
     pub fn of(outcome: &Outcome) -> Self {
-        let mut all: BTreeMap<String, f64> =
-            outcome.counters.iter().map(|(name, count)| (name.clone(), *count as f64)).collect();
-        all.extend(outcome.figures.clone());
-        for latency in &outcome.latencies {
+        let latency = |latency: &'_ Latency| {
             let histogram = &latency.histogram;
-            all.insert(format!("{}.count", latency.name), histogram.len() as f64);
-            if !histogram.is_empty() {
-                all.insert(format!("{}.mean_ms", latency.name), histogram.mean() / 1_000.0);
-            }
+            (latency.name, histogram.len(), (!histogram.is_empty()).then(|| histogram.mean() / 1_000.0))
+        };
+        Self::of_parts(&Parts {
+            counters: &outcome.counters,
+            figures: &outcome.figures,
+            latencies: outcome.latencies.iter().map(latency).collect(),
+            stations: &outcome.stations,
+            verdicts: outcome.properties.iter().map(|property| property.verdict).collect(),
+            deliveries: outcome.deliveries,
+            messages: outcome.messages,
+            virtual_s: outcome.virtual_s,
+        })
+    }
+
+    /// Of a run by its parts.
+    pub fn of_parts(parts: &Parts<'_>) -> Self {
+        let mut all: BTreeMap<String, f64> =
+            parts.counters.iter().map(|(name, count)| (name.clone(), *count as f64)).collect();
+        all.extend(parts.figures.clone());
+        for (name, count, mean_ms) in &parts.latencies {
+            all.insert(format!("{name}.count"), *count as f64);
+            all.extend(mean_ms.map(|mean| (format!("{name}.mean_ms"), mean)));
         }
-        stations::measured(&outcome.stations, &mut all);
-        let with = |verdict| outcome.properties.iter().filter(|property| property.verdict == verdict).count() as f64;
+        stations::measured(parts.stations, &mut all);
+        let with = |verdict| parts.verdicts.iter().filter(|one| **one == verdict).count() as f64;
         let whole = [
-            ("deliveries", outcome.deliveries as f64),
+            ("deliveries", parts.deliveries as f64),
             ("inconclusive", with(Verdict::Inconclusive)),
-            ("messages", outcome.messages as f64),
+            ("messages", parts.messages as f64),
             ("violated", with(Verdict::Violated)),
-            ("virtual_s", outcome.virtual_s),
+            ("virtual_s", parts.virtual_s),
         ];
         all.extend(whole.map(|(name, value)| (name.to_owned(), value)));
-        if let Some(lost) = outcome.counters.get("votes.lost") {
+        if let Some(lost) = parts.counters.get("votes.lost") {
             all.insert(LOST.to_owned(), *lost as f64);
         }
         all.retain(|_, value| value.is_finite());

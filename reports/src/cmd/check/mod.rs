@@ -16,6 +16,7 @@ use std::time::Instant;
 use headcount_reports::number::{count_of, duration_ms, three_digits};
 use headcount_workloads::outcome::Verdict;
 
+use super::jobs;
 use crate::backend::{self, Prepared};
 use crate::cli::CheckOptions;
 use crate::progress::{Progress, Unit};
@@ -23,7 +24,7 @@ use crate::terminal::{self, Problem};
 use tally::{SeedFound, Tally};
 
 /// The status of a program that panicked, as the language has it: the simulation itself is broken, nothing is answered.
-const STATUS_BROKEN: u8 = 101;
+pub const STATUS_BROKEN: u8 = 101;
 
 /// Runs every seed and says what they found together.
 ///
@@ -38,7 +39,7 @@ pub fn check(options: &CheckOptions) -> Result<ExitCode, Problem> {
             options.seeds, options.from
         )));
     }
-    let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let jobs = jobs::or_cores(options.jobs);
     let started = Instant::now();
     let counter = Arc::new(AtomicU64::new(0));
     let progress =
@@ -132,7 +133,8 @@ fn broken(options: &CheckOptions, seed: u64, panic: &str) -> String {
     format!("headcount: seed {seed}: the simulation itself broke: {panic}\nrepeat: {repeat}")
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_string())
 }

@@ -2,12 +2,14 @@
 //! were made before and kept.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use headcount_reports::kept::Kept;
 use headcount_workloads::plan::{Ask, Lab, Sample, Trouble};
 use headcount_workloads::run::{Prepared, RunOptions};
+
+use super::super::jobs;
 
 /// Threads, results that are kept, and a count of what was done.
 pub struct Bench {
@@ -53,23 +55,7 @@ impl Bench {
 
 impl Lab for Bench {
     fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble> {
-        let next = AtomicUsize::new(0);
-        let found: Vec<Mutex<Option<Result<Sample, Trouble>>>> = asks.iter().map(|_| Mutex::new(None)).collect();
-        std::thread::scope(|scope| {
-            for _ in 0..self.jobs.min(asks.len()) {
-                scope.spawn(|| {
-                    while let Some((place, (ask, seed))) = {
-                        let place = next.fetch_add(1, Ordering::Relaxed);
-                        asks.get(place).map(|asked| (place, *asked))
-                    } {
-                        let sample = self.one(ask, seed);
-                        *found[place].lock().expect("nobody panics with it") = Some(sample);
-                    }
-                });
-            }
-        });
-        let all = found.into_iter().map(|one| one.into_inner().expect("nobody panics with it"));
-        all.map(|one| one.expect("every ask was taken")).collect()
+        jobs::in_order(self.jobs, asks, |(ask, seed)| self.one(ask, *seed)).into_iter().collect()
     }
 
     fn ahead(&self, people: u64) {

@@ -14,6 +14,7 @@ use headcount_workloads::plan::ladder::{Ladder, MaxRate};
 use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Question, Search, Tried, Trouble, Usl};
 use headcount_workloads::slo::Slo;
 
+use super::jobs;
 use crate::backend;
 use crate::cli::PlanOptions;
 use crate::progress::{Progress, Unit};
@@ -60,8 +61,7 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         seeds: (1..=options.seeds).collect(),
         window_s: WINDOW_S,
     };
-    let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let bench = Bench::new(jobs, Kept::open(&options.kept).map_err(Problem::new)?);
+    let bench = Bench::new(jobs::or_cores(options.jobs), Kept::open(&options.kept).map_err(Problem::new)?);
     let mut search = Search::new(&question, &bench);
     let what = format!("plan {}", loaded.scenario.name);
     let (done, total) = (Arc::clone(&bench.people_done), Arc::clone(&bench.people_total));

@@ -1,0 +1,143 @@
+//! A comparison for programs: `compare.json`, a table of metrics and one of every seed.
+
+use serde_json::{Value, json};
+
+use super::text::answer_said;
+use super::{Answer, Change, Compared, Comparison, Side};
+
+/// Version of `compare.json`: raised when a field changes its meaning or goes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The whole comparison. Nothing of the machine is in it: the same inputs give the same bytes.
+pub fn json(comparison: &Comparison) -> String {
+    let answer = match comparison.answer() {
+        Answer::Same => "same",
+        Answer::Different => "different",
+        Answer::Within => "within",
+        Answer::Beyond => "beyond",
+    };
+    let gate = comparison.gate.as_ref();
+    let all = json!({
+        "format_version": FORMAT_VERSION,
+        "written_by": "headcount",
+        "answer": answer,
+        "said": answer_said(comparison),
+        "fail_over": gate.map(|gate| gate.limit),
+        "judged": gate.map(|gate| &gate.only),
+        "beyond": comparison.failing().map(|one| &one.metric.name).collect::<Vec<_>>(),
+        "a": side(&comparison.a),
+        "b": side(&comparison.b),
+        "seeds": comparison.seeds,
+        "left_out": comparison.left_out,
+        "same_digests": comparison.same_digests,
+        "inputs": comparison.inputs,
+        "confidence": super::change::CONFIDENCE,
+        "metrics": comparison.metrics.iter().map(metric).collect::<Vec<_>>(),
+    });
+    format!("{all:#}\n")
+}
+
+fn side(side: &Side) -> Value {
+    let runs = side.runs.iter().map(|(seed, run)| json!({ "seed": seed, "digest": run.digest }));
+    json!({
+        "named": side.label,
+        "scenario": side.scenario,
+        "pattern": side.pattern,
+        "variant": side.variant,
+        "read_from_folders": side.is_read,
+        "runs": runs.collect::<Vec<_>>(),
+    })
+}
+
+fn metric(one: &Compared) -> Value {
+    json!({
+        "name": one.metric.name,
+        "unit": one.metric.unit,
+        "better": one.metric.better,
+        "change": one.change(),
+        "mean_a": one.mean_a,
+        "mean_b": one.mean_b,
+        "pairs": one.pairs,
+        "equal": one.equal,
+        "difference": (one.pairs > 0).then(|| one.difference()),
+        "half_width": one.half_width,
+        "relative": one.relative(),
+        "relative_half_width": one.relative_half_width(),
+    })
+}
+
+/// `compare.csv`: a row for each metric.
+pub fn metrics_csv(comparison: &Comparison) -> String {
+    let head =
+        ["metric", "unit", "change", "mean_a", "mean_b", "pairs", "equal", "difference", "half_width", "relative"];
+    let row = |one: &Compared| {
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        vec![
+            one.metric.name.clone(),
+            one.metric.unit.to_string(),
+            change_word(one.change()).to_string(),
+            number(one.mean_a),
+            number(one.mean_b),
+            one.pairs.to_string(),
+            one.equal.to_string(),
+            number((one.pairs > 0).then(|| one.difference())),
+            number(one.half_width),
+            number(one.relative()),
+        ]
+    };
+    csv_text(&head, comparison.metrics.iter().map(row))
+}
+
+/// `differences.csv`: a row for each metric and seed in which they differ.
+pub fn differences_csv(comparison: &Comparison) -> String {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let mut rows = Vec::new();
+    for one in &comparison.metrics {
+        for (seed, (a, b)) in comparison.seeds.iter().zip(&one.values).filter(|(_, (a, b))| a != b) {
+            let difference = a.zip(*b).map(|(a, b)| b - a);
+            rows.push(vec![one.metric.name.clone(), seed.to_string(), number(*a), number(*b), number(difference)]);
+        }
+    }
+    csv_text(&["metric", "seed", "a", "b", "difference"], rows.into_iter())
+}
+
+/// One word for a change.
+pub fn change_word(change: Change) -> &'static str {
+    match change {
+        Change::Worse => "worse",
+        Change::Better => "better",
+        Change::Moved => "moved",
+        Change::Unclear => "unclear",
+        Change::Same => "same",
+    }
+}
+
+fn csv_text(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    writer.write_record(head).expect("writing to memory");
+    rows.for_each(|row| writer.write_record(row).expect("writing to memory"));
+    String::from_utf8(writer.into_inner().expect("flushing to memory")).expect("only text was written")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{gate, side};
+    use super::*;
+
+    #[test]
+    fn tables_and_json_say_the_same() {
+        let (a, b) = (side("a", &[(100.0, 5.0), (200.0, 5.0)]), side("b", &[(150.0, 5.0), (250.0, 5.0)]));
+        let comparison = Comparison::of(a, b, gate(0.05)).unwrap();
+        let value: Value = serde_json::from_str(&json(&comparison)).unwrap();
+        assert_eq!((&value["answer"], &value["beyond"]), (&json!("beyond"), &json!(["ack.p99_ms"])));
+        assert_eq!((&value["seeds"], &value["metrics"][1]["change"]), (&json!([1, 2]), &json!("same")));
+        assert_eq!(
+            metrics_csv(&comparison).lines().nth(1),
+            Some("ack.p99_ms,ms,worse,150,200,2,0,50,0,0.3333333333333333")
+        );
+        assert_eq!(
+            differences_csv(&comparison),
+            "metric,seed,a,b,difference\nack.p99_ms,1,100,150,50\nack.p99_ms,2,200,250,50\n"
+        );
+    }
+}
