@@ -365,3 +365,6 @@ impl sim::Process<Wire> for Hosted {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -324,6 +324,7 @@ pub fn people(
         auth,
         presence_timeout_s: scenario.friends.presence_timeout_s,
         reload: scenario.friends.reload,
+        reconnect_jitter: scenario.friends.reconnect_jitter,
         settled: scenario.end.saturating_sub(scenario.bounds.converge / 2),
         dice: CounterHash::new(&mut Stream::new(seed, "friends.dice", u64::from(region))),
     };

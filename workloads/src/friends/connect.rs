@@ -9,7 +9,7 @@ use headcount_engine::timetoken::Timetoken;
 
 use super::groups::groups_of;
 use super::{Later, People, conn, tag, timers};
-use crate::client::{CALL_PATIENCE, Connection, backoff};
+use crate::client::{CALL_PATIENCE, Connection, backoff, backoff_in_step};
 
 impl People {
     /// Takes the next step to a connection.
@@ -205,7 +205,8 @@ impl People {
         if !user.wanted || !user.reachable {
             return;
         }
-        let wait = backoff(user.failures, bits);
+        let wait =
+            if self.config.reconnect_jitter { backoff(user.failures, bits) } else { backoff_in_step(user.failures) };
         user.failures = user.failures.saturating_add(1);
         user.connection = Connection::BackingOff;
         user.generation += 1;

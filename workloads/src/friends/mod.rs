@@ -21,6 +21,7 @@
 pub mod alerts;
 pub mod build;
 mod connect;
+mod count;
 mod deeds;
 pub mod groups;
 pub mod judge;
@@ -70,6 +71,7 @@ pub struct PeopleConfig {
     pub auth: NodeId,
     pub presence_timeout_s: u32,
     pub reload: Nanos,
+    pub reconnect_jitter: bool,
     /// Nobody wishes for anything any more after this, and pairs that were to part long ago have parted.
     pub settled: Nanos,
     pub dice: CounterHash,

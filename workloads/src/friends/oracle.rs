@@ -10,6 +10,7 @@ use headcount_engine::patterns::friends::profile::Profile;
 use headcount_engine::registry::Registry;
 
 use super::People;
+use super::count::COUNT_IS_NEAR;
 use super::plan::{Intentions, status_text};
 use super::record::Record;
 use crate::crowd::plan::{place_of, user_at, user_id, user_of};
@@ -299,65 +300,6 @@ const NOTHING_LOST: Property = Property {
     },
 };
 
-const COUNT_IS_NEAR: Property = Property {
-    name: "the-count-is-near-the-truth",
-    promise: "FR-1, NFR-2",
-    says: "a count of all shards lies between the fewest and the most who were online within the presence timeout before it, \
-           give or take 3 and 2 %",
-    check: |seen, checks| {
-        let mut moves: Vec<(Nanos, i64)> = Vec::new();
-        for people in &seen.people {
-            moves.extend(people.record().moves.iter().map(|(at, _, on)| (*at, if *on { 1 } else { -1 })));
-        }
-        moves.sort_unstable();
-        let first = if seen.intentions.online { seen.online.len() as i64 } else { 0 };
-        // Who is gone without a word is counted until its timeout, and a little for the way.
-        let window = Nanos::from(seen.scenario.friends.presence_timeout_s) * SECOND + 15 * SECOND;
-        let bounds = |at: Nanos| {
-            let from = at.saturating_sub(window);
-            let (mut now, mut least, mut most) = (first, i64::MAX, 0i64);
-            for (when, by) in moves.iter().take_while(|(when, _)| *when <= at) {
-                if *when > from {
-                    (least, most) = (least.min(now), most.max(now));
-                }
-                now += by;
-            }
-            // A user whose subscribe was not answered is counted and does not know it.
-            let slack = 3 + i64::from(seen.scenario.friends.users / 50);
-            (least.min(now) - slack, most.max(now) + slack)
-        };
-        let (mut checked, mut short, mut wrong) = (0, 0, None);
-        let counts = seen.people.iter().flat_map(|people| &people.record().counts);
-        for count in counts.clone() {
-            let calm = !seen.troubled(count.at.saturating_sub(window), count.at);
-            if count.shards < seen.scenario.friends.shards {
-                short += 1;
-                if calm {
-                    wrong.get_or_insert_with(|| {
-                        let (s, of) = (count.at / SECOND, seen.scenario.friends.shards);
-                        format!("the count at {s} s is of {} of {of} shards, in calm", count.shards)
-                    });
-                }
-                continue;
-            }
-            if !calm {
-                continue;
-            }
-            checked += 1;
-            let (least, most) = bounds(count.at);
-            if !(least..=most).contains(&(count.online as i64)) {
-                wrong.get_or_insert_with(|| {
-                    let s = count.at / SECOND;
-                    format!("the count at {s} s is {}, {least} to {most} were online", count.online)
-                });
-            }
-        }
-        checks.always(checked, wrong);
-        let all = counts.count() as u64;
-        checks.sometimes("a-count-was-broadcast", all.saturating_sub(short));
-    },
-};
-
 const NOTHING_FORGED: Property = Property {
     name: "nothing-forged-gets-through",
     promise: "9.4, 9.5",
@@ -417,7 +359,7 @@ impl<'a> Seen<'a> {
         self.scenario.variant == Variant::Hardened
     }
 
-    fn sum(&self, of: impl Fn(&Record) -> u64) -> u64 {
+    pub(super) fn sum(&self, of: impl Fn(&Record) -> u64) -> u64 {
         self.people.iter().map(|people| of(people.record())).sum()
     }
 
@@ -490,7 +432,8 @@ impl<'a> Seen<'a> {
         stored.chain(self.intentions.made.iter().copied()).chain(self.intentions.ended.iter().copied()).collect()
     }
 
-    fn troubled(&self, from: Nanos, to: Nanos) -> bool {
+    /// Whether any fault was on at some time in this span.
+    pub(super) fn troubled(&self, from: Nanos, to: Nanos) -> bool {
         troubled(self.faults, from, to)
     }
 }

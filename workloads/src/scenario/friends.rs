@@ -44,6 +44,9 @@ pub struct Friends {
     pub away_max: Nanos,
     /// How often a connected client reads its list again, whatever it has heard [ns].
     pub reload: Nanos,
+    /// Whether a client that lost its connection waits for a time drawn from 0 to 1, 2, 4, then 8 s before each try; else everybody
+    /// waits for the longest of it, and those who lost it together try together.
+    pub reconnect_jitter: bool,
     /// Parts in a million on wifi; the others are on a cellular network.
     pub wifi_ppm: u32,
     /// Life of a user's token [minutes], 1 to 43,200.
@@ -114,6 +117,7 @@ pub(super) fn defaults() -> Friends {
         away_min: SECOND,
         away_max: 60 * SECOND,
         reload: 30 * SECOND,
+        reconnect_jitter: true,
         wifi_ppm: 650_000,
         token_ttl_minutes: 60,
         deeds: Deeds::default(),
@@ -147,6 +151,7 @@ impl Friends {
         form.seconds("away_min_s", &mut self.away_min, 0.1, TIME_MAX_S)?;
         form.seconds("away_max_s", &mut self.away_max, 0.1, TIME_MAX_S)?;
         form.seconds("reload_s", &mut self.reload, 1.0, 3_600.0)?;
+        form.flag("reconnect_jitter", &mut self.reconnect_jitter)?;
         form.ppm("wifi_ppm", &mut self.wifi_ppm)?;
         form.whole("token_ttl_minutes", &mut self.token_ttl_minutes, 1, 43_200)?;
         let deeds = &mut self.deeds;

@@ -104,6 +104,14 @@ impl Evening {
         seen.people[region as usize].screens().shown(client, of)
     }
 
+    /// When users were connected, after this moment: in order of time.
+    pub fn connections_after(&self, moment: Nanos) -> Vec<Nanos> {
+        let moves = self.records().flat_map(|record| &record.moves);
+        let mut connected: Vec<Nanos> = moves.filter(|(at, _, on)| *on && *at > moment).map(|(at, ..)| *at).collect();
+        connected.sort_unstable();
+        connected
+    }
+
     /// How many friends a user's screen lists.
     pub fn screen_len(&self, user: u32) -> usize {
         let seen = self.seen();
