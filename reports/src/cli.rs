@@ -105,13 +105,13 @@ pub struct CheckOptions {
 /// `headcount plan`.
 #[derive(Clone, Debug, Args)]
 pub struct PlanOptions {
-    /// A built-in scenario's name, or a scenario file (*.toml), of the pattern voting
+    /// A built-in scenario's name, or a scenario file (*.toml), of the pattern voting or station
     #[arg(value_name = "SCENARIO|FILE.toml")]
     pub scenario: String,
-    /// People in all
+    /// People in all; one station needs none
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=5_000_000))]
-    pub users: u32,
-    /// Votes a second
+    pub users: Option<u32>,
+    /// Votes, or jobs, a second
     #[arg(long, value_name = "R", value_parser = rate)]
     pub rate: f64,
     /// What must be kept, as in ack.p99_ms<500,results.p99_ms<1000,lost==0

@@ -1,5 +1,6 @@
 //! `run.json`: the run for programs. Everything but the last two fields is the same for the same seed.
 
+use headcount_workloads::certificate::Certificate;
 use headcount_workloads::outcome::{Latency, Outcome};
 use headcount_workloads::slo::Judged;
 use serde_json::{Map, Value, json};
@@ -47,6 +48,7 @@ pub fn value(outcome: &Outcome, host: &HostFigures) -> Value {
     put("milestones", json!(outcome.milestones));
     put("alerts", json!(outcome.alerts));
     put("stations", json!(outcome.stations));
+    put("certificate", json!(Certificate::of_run(&outcome.evidence)));
     put("notes", json!(outcome.notes));
     put("scenario_toml", json!(outcome.scenario_toml));
     put("virtual_s", json!(outcome.virtual_s));

@@ -286,13 +286,18 @@ impl<M: Payload> Driver<M> {
         let faults = self.injector.close(until);
         let (mut digest, mut messages) = (self.injector.digest, 0);
         let Cluster { hosts, wire, .. } = &mut *lock(&self.cluster);
-        let mut network = NetworkCounters { dead_letters: wire.dead_letters, ..NetworkCounters::default() };
+        let on_the_way = wire.wheel.len() + wire.trays.iter().map(Vec::len).sum::<usize>();
+        let (dead_letters, in_flight) = (wire.dead_letters, on_the_way as u64);
+        let mut network = NetworkCounters { dead_letters, in_flight, ..NetworkCounters::default() };
         let mut nodes = Vec::with_capacity(hosts.len());
         let mut stations = Vec::new();
         for host in hosts {
             digest = fold(digest, host.digest);
             messages += host.messages;
             network += host.links.counters;
+            network.handled += host.messages - host.told_here;
+            network.died += host.station.as_ref().map_or(0, Station::died);
+            network.in_flight += host.station.as_ref().map_or(0, Station::holds);
             stations.extend(host.station.as_mut().map(|station| station.report(host.id, &host.name, until)));
             nodes.push(host.process.take().expect("a process is at home between windows"));
         }

@@ -130,6 +130,8 @@ pub(crate) struct Host<M> {
     pub links: Links,
     pub digest: u64,
     pub messages: u64,
+    /// Of these, what the plan told it: no network carried that.
+    pub told_here: u64,
     outbox: Outbox<M>,
     held: BinaryHeap<Held<M>>,
     held_count: u64,
@@ -165,6 +167,7 @@ impl<M: Payload> Host<M> {
             links: Links::new(id, nodes),
             digest: 0,
             messages: 0,
+            told_here: 0,
             outbox: Outbox::new(tracing),
             held: BinaryHeap::new(),
             held_count: 0,
@@ -231,6 +234,7 @@ impl<M: Payload> Host<M> {
         }
         for (at, body) in std::mem::take(&mut self.told) {
             let now = at.max(self.not_before);
+            self.told_here += 1;
             self.message(process, now, MESSAGE, NodeId::WORLD, body, wire);
         }
     }

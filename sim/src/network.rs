@@ -40,6 +40,12 @@ pub struct NetworkCounters {
     pub reordered: u64,
     /// Arrived at a node that was down.
     pub dead_letters: u64,
+    /// Handed to a node, refused ones included.
+    pub handled: u64,
+    /// Waited or were in service at a station that crashed.
+    pub died: u64,
+    /// Counted at the end: on the way, at a node that is paused, or inside a station.
+    pub in_flight: u64,
 }
 
 /// Which link model joins which nodes. Fixed for a run.
@@ -285,5 +291,8 @@ impl std::ops::AddAssign for NetworkCounters {
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;
         self.dead_letters += other.dead_letters;
+        self.handled += other.handled;
+        self.died += other.died;
+        self.in_flight += other.in_flight;
     }
 }

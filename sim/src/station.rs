@@ -135,6 +135,8 @@ pub(crate) struct Station<M> {
     bucket: Option<TokenBucket>,
     seconds: Vec<StationSecond>,
     lost_to_crashes: u64,
+    /// Likewise, as many messages as there were, however many units each had.
+    died: u64,
     /// Up to when the integrals have come, and the one of all that are inside; the one of the queue is in the seconds.
     at: Nanos,
     inside_ns: u128,
@@ -187,6 +189,7 @@ impl<M: Payload> Station<M> {
             begun: 0,
             seconds: Vec::new(),
             lost_to_crashes: 0,
+            died: 0,
             at: 0,
             inside_ns: 0,
             served_ns_sum: 0,
@@ -284,6 +287,7 @@ impl<M: Payload> Station<M> {
         let (waited, inside) = self.still_inside(now);
         self.lost_ns = (self.lost_ns.0 + waited, self.lost_ns.1 + inside);
         self.lost_to_crashes += self.inside;
+        self.died += self.holds();
         self.inside = 0;
         self.waiting.clear();
         (self.serving, self.queued) = (0, 0);
@@ -293,6 +297,16 @@ impl<M: Payload> Station<M> {
             // What it was charged for at the beginning and did not serve.
             self.book(now, done.max(now), |row, ns| row.busy_ns -= ns * u64::from(servers));
         }
+    }
+
+    /// Messages inside, waiting or in service.
+    pub fn holds(&self) -> u64 {
+        (self.waiting.len() + self.places.iter().flatten().count()) as u64
+    }
+
+    /// Messages that crashes found inside.
+    pub fn died(&self) -> u64 {
+        self.died
     }
 
     /// How long those who are waiting have waited, and how long those who are inside have been, summed by units.

@@ -98,6 +98,11 @@ impl<M> Wheel<M> {
         taken
     }
 
+    /// How many messages it holds.
+    pub fn len(&self) -> usize {
+        self.ring.iter().chain(self.far.values()).map(Vec::len).sum()
+    }
+
     /// Gives an emptied buffer back.
     pub fn recycle(&mut self, buffer: Vec<Packet<M>>) {
         debug_assert!(buffer.is_empty());

@@ -183,6 +183,8 @@ pub struct Outcome {
     pub virtual_s: f64,
     pub messages: u64,
     pub deliveries: u64,
+    /// What a certificate is made of.
+    pub evidence: crate::certificate::Evidence,
     /// The full trace, when it was asked for: a line an event.
     pub trace: Option<Vec<String>>,
 }

@@ -17,6 +17,7 @@ use headcount_engine::registry::Registry;
 use headcount_sim::Finished;
 
 use crate::auditor::Auditor;
+use crate::certificate::{AgainstTheory, Evidence};
 use crate::cluster::{self, Models};
 use crate::crowd::{Crowd, record};
 use crate::fault_names;
@@ -256,6 +257,7 @@ impl Ended {
             virtual_s: seconds(self.finished.virtual_ns),
             messages: self.finished.messages,
             deliveries: parts.deliveries,
+            evidence: Evidence::of(self, seed, parts.theory, warm_up(scenario)),
             trace,
         };
         outcome.thresholds = scenario.thresholds.judge(&outcome);
@@ -281,6 +283,7 @@ pub(crate) struct Parts {
     /// Besides those of the latencies.
     pub figures: BTreeMap<String, f64>,
     pub notes: Vec<String>,
+    pub theory: Vec<AgainstTheory>,
     pub latencies: Vec<Latency>,
     pub series: Vec<Series>,
     pub milestones: Vec<Milestone>,
@@ -299,6 +302,12 @@ pub fn seconds(ns: u64) -> f64 {
 fn limits(scenario: &Scenario) -> Vec<(String, String, String)> {
     let profile = Limits::named(&scenario.limits).expect("a scenario names a profile that is there");
     profile.sources().into_iter().map(|(field, value, source)| (field.into(), value, source.into())).collect()
+}
+
+/// What of a run is measured by nobody.
+fn warm_up(scenario: &Scenario) -> String {
+    let own = scenario.patterns().iter().find_map(|pattern| pattern.warm_up(scenario));
+    own.unwrap_or_else(|| "nothing is left out: that people join and Functions start is part of the run".into())
 }
 
 fn notes(outcome: &Outcome, scenario: &Scenario) -> Vec<String> {

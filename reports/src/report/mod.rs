@@ -7,6 +7,7 @@ use crate::number::count_of;
 use crate::plots::Drawn;
 use crate::summary::{expectation, verdict_word};
 
+mod certificate;
 pub(crate) mod html;
 mod scale;
 mod sections;
@@ -153,6 +154,7 @@ mod tests {
             "id=\"readings\"",
             "id=\"stations\"",
             "id=\"limits\"",
+            "id=\"certificate\"",
             "id=\"not-modelled\"",
             "id=\"repeat\"",
         ];

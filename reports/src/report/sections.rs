@@ -1,27 +1,16 @@
 //! The parts of the report, in their order. A part without data is left out.
 
+use headcount_workloads::certificate::NOT_MODELLED;
 use headcount_workloads::outcome::{Outcome, PropertyKind, Verdict};
 use headcount_workloads::slo::Judged;
 
+use super::certificate;
 use super::html::{Cell, Narrow, escaped, table};
 use super::scale;
 use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
 use crate::plots::Drawn;
 use crate::summary::{NOTHING, it_is, measured, reason, verdict_word, what_runs};
 use crate::targets::{self, Met};
-
-/// What a run does not show, however it ends.
-const NOT_MODELLED: &[&str] = &[
-    "The network is links with distributions of delay, loss, duplication and capacity, under presets for kinds of \
-     places. No TCP, TLS, HTTP or DNS is spoken, and no preset was measured on your network.",
-    "Service times are drawn from distributions. No handler's processor time and no memory of a real process is \
-     measured.",
-    "The platform is built from its documents. Limits come from the limits profile named above; what a provider does \
-     beyond its documents, and how its own hardware is laid out, is not known here.",
-    "Faults are those of the table above. A property that holds here was not broken in this run, which is no proof \
-     for all runs: check many seeds.",
-    "Nothing is billed.",
-];
 
 /// The short facts beside the verdict.
 pub fn run_facts(outcome: &Outcome) -> String {
@@ -76,6 +65,7 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
         stations(outcome),
         limits(outcome),
         counts(outcome),
+        certificate::section_of(outcome),
         not_modelled(),
         repeat_section(outcome, repeat),
     ]

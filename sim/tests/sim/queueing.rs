@@ -104,7 +104,11 @@ fn littles_law_holds_to_the_nanosecond_through_crashes_and_pauses() {
         headcount_sim::FaultEntry::new(9 * SECOND, headcount_sim::Fault::Pause { node: to, for_: 2 * SECOND }),
         headcount_sim::FaultEntry::new(10 * SECOND, headcount_sim::Fault::Crash { node: to, down: 10 * MS }),
     ]);
-    let report = bench.world.run(15 * SECOND).stations.remove(0);
+    let mut finished = bench.world.run(15 * SECOND);
+    let (report, network) = (finished.stations.remove(0), finished.network);
+    // Every message is somewhere: refused ones were handled too.
+    let ended = network.handled + network.dead_letters + network.died + network.in_flight;
+    assert_eq!((network.sent, network.died, network.in_flight), (ended, report.lost_to_crashes, report.left));
     let (flow, total) = (report.flow, report.total);
     assert!(report.lost_to_crashes > 50 && report.left > 10 && total.refused > 100, "{report:?}");
     assert_eq!(flow.deviation_ns(), 0, "{flow:?}");

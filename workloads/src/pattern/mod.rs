@@ -94,6 +94,11 @@ pub(crate) trait Pattern: Sync {
     /// Its counters, latencies, series and the like.
     fn parts(&self, ended: &Ended, scenario: &Scenario, seconds_in_all: usize, parts: &mut Parts);
 
+    /// What of a run it leaves out as warm-up, if it does.
+    fn warm_up(&self, _scenario: &Scenario) -> Option<String> {
+        None
+    }
+
     /// Every metric that it may add to a run.
     fn offered(&self) -> Vec<Metric>;
 }

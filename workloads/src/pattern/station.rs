@@ -9,7 +9,7 @@ use super::{Busy, Pattern};
 use crate::cluster::NodeBuilder;
 use crate::metric::{self, Metric};
 use crate::outcome::PropertyResult;
-use crate::run::{Ended, Parts};
+use crate::run::{Ended, Parts, seconds};
 use crate::scenario::{BadInput, Check, Checked, Form, NodeKind, NodeSpec, Scenario};
 use crate::station::{LINK, Served, Source, judge, oracle, theory};
 
@@ -67,6 +67,13 @@ impl Pattern for OneStation {
 
     fn parts(&self, ended: &Ended, scenario: &Scenario, seconds_in_all: usize, parts: &mut Parts) {
         judge::parts(&judge::Seen::new(ended, scenario), seconds_in_all, parts);
+    }
+
+    fn warm_up(&self, scenario: &Scenario) -> Option<String> {
+        let from_s = seconds(scenario.station.measure_from);
+        Some(format!(
+            "jobs and seconds before {from_s} s are left out: the station begins empty (station.measure_from_s)"
+        ))
     }
 
     fn offered(&self) -> Vec<Metric> {

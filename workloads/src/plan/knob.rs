@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Scenario, Station};
+use crate::scenario::{NodeKind, Scenario, Station};
 
 /// The kinds of stations whose servers a plan chooses, in the order in which a vote meets them.
 const STATIONS: [&str; 8] = ["edge", "broker", "worker", "kv", "audit", "appcontext", "auth", "access"];
@@ -18,6 +18,8 @@ pub enum Knob {
     Concurrency,
     /// `stations.<kind>.servers`: what each node of the kind serves at once; an index into the kinds.
     Servers(usize),
+    /// `station.servers`: what the one station serves at once.
+    StationServers,
 }
 
 impl Knob {
@@ -32,7 +34,12 @@ impl Knob {
         }
         let kinds: Vec<&str> = scenario.nodes().iter().map(|node| node.kind.word()).collect();
         knobs.extend((0..STATIONS.len()).filter(|kind| kinds.contains(&STATIONS[*kind])).map(Self::Servers));
-        knobs.push(Self::Concurrency);
+        if kinds.contains(&NodeKind::Worker.word()) {
+            knobs.push(Self::Concurrency);
+        }
+        if kinds.contains(&NodeKind::Station.word()) {
+            knobs.push(Self::StationServers);
+        }
         knobs
     }
 
@@ -48,6 +55,7 @@ impl Knob {
             Self::PresenceShards => "friends.shards".into(),
             Self::Concurrency => "topology.worker_concurrency".into(),
             Self::Servers(kind) => format!("stations.{}.servers", STATIONS[kind]),
+            Self::StationServers => "station.servers".into(),
         }
     }
 
@@ -55,6 +63,7 @@ impl Knob {
     pub fn station(self) -> Option<&'static str> {
         match self {
             Self::Servers(kind) => Some(STATIONS[kind]),
+            Self::StationServers => Some(NodeKind::Station.word()),
             _ => None,
         }
     }
@@ -64,7 +73,7 @@ impl Knob {
         match self {
             Self::VoteShards => 32,
             Self::PresenceShards => 500,
-            Self::Concurrency | Self::Servers(_) => 100_000,
+            Self::Concurrency | Self::Servers(_) | Self::StationServers => 100_000,
         }
     }
 
@@ -74,6 +83,7 @@ impl Knob {
             Self::VoteShards => scenario.vote.shards,
             Self::PresenceShards => scenario.friends.shards,
             Self::Concurrency => scenario.topology.worker_concurrency,
+            Self::StationServers => scenario.station.servers,
             Self::Servers(kind) => {
                 let all = scenario.stations.by_kind();
                 all.iter().find(|(word, _)| *word == STATIONS[kind]).expect("every kind has a station").1.servers
@@ -87,6 +97,7 @@ impl Knob {
             Self::VoteShards => scenario.vote.shards = value,
             Self::PresenceShards => scenario.friends.shards = value,
             Self::Concurrency => scenario.topology.worker_concurrency = value,
+            Self::StationServers => scenario.station.servers = value,
             Self::Servers(kind) => station(scenario, STATIONS[kind]).servers = value,
         }
     }
@@ -99,6 +110,7 @@ impl Knob {
             Self::PresenceShards => format!("{value} presence shard{s}"),
             Self::Concurrency => format!("{value} execution{s} at once in each worker"),
             Self::Servers(kind) => format!("{value} server{s} in each {}", STATIONS[kind]),
+            Self::StationServers => format!("{value} server{s}"),
         }
     }
 }
@@ -149,6 +161,12 @@ impl Config {
         self.0.iter().copied().find(|(knob, _)| knob.is_shards())
     }
 
+    /// The knob over which a plan measures how far the configuration scales: what splits the load, or else the one station.
+    pub fn scales(&self) -> Option<(Knob, u32)> {
+        let station = || self.0.iter().copied().find(|(knob, _)| *knob == Knob::StationServers);
+        self.shards().or_else(station)
+    }
+
     /// For files: key and value.
     pub fn settings(&self) -> Vec<Setting> {
         self.0.iter().map(|(knob, value)| Setting { key: knob.key(), value: *value, says: knob.says(*value) }).collect()
@@ -171,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_knob_reads_what_it_was_turned_to_and_its_key_is_one_of_the_file() {
-        for name in ["voting-small", "friends-small", "evening"] {
+        for name in ["voting-small", "friends-small", "evening", "station"] {
             let mut scenario = Scenario::load(name, &[]).unwrap();
             let config = Config::of(&scenario);
             for (knob, value) in &config.0 {

@@ -46,8 +46,10 @@ pub struct Ladder {
 /// The most that a configuration carries within the promise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MaxRate {
-    /// Of the knob that splits the load.
+    /// Of the knob that splits the load, or of the one station's servers.
     pub shards: u32,
+    /// For people: `12 vote shards`.
+    pub says: String,
     pub rate_per_s: f64,
     /// What forbids more: the fullest resource just above it.
     pub limited_by: String,
@@ -87,8 +89,11 @@ impl Search<'_> {
     fn rung(&self, tried: &Tried, metric: &str) -> Rung {
         let done = tried.samples.iter().map(|sample| {
             // All that was accepted, as the window's share of all that was intended: answers may come after it.
-            let (accepted, intended) = (sample.metric("votes.accepted"), sample.metric("votes.intended"));
-            accepted.zip(intended).map_or(1.0, |(accepted, intended)| accepted / intended.max(1.0))
+            let share = |(done, of): (&str, &str)| Some(sample.metric(done)? / sample.metric(of)?.max(1.0));
+            [("votes.accepted", "votes.intended"), ("station.served", "station.jobs")]
+                .into_iter()
+                .find_map(share)
+                .unwrap_or(1.0)
         });
         let done: f64 = done.sum::<f64>() / tried.samples.len() as f64;
         let fullest = tried.resources.first();
@@ -131,8 +136,10 @@ impl Search<'_> {
                 _ => (keeps + fails) / 2.0,
             };
         }
-        let shards = config.shards().map_or(1, |(_, shards)| shards);
-        Ok(MaxRate { shards, rate_per_s: demand.rate_per_s * keeps, limited_by })
+        let scales = config.scales();
+        let shards = scales.map_or(1, |(_, count)| count);
+        let says = scales.map_or_else(String::new, |(knob, count)| knob.says(count));
+        Ok(MaxRate { shards, says, rate_per_s: demand.rate_per_s * keeps, limited_by })
     }
 
     /// From what was tried with these shards: where its fullest resource would be full.
@@ -154,7 +161,7 @@ impl Search<'_> {
 
     /// The most for each of several numbers of shards, all else as in `config`, and the law that they follow.
     pub fn scaling(&mut self, config: &Config) -> Result<(Vec<MaxRate>, Option<Usl>), Trouble> {
-        let Some((knob, shards)) = config.shards() else { return Ok((Vec::new(), None)) };
+        let Some((knob, shards)) = config.scales() else { return Ok((Vec::new(), None)) };
         let mut counts = vec![shards];
         counts.extend([1, 2, 4, 8, 16, 32, 64, 128].into_iter().filter(|count| worth(knob, *count, shards)));
         counts.sort_unstable();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::load::{Ask, Window};
+use crate::certificate::Evidence;
 use crate::metric::Measured;
 use crate::outcome::{Latency, Outcome};
 use crate::scenario::Scenario;
@@ -42,6 +43,8 @@ pub struct Sample {
     /// Every metric of the run; latencies are those of the window.
     pub metrics: BTreeMap<String, f64>,
     pub resources: Vec<Resource>,
+    /// For the plan's certificate.
+    pub evidence: Evidence,
     /// Submits by virtual second: first attempts, and repeated ones.
     pub offered_per_s: Vec<f64>,
     pub resent_per_s: Vec<f64>,
@@ -69,6 +72,7 @@ impl Sample {
             digest: outcome.digest,
             metrics: metrics(outcome, &ask.window),
             resources: Vec::new(),
+            evidence: outcome.evidence.clone(),
             offered_per_s: series("votes_submitted"),
             resent_per_s: series("votes_resent"),
             goodput_per_s: series("acks_accepted"),
@@ -107,7 +111,11 @@ fn metrics(outcome: &Outcome, window: &Window) -> BTreeMap<String, f64> {
         ["votes.unanswered", "votes.given_up", "votes.refused"].iter().map(|name| counter(name)).sum();
     metrics.insert("unanswered".into(), unanswered as f64);
     for latency in &outcome.latencies {
-        let missing = if latency.name == "ack" { unanswered } else { 0 };
+        let missing = match latency.name {
+            "ack" => unanswered,
+            "sojourn" => counter("station.left"),
+            _ => 0,
+        };
         metrics.extend(percentiles(latency, window.from_s + window.warm_up_s, missing));
     }
     metrics

@@ -19,6 +19,7 @@ use super::lab::{Judgement, Lab, Promise, Trouble, mean_resources, means};
 use super::load::{self, Ask, Demand};
 use super::outlook;
 use super::sample::{Resource, Sample};
+use crate::certificate::{Certificate, Evidence};
 use crate::cluster;
 use crate::scenario::Scenario;
 
@@ -169,6 +170,14 @@ impl<'a> Search<'a> {
         };
         self.tried.push(tried.clone());
         Ok(tried)
+    }
+
+    /// Why to believe it: the checks of all that was tried, and how the figures of `answer` vary over its seeds.
+    pub fn certificate(&self, answer: Option<&Tried>, warm_up: &str) -> Certificate {
+        let evidence: Vec<&Evidence> =
+            self.tried.iter().flat_map(|tried| &tried.samples).map(|sample| &sample.evidence).collect();
+        let figures = answer.map_or(&[][..], |answer| &answer.samples).iter().map(|sample| &sample.metrics);
+        Certificate::of(&evidence, &figures.collect::<Vec<_>>(), warm_up)
     }
 
     /// The promise, and what no promise has to say: a channel keeps within its rate.

@@ -45,6 +45,7 @@ fn reckon(ask: &Ask, seed: u64) -> Sample {
         digest: seed,
         metrics: BTreeMap::from([("ack.p99_ms".to_owned(), latency)]),
         resources,
+        evidence: crate::certificate::Evidence { seed, ..Default::default() },
         offered_per_s: Vec::new(),
         resent_per_s: Vec::new(),
         goodput_per_s: Vec::new(),

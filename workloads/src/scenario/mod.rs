@@ -239,6 +239,11 @@ impl Scenario {
         Ok(())
     }
 
+    /// Whether it is one station and nothing else.
+    pub fn is_station(&self) -> bool {
+        self.kinds().contains(&NodeKind::Station)
+    }
+
     /// Whether people vote.
     pub fn has_votes(&self) -> bool {
         self.kinds().contains(&NodeKind::Crowd)

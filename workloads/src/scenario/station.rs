@@ -80,7 +80,7 @@ impl OneStation {
     }
 
     /// Whole seconds in which all jobs come at a steady rate, but for one run in 10^9: six deviations more than the mean.
-    fn time_for_all(&self) -> Nanos {
+    pub fn time_for_all(&self) -> Nanos {
         let jobs = f64::from(self.jobs);
         let Some(rate_per_s) = self.steady_rate_per_s().filter(|rate| *rate > 0.0) else { return 1_000 * SECOND };
         let seconds = ((jobs + 6.0 * libm::sqrt(jobs) + 6.0) / rate_per_s).ceil();

@@ -11,10 +11,6 @@ pub type Property = PropertyOf<fn(&Seen<'_>, &mut Checks)>;
 /// All properties.
 pub const CATALOGUE: &[Property] = &[LITTLES_LAW, ALL_ACCOUNTED_FOR, WAIT_IS_THEORYS, UTILISATION_IS_THEORYS];
 
-/// Tables of service times are right to 0.02 %, and times are cut to whole nanoseconds; near saturation a wait changes by
-/// 1 / (1 - rho) times that. As a share of what theory says.
-const SLACK: f64 = 0.000_5;
-
 /// Checks everything.
 pub fn check(seen: &Seen<'_>) -> Vec<PropertyResult> {
     CATALOGUE.iter().flat_map(|property| property.results(|check, checks| check(seen, checks))).collect()
@@ -58,9 +54,7 @@ const WAIT_IS_THEORYS: Property = Property {
     promise: "Erlang C; Pollaczek and Khinchine",
     says: "the mean wait lies within its interval of what theory says, where theory has a formula",
     check: |seen, checks| {
-        let theory = seen.theory.as_ref();
-        let expected = theory.and_then(|theory| theory.wait_mean_ms);
-        against_theory(seen, checks, seen.wait_ms(), expected, "ms");
+        against_theory(seen, checks, seen.wait_ms(), seen.expected()[0], "ms");
     },
 };
 
@@ -69,15 +63,14 @@ const UTILISATION_IS_THEORYS: Property = Property {
     promise: "rho = lambda s / c",
     says: "the share of time that servers serve lies within its interval of the offered load over servers",
     check: |seen, checks| {
-        let expected = seen.theory.as_ref().filter(|theory| theory.is_stable()).map(|theory| theory.rho);
-        against_theory(seen, checks, seen.utilisation(), expected, "of the servers' time");
+        against_theory(seen, checks, seen.utilisation(), seen.expected()[1], "of the servers' time");
     },
 };
 
 fn against_theory(seen: &Seen<'_>, checks: &mut Checks, measured: Option<Interval>, expected: Option<f64>, unit: &str) {
     let Some(theory) = &seen.theory else { return checks.always(0, None) };
     let jobs = seen.waits().len() as u64;
-    let enough = measured.filter(|_| jobs as f64 >= theory.jobs_needed);
+    let enough = measured.filter(|_| seen.is_enough());
     let Some((expected, measured)) = expected.zip(enough) else {
         checks.always(0, None);
         if !theory.is_stable() {
@@ -87,13 +80,12 @@ fn against_theory(seen: &Seen<'_>, checks: &mut Checks, measured: Option<Interva
         }
         return;
     };
-    let slack = SLACK / (1.0 - theory.rho) * expected;
     let wrong = || {
         format!(
             "{}: theory says {expected:.6} {unit}, measured are {:.6} within {:.6}",
             theory.model, measured.mean, measured.half_width
         )
     };
-    checks.always(jobs, (!measured.covers(expected, slack)).then(wrong));
+    checks.always(jobs, (!seen.agrees(&measured, expected)).then(wrong));
     checks.sometimes("enough-arrivals", jobs);
 }

@@ -1,5 +1,6 @@
 //! One station against the textbook, and what the scenario `station` takes.
 
+mod plan;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use headcount_workloads::plan::{Infeasible, Tried};
+use headcount_workloads::plan::{Infeasible, Search, Tried};
 use headcount_workloads::slo::Slo;
 use serde_json::{Value, json};
 
@@ -23,8 +23,11 @@ pub fn check(folder: &Path) -> Result<(), Problem> {
     fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))
 }
 
+/// What of each run is measured by nobody.
+const WARM_UP: &str = "the first second of each window is left out: queues fill and Functions start";
+
 /// The whole plan for programs. Nothing of the machine is in it: the same inputs give the same bytes.
-pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeasible>, tried: &[Tried]) -> String {
+pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeasible>, search: &Search<'_>) -> String {
     let answer = match found {
         Ok(answer) => json!({
             "configuration": answer.config.settings(),
@@ -48,12 +51,13 @@ pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeas
         "slo": slo.to_string(),
         "answer": answer,
         "infeasible": found.as_ref().err(),
-        "tried": tried,
-        "certificate": {
-            "warm_up": "the first second of each window is left out",
+        "tried": search.tried,
+        "certificate": search.certificate(found.as_ref().ok().map(|answer| &answer.at_load), WARM_UP),
+        "how": {
             "window": "2 s at the full rate, with the people who vote in it; they log in as densely as all would",
             "everybody": "the answer is run with all people until the last vote, at the load without headroom, with one seed",
             "seeds": "every configuration meets the same seeds; one that misses by a tenth after two seeds is not run with more",
+            "intervals": "of the answer at the load without headroom, over the seeds",
         },
     });
     format!("{all:#}\n")

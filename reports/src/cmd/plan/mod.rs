@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use headcount_reports::kept::Kept;
 use headcount_reports::number::{count_of, duration_ms, percent, three_digits};
+use headcount_workloads::certificate::CONFIDENCE;
+use headcount_workloads::interval::Interval;
 use headcount_workloads::plan::ladder::{Ladder, MaxRate};
 use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Question, Search, Tried, Trouble, Usl};
 use headcount_workloads::slo::Slo;
@@ -43,19 +45,26 @@ pub struct Answer {
 /// Wrong input, or files that cannot be written.
 pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     let loaded = backend::load(&options.scenario, &options.overrides, &[])?;
-    if loaded.scenario.has_friends() {
+    let votes_alone = loaded.scenario.has_votes() && !loaded.scenario.has_friends();
+    if !votes_alone && !loaded.scenario.is_station() {
         return Err(Problem::new(format!(
-            "{}: pattern = {:?}: a plan takes a scenario of the pattern \"voting\", such as voting-500k",
+            "{}: pattern = {:?}: a plan takes a scenario of the pattern \"voting\", such as voting-500k, or \"station\"",
             options.scenario, loaded.scenario.pattern
         )));
     }
+    let users = match options.users {
+        Some(users) => users,
+        // Jobs are nobody's.
+        None if loaded.scenario.is_station() => 0,
+        None => return Err(Problem::new("--users: must be given: how many people there are in all".to_string())),
+    };
     let slo = Slo::parse_for(&options.slo, &loaded.scenario).map_err(|bad| Problem::new(format!("--slo: {bad}")))?;
     let folder =
         options.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("plan-{}", loaded.scenario.name)));
     files::check(&folder)?;
     let question = Question {
         scenario: &loaded.scenario,
-        demand: Demand { users: options.users, rate_per_s: options.rate },
+        demand: Demand { users, rate_per_s: options.rate },
         promise: &slo,
         headroom: options.headroom,
         seeds: (1..=options.seeds).collect(),
@@ -72,7 +81,7 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     if !options.quiet {
         tell(&bench, options);
     }
-    let text = files::json(options, &slo, &found, &search.tried);
+    let text = files::json(options, &slo, &found, &search);
     files::write(&folder, &text, &found, &search.tried)?;
     let said = match &found {
         Ok(answer) => said(answer, &folder),
@@ -110,23 +119,48 @@ fn answer(search: &mut Search<'_>) -> Result<Result<Box<Answer>, Infeasible>, Tr
     Ok(Ok(Box::new(Answer { config, at_load, with_headroom, everybody, ladder, scaling, usl })))
 }
 
+/// What the configuration scales over.
+fn usl_over(answer: &Answer) -> &'static str {
+    if answer.config.shards().is_some() { "shards" } else { "servers" }
+}
+
+/// `310 ms ± 9.1 ms`: the mean over the seeds and its interval, if there is more than one.
+fn with_interval(tried: &Tried, metric: &str) -> Option<String> {
+    let mean = tried.metric(metric)?;
+    let values: Option<Vec<f64>> = tried.samples.iter().map(|sample| sample.metric(metric)).collect();
+    let interval = Interval::student_t(&values?, CONFIDENCE);
+    let beside = interval.map_or_else(String::new, |interval| format!(" ± {}", duration_ms(interval.half_width)));
+    Some(duration_ms(mean) + &beside)
+}
+
 /// The answer first, then why.
 fn said(answer: &Answer, folder: &Path) -> String {
     let Answer { config, at_load, everybody, ladder, usl, .. } = answer;
     let mut text = String::from("use ");
     text.push_str(&config.0.iter().map(|(knob, value)| knob.says(*value)).collect::<Vec<_>>().join(", "));
-    let p99 = at_load.metric(&ladder.metric).map_or_else(|| "–".to_string(), duration_ms);
+    let p99 = with_interval(at_load, &ladder.metric).unwrap_or_else(|| "–".to_string());
     let full: Vec<String> =
         at_load.resources.iter().take(2).map(|one| format!("{} at {}", one.name, percent(one.utilisation))).collect();
     text.push_str(&format!("; {} {p99}; first to saturate: {}", ladder.metric, full.join(", then ")));
+    let all =
+        if usl_over(answer) == "servers" { "the whole run, to the last job," } else { "everybody, to the last vote," };
     let kept = if everybody.meets { "keeps" } else { "MISSES" };
-    text.push_str(&format!("\neverybody, to the last vote, {kept} the SLO\n"));
+    text.push_str(&format!("\n{all} {kept} the SLO\n"));
     if let Some(knee) = ladder.knee.and_then(|knee| ladder.rungs.get(knee)) {
         text.push_str(&format!("latency bends at {}/s\n", three_digits(knee.rate_per_s)));
     }
     if let Some(law) = usl {
         let (sigma, kappa) = (three_digits(law.sigma), three_digits(law.kappa));
-        text.push_str(&format!("USL over shards: {}/s each, sigma {sigma}, kappa {kappa}\n", three_digits(law.lambda)));
+        text.push_str(&format!(
+            "USL over {}: {}/s each, sigma {sigma}, kappa {kappa}\n",
+            usl_over(answer),
+            three_digits(law.lambda)
+        ));
+    }
+    if let Some(most) =
+        answer.scaling.iter().find(|one| answer.config.scales().is_some_and(|(_, count)| count == one.shards))
+    {
+        text.push_str(&format!("with {} it carries up to {}/s\n", most.says, three_digits(most.rate_per_s)));
     }
     text.push_str(&format!("files: {}\n", PathBuf::from(folder).display()));
     text
