@@ -96,6 +96,7 @@ fn station(base: &Scenario, demand: Demand, jobs: u32) -> Result<Ask, BadInput> 
     let mut scenario = base.clone();
     scenario.faults.clear();
     scenario.swarm = None;
+    scenario.thresholds = Slo::default();
     let station = &mut scenario.station;
     station.arrivals.kind = ArrivalKind::Poisson { rate_per_s: demand.rate_per_s };
     station.arrivals.from = 0;
