@@ -55,9 +55,12 @@ pub fn answer_said(comparison: &Comparison) -> String {
     text
 }
 
-/// A value with its unit, to four digits.
+/// Below it, noughts would take more room than digits.
+const TINY: f64 = 1e-4;
+
+/// A value with its unit, to four digits: `310.3 ms`, `0.0062`, `2.27e-7`.
 pub fn value_said(one: &Compared, value: f64) -> String {
-    let number = digits(value, 4);
+    let number = if value != 0.0 && value.abs() < TINY { format!("{value:.2e}") } else { digits(value, 4) };
     if ["ms", "s"].contains(&one.metric.unit) { format!("{number} {}", one.metric.unit) } else { number }
 }
 
@@ -143,6 +146,14 @@ mod tests {
         // Means 150 and 200.5: 50.5 more, a third; the deviation is 0.7071, t(0.975; 1) = 12.706: 12.706 x 0.5 = 6.353.
         assert!(text.contains("BEYOND   ack.p99_ms: 150 ms → 200.5 ms, +33.7 % ± 4.2 %\n"), "{text}");
         assert!(text.contains("better   kv.gets: 5 → 4, -20.0 % ± 0.0 %\n"), "{text}");
+    }
+
+    #[test]
+    fn a_value_takes_little_room_however_small_it_is() {
+        let comparison = Comparison::of(side("a", &[(1.0, 2.0)]), side("b", &[(1.0, 2.0)]), None).unwrap();
+        let said = |at: usize, value| value_said(&comparison.metrics[at], value);
+        assert_eq!([310.32, 0.0, -0.000_000_227_1].map(|value| said(1, value)), ["310.3", "0", "-2.27e-7"]);
+        assert_eq!(said(0, 1_002.39), "1,002 ms");
     }
 
     #[test]
