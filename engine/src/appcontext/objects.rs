@@ -108,17 +108,16 @@ impl Objects {
         if id.is_empty() {
             return Err(ApiError::objects_invalid_input());
         }
-        // An object that is gone is not the one that was read either.
-        if let Some(wanted) = if_match
-            && self.at(place).is_none_or(|old| *old.etag != *wanted)
-        {
-            return Err(match self.base.kind() {
-                Kind::Users => ApiError::user_modified(),
-                Kind::Channels => ApiError::channel_modified(),
-            });
-        }
+        let modified = || match self.base.kind() {
+            Kind::Users => ApiError::user_modified(),
+            Kind::Channels => ApiError::channel_modified(),
+        };
+        let old = match if_match {
+            None => self.old(place),
+            // An object that is gone is not the one that was read either.
+            Some(wanted) => Old::Written(self.at(place).filter(|old| *old.etag == *wanted).ok_or_else(modified)?),
+        };
         let patch = Parts::of_patch(patch).ok_or_else(ApiError::objects_invalid_input)?;
-        let old = self.old(place);
         let parts = old.parts();
         let was = parts.as_ref().map(|parts| self.finder.keys(parts));
         let mut parts = parts.unwrap_or_default();

@@ -104,27 +104,38 @@ pub fn publish_latency(ended: &Ended) -> Recorder {
     recorder
 }
 
-/// When users of one region came and went, by client.
+/// When users of one region came and went.
 struct Moves {
-    /// By client, then in order of time.
-    moves: Vec<(u32, Nanos, bool)>,
+    /// Each client's in order of time, one client's after the other's.
+    moves: Vec<(Nanos, bool)>,
+    /// By client: where its moves begin; and where the last one's end.
+    first: Vec<u32>,
     online_from_0: bool,
 }
 
 impl Moves {
     fn of(record: &Record, online_from_0: bool) -> Self {
-        let mut moves: Vec<(u32, Nanos, bool)> =
-            record.moves.iter().map(|(at, client, on)| (*client, *at, *on)).collect();
-        // Stable: what happened at the same time stays in order.
-        moves.sort_by_key(|(client, at, _)| (*client, *at));
-        Self { moves, online_from_0 }
+        let clients = record.moves.iter().map(|(_, client, _)| *client as usize + 1).max().unwrap_or(0);
+        let mut first = vec![0; clients + 1];
+        record.moves.iter().for_each(|(_, client, _)| first[*client as usize + 1] += 1);
+        (1..first.len()).for_each(|at| first[at] += first[at - 1]);
+        let (mut next, mut moves) = (first.clone(), vec![(0, false); record.moves.len()]);
+        for (at, client, online) in &record.moves {
+            let next = &mut next[*client as usize];
+            moves[*next as usize] = (*at, *online);
+            *next += 1;
+        }
+        Self { moves, first, online_from_0 }
     }
 
     /// Since when a user has been what a friend was told at `at`, by the user's own account.
     fn since(&self, client: u32, online: bool, at: Nanos) -> Option<Nanos> {
-        let next = self.moves.partition_point(|(who, when, _)| (*who, *when) <= (client, at));
-        let last = next.checked_sub(1).map(|last| self.moves[last]).filter(|(who, ..)| *who == client);
-        let (_, since, now) = last.unwrap_or((client, 0, self.online_from_0));
+        let own = match self.first.get(client as usize..client as usize + 2) {
+            Some(&[first, end]) => &self.moves[first as usize..end as usize],
+            _ => &[],
+        };
+        let next = own.partition_point(|(when, _)| *when <= at);
+        let (since, now) = next.checked_sub(1).map_or((0, self.online_from_0), |last| own[last]);
         (now == online).then_some(since)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{CLAIM_MS, DEBOUNCE_MS, is_storm};
@@ -191,18 +192,43 @@ struct Next {
     claims: bool,
 }
 
+/// The patch that is written. A change happens twice for each user in a storm, so it goes to text without a detour.
+#[derive(Serialize)]
+struct Patch<'a> {
+    custom: Status<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    online: bool,
+    last_seen: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_online: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_offline: Option<&'a str>,
+    status_change: u64,
+    status_told: Option<u64>,
+    status_pending: bool,
+    status_mark: Mark,
+    status_told_by: Option<u64>,
+}
+
 impl Next {
     fn patch(&self) -> String {
-        let mark = if self.claims { Mark::Claimed } else { Mark::Held };
-        let at = iso8601(from_unix_ms(self.stamp));
-        let (edge, other) = if self.online { ("lastOnline", "lastOffline") } else { ("lastOffline", "lastOnline") };
-        let mut custom = json!({
-            "online": self.online, "lastSeen": at, edge: at,
-            "statusChange": self.stamp, "statusTold": self.told, "statusPending": self.pending,
-            "statusMark": mark, "statusToldBy": self.told_by_ms,
-        });
-        custom.as_object_mut().expect("it was just made").shift_remove(other);
-        json!({ "custom": custom }).to_string()
+        let at = &*iso8601(from_unix_ms(self.stamp));
+        let custom = Status {
+            online: self.online,
+            last_seen: at,
+            last_online: self.online.then_some(at),
+            last_offline: (!self.online).then_some(at),
+            status_change: self.stamp,
+            status_told: self.told,
+            status_pending: self.pending,
+            status_mark: if self.claims { Mark::Claimed } else { Mark::Held },
+            status_told_by: self.told_by_ms,
+        };
+        serde_json::to_string(&Patch { custom }).expect("strings and numbers serialise")
     }
 }
 
