@@ -34,7 +34,7 @@ const HERE_PAGE: u32 = 1_000;
 /// all pages of presence.
 const USERS_AN_EXECUTION: u64 = 500;
 /// While totals agree a walk begins once in so many times as long as it takes: a shard of some hundred users is walked every
-/// 15 s, one of 5,000 every 150 s.
+/// 15 s, one of 5,000 every 165 s.
 const REST: u64 = 5;
 /// Between two looks at a user who differs [ms]: the platform holds a leave back for 2 s, and what presence answers may be
 /// 3 s old (platform.md 2.5). A leave that the first look saw and the second one sees was held back no longer, or is another.
