@@ -47,6 +47,9 @@ scenarios! {
     "enrichment-small": "Posts enriched by three outside services, under a swarm of all faults: many seeds in little time",
     "enrichment-documented": "The same swarm against the document's own pipeline: expected to be violated",
     "enrichment-100k": "100,000 authors whose profiles are cached, while moderation fails for a while",
+    "ratelimit-small": "Requests limited by tier and endpoint, under a swarm of all faults: many seeds in little time",
+    "ratelimit-documented": "The same swarm against the document's own limiter: expected to be violated",
+    "ratelimit-100k": "100,000 users of three tiers and their bursts, through a KV outage",
 }
 
 /// Every built-in scenario, the flagship first.

@@ -22,6 +22,7 @@ mod enrichment;
 pub mod judge;
 pub mod oracle;
 pub mod plan;
+mod ratelimit;
 pub mod record;
 pub mod users;
 
@@ -40,7 +41,7 @@ use self::plan::Act;
 use crate::scenario::{Scenario, Setting};
 
 /// Every system.
-pub const SYSTEMS: &[&dyn System] = &[&counter::Counter, &enrichment::Enrichment];
+pub const SYSTEMS: &[&dyn System] = &[&counter::Counter, &enrichment::Enrichment, &ratelimit::RateLimit];
 
 /// The system of this word.
 pub fn find(word: &str) -> Option<&'static dyn System> {

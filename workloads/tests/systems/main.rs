@@ -4,6 +4,7 @@
 mod support;
 
 mod enrichment;
+mod ratelimit;
 
 use headcount_workloads::outcome::Verdict;
 use headcount_workloads::systems::SYSTEMS;
