@@ -1,9 +1,11 @@
 //! From what the nodes counted to what a report shows: counters, latencies, series, stations.
 
+use headcount_engine::appcontext::AppContext;
 use headcount_engine::auth::AuthServer;
 use headcount_engine::broker::Broker;
 use headcount_engine::edge::Edge;
 use headcount_engine::functions::Worker;
+use headcount_engine::history::History;
 use headcount_engine::kvstore::KvReplica;
 use headcount_engine::patterns::voting::audit::AuditDb;
 use std::collections::BTreeMap;
@@ -103,6 +105,18 @@ pub fn platform_counters(ended: &Ended) -> Counters {
         add("kv.throttled", counts.throttled);
         add("kv.unanswered", counts.unanswered);
         add("kv.replicated", counts.replicated);
+    }
+    for (_, store) in ended.all::<AppContext>() {
+        let counts = store.counts();
+        add("appcontext.reads", counts.reads);
+        add("appcontext.writes", counts.writes);
+        add("appcontext.deletes", counts.deletes);
+        add("appcontext.listings", counts.listings);
+    }
+    for (_, history) in ended.all::<History>() {
+        let counts = history.counts();
+        add("history.stored", counts.stored);
+        add("history.pages", counts.pages);
     }
     for (_, auth) in ended.all::<AuthServer>() {
         let counts = auth.counts();

@@ -21,12 +21,14 @@
 //! | [`certificate`] | why to believe a result |
 //! | [`interval`] | confidence intervals of a mean |
 //! | [`slo`] | thresholds on metrics, as text, and whether they are met |
+//! | [`bill`] | how many of each billable kind a run took, and prices |
 //! | [`run`] | one scenario and one seed to one outcome |
 //! | [`outcome`] | what a run found, as plain data |
 //! | [`plan`] | how much is enough: searches over many runs |
 
 pub mod arrivals;
 pub mod auditor;
+pub mod bill;
 pub mod catalogue;
 pub mod certificate;
 mod client;

@@ -7,6 +7,10 @@ use super::Better::{self, Less, More, Neither};
 
 /// What the platform's nodes count, whatever runs on them.
 pub(super) const PLATFORM: &[(&str, Better)] = &[
+    ("appcontext.deletes", Less),
+    ("appcontext.listings", Less),
+    ("appcontext.reads", Less),
+    ("appcontext.writes", Less),
     ("auth.granted", Neither),
     ("auth.logins", Neither),
     ("broker.aborted", Less),
@@ -38,6 +42,8 @@ pub(super) const PLATFORM: &[(&str, Better)] = &[
     ("functions.timeouts", Less),
     ("functions.counter.publish.errors", Less),
     ("functions.xhr_calls", Less),
+    ("history.pages", Less),
+    ("history.stored", Less),
     ("kv.counters", Neither),
     ("kv.failed", Less),
     ("kv.gets", Less),

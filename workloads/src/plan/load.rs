@@ -154,7 +154,7 @@ fn whole_second(at: Nanos) -> Nanos {
 }
 
 /// What was put together obeys the rules of every scenario.
-fn checked(scenario: Scenario, window: Window) -> Result<Ask, BadInput> {
+pub(super) fn checked(scenario: Scenario, window: Window) -> Result<Ask, BadInput> {
     let text = scenario.to_toml();
     let scenario = Scenario::parse(&format!("the plan's own {}", scenario.name), &text, &[])?;
     Ok(Ask { scenario, window })

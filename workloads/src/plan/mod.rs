@@ -8,9 +8,14 @@
 //! | [`lab`] | who makes the runs, and what must be kept |
 //! | [`search`] | the smallest configuration that keeps the promise |
 //! | `outlook` | how much of it is still ahead |
+//! | [`confirm`] | the same with everybody, enlarged where that takes more |
+//! | [`cost`] | what the answer takes of everything billable |
 //! | [`ladder`] | latency by rate, its knee, and the most that a configuration carries |
+//! | [`storm`] | friends who lose their connections together and come back together |
 //! | [`usl`], [`knee`](mod@knee) | the Universal Scalability Law and the knee of a curve |
 
+pub mod confirm;
+pub mod cost;
 pub mod knee;
 pub mod knob;
 pub mod lab;
@@ -19,6 +24,7 @@ pub mod load;
 mod outlook;
 pub mod sample;
 pub mod search;
+pub mod storm;
 pub mod usl;
 
 pub use knob::{Config, Knob, Setting};

@@ -57,6 +57,9 @@ pub struct Sample {
     pub messages: u64,
     pub deliveries: u64,
     pub virtual_s: f64,
+    /// What friends say by virtual second, by name; empty for any other pattern.
+    #[serde(default)]
+    pub series: BTreeMap<String, Vec<f64>>,
 }
 
 impl Sample {
@@ -81,6 +84,7 @@ impl Sample {
             messages: outcome.messages,
             deliveries: outcome.deliveries,
             virtual_s: outcome.virtual_s,
+            series: super::storm::kept(outcome),
         };
         sample.resources = resources(&ask.scenario, &ask.window, outcome);
         sample

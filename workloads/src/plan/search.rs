@@ -93,7 +93,7 @@ const BETAS: [f64; 8] = [0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0];
 /// Rounds in which what is full is doubled: 2^12 is more than any range.
 const ROUNDS_MAX: usize = 12;
 /// A station whose busiest second is fuller than this may be what forbids the promise.
-const FULL: f64 = 0.8;
+pub(super) const FULL: f64 = 0.8;
 
 /// A search under way: what was asked, and what was tried so far.
 pub struct Search<'a> {
@@ -134,6 +134,11 @@ impl<'a> Search<'a> {
         let ask = load::whole(&scenario, demand)?;
         let seeds = &self.question.seeds[..seeds.clamp(1, self.question.seeds.len())];
         self.try_ask(WHOLE, config, demand, &ask, seeds)
+    }
+
+    /// Runs one scenario with the first seed; it stands in no table of what was tried.
+    pub(super) fn run_one(&self, ask: &Ask) -> Result<Sample, Trouble> {
+        Ok(self.lab.run(&[(ask, self.question.seeds[0])])?.remove(0))
     }
 
     fn try_ask(
@@ -234,13 +239,7 @@ impl<'a> Search<'a> {
 
     /// Which station forbids it, and what would have to change.
     fn why_not(&mut self, config: &Config, tried: &Tried) -> Result<Infeasible, Trouble> {
-        let missed: Vec<String> = tried
-            .judged
-            .iter()
-            .filter(|one| !one.met)
-            .map(|one| format!("{} (it is {})", one.threshold, shown(one.value)))
-            .collect();
-        let missed = missed.join(", ");
+        let missed = missed(tried);
         let full = tried.resources.iter().find(|resource| resource.peak.max(resource.utilisation) > FULL);
         if let Some(full) = full {
             let knob = config.0.iter().find(|(knob, _)| knob_of(*knob, &full.kind));
@@ -370,7 +369,8 @@ impl<'a> Search<'a> {
 /// The step of a run of everybody.
 pub const WHOLE: &str = "everybody";
 
-fn knob_of(knob: Knob, kind: &str) -> bool {
+/// Whether turning `knob` changes how full resources of `kind` are.
+pub(super) fn knob_of(knob: Knob, kind: &str) -> bool {
     knob.station() == Some(kind) || knob.is_shards() && kind.ends_with(" shards")
 }
 
@@ -389,6 +389,12 @@ fn enlarged(config: &Config, tried: &Tried) -> Config {
         }
     }
     larger
+}
+
+/// The thresholds that were missed, each with what it is.
+pub(super) fn missed(tried: &Tried) -> String {
+    let missed = tried.judged.iter().filter(|one| !one.met);
+    missed.map(|one| format!("{} (it is {})", one.threshold, shown(one.value))).collect::<Vec<_>>().join(", ")
 }
 
 /// A value for a sentence.

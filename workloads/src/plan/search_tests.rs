@@ -54,6 +54,7 @@ fn reckon(ask: &Ask, seed: u64) -> Sample {
         messages: 0,
         deliveries: 0,
         virtual_s: 0.0,
+        series: BTreeMap::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::bad_input::BadInput;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// A line of the file, from 1.
     Line(usize),
     /// An override, as given: `crowd.users` and `0`.
@@ -19,11 +19,11 @@ pub(super) enum Origin {
 }
 
 /// A table: keys in alphabetical order.
-pub(super) type Table = BTreeMap<String, Item>;
+pub(crate) type Table = BTreeMap<String, Item>;
 
 /// One value with its origin.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(crate) struct Item {
     pub value: Value,
     pub origin: Origin,
     /// How the value was written, cut to a readable length.
@@ -32,7 +32,7 @@ pub(super) struct Item {
 
 /// A value, as far as scenarios use TOML.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Whole(i128),
     Float(f64),
     Flag(bool),
@@ -112,7 +112,7 @@ fn item(from: &DeValue<'_>, at: usize, text: &str, whole: &str, places: &Places<
 }
 
 /// Parses a whole file. An error is the parser's message with the line.
-pub(super) fn parse(source: &str, text: &str) -> Result<Table, BadInput> {
+pub(crate) fn parse(source: &str, text: &str) -> Result<Table, BadInput> {
     let parsed = DeTable::parse(text).map_err(|e| {
         let line = e.span().map(|s| format!(":{}", line_of(text, s.start))).unwrap_or_default();
         BadInput::new(format!("{source}{line}: not TOML: {}", e.message()))

@@ -22,7 +22,7 @@ mod bad_input;
 mod check;
 mod crowd;
 mod defaults;
-mod document;
+pub(crate) mod document;
 mod fault;
 mod fields;
 mod form;

@@ -1,0 +1,397 @@
+//! What happens when many friends lose their connections at once and come back at once: how long until all is done that this
+//! made, how much of it there is for each lost connection, and whether the system comes back at all once the trigger is gone.
+//!
+//! Everybody of so many regions is cut off for longer than the presence timeout, so that all of them are told to be gone, and
+//! then come back together. The same seed without the storm is the calm that it is held against: the same people do the
+//! same things at the same moments (common random numbers), so what is more is the storm's.
+
+use std::collections::BTreeMap;
+
+use headcount_engine::contract::{Nanos, SECOND};
+use serde::Serialize;
+
+use super::lab::{Lab, Trouble};
+use super::load::{Ask, Window, checked};
+use super::sample::{Sample, mean_over};
+use crate::scenario::{Deeds, Fault, FaultKind, Scenario, Service};
+use crate::slo::Slo;
+
+/// When people begin to come and go, and when the connections are lost.
+const FROM: Nanos = 2 * SECOND;
+const CUT: Nanos = 12 * SECOND;
+/// How long after the storm is watched: whoever has not come back by then does not.
+const WATCHED: Nanos = 60 * SECOND;
+/// The shortest presence timeout there is; a cut lasts two seconds longer.
+const TIMEOUT_S: u32 = 20;
+/// Time for what the last change made.
+const CONVERGE: Nanos = 10 * SECOND;
+/// Of what is done after the storm, so much must be done for the storm to be over.
+const DONE: f64 = 0.99;
+/// What the end of the watch is judged by [s].
+const LAST_S: f64 = 10.0;
+/// Goodput that has come back is at least so much of the calm.
+const BACK: f64 = 0.9;
+/// Loads of the metastability map, as shares of what fills the fullest station.
+pub const LOADS: [f64; 5] = [0.3, 0.5, 0.7, 0.85, 0.95];
+
+/// Series of a run that a storm is judged by.
+pub const SERIES: [&str; 8] = [
+    "online",
+    "presence_joins",
+    "presence_leaves",
+    "presence_timeouts",
+    "status_published",
+    "lists_loaded",
+    "screens_changed",
+    "client_errors",
+];
+/// Those of them that are work: their sum is what a storm makes.
+const WORK: [&str; 5] = ["presence_joins", "presence_leaves", "presence_timeouts", "status_published", "lists_loaded"];
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct StormQuestion<'a> {
+    pub scenario: &'a Scenario,
+    pub users: u32,
+    /// People who come or go a second, in the calm and on the map; nobody does besides the storms of the whole crowd.
+    pub rate_per_s: f64,
+    pub seed: u64,
+}
+
+/// One storm.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Storm {
+    /// Regions that were cut off, and the share of all people in them.
+    pub regions: u32,
+    pub share: f64,
+    /// Connections that were lost.
+    pub lost: f64,
+    /// From the end of the cut until 99 % of the people are connected again; `None`: never in the time it was watched [s].
+    pub back_s: Option<f64>,
+    /// From the end of the cut until 99 % of all work that came after it was done [s].
+    pub drain_s: f64,
+    /// More than in the calm, for each lost connection.
+    pub presence_events: f64,
+    pub executions: f64,
+    pub publishes: f64,
+    pub kv_operations: f64,
+    pub list_pages: f64,
+    /// Presence events, executions and publishes together.
+    pub amplification: f64,
+    /// Work a second: presence events, published statuses and loaded lists.
+    #[serde(skip)]
+    pub work_per_s: Vec<f64>,
+}
+
+/// One cell of the metastability map.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    pub share: f64,
+    /// Utilisation of the fullest station in the calm, as asked for and as measured.
+    pub load: f64,
+    pub utilisation: f64,
+    /// Screens changed a second in the last ten seconds, with the storm long gone, and in the calm.
+    pub goodput_per_s: f64,
+    pub calm_per_s: f64,
+    /// Errors a second that clients still meet then.
+    pub errors_per_s: f64,
+    /// Whether goodput came back.
+    pub comes_back: bool,
+}
+
+/// All that is known of storms.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Storms {
+    /// The same people without a storm.
+    #[serde(skip)]
+    pub calm: Sample,
+    /// Beginning and end of the cut, in virtual time [s].
+    pub cut_s: f64,
+    pub healed_s: f64,
+    pub storms: Vec<Storm>,
+    /// People of the map's small crowd: its stations have one server each, slowed down until the fullest is as full as asked for.
+    pub map_users: u32,
+    pub map: Vec<Cell>,
+}
+
+/// People of the small crowd.
+const MAP_USERS: u32 = 2_000;
+
+fn healed() -> Nanos {
+    CUT + Nanos::from(TIMEOUT_S + 2) * SECOND
+}
+
+fn seconds(ns: Nanos) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// The scenario with so many regions cut off; none is the calm.
+pub fn ask(question: &StormQuestion<'_>, regions: u32) -> Result<Ask, Trouble> {
+    let mut scenario = question.scenario.clone();
+    scenario.faults.clear();
+    scenario.swarm = None;
+    scenario.thresholds = Slo::default();
+    let friends = &mut scenario.friends;
+    friends.users = question.users;
+    friends.degree = friends.degree.min(question.users - 1);
+    friends.degree_max = friends.degree_max.min(question.users - 1);
+    friends.online = true;
+    friends.presence_timeout_s = TIMEOUT_S;
+    (friends.from, friends.to) = (FROM, healed() + WATCHED);
+    let coming_and_going = question.rate_per_s * seconds(friends.to - friends.from);
+    // Each who leaves comes back.
+    friends.deeds = Deeds { leaves: (coming_and_going / 2.0) as u32, ..Deeds::default() };
+    scenario.heal = scenario.friends.to;
+    scenario.bounds.converge = CONVERGE;
+    scenario.end = scenario.friends.to + CONVERGE;
+    if regions > 0 {
+        let nodes = scenario.nodes();
+        let named = |kinds: &[&str]| -> Vec<String> {
+            nodes.iter().filter(|node| kinds.contains(&node.kind.word())).map(|node| node.name.clone()).collect()
+        };
+        let (mut a, b) = (named(&["people"]), named(&["edge", "auth"]));
+        a.truncate(regions as usize);
+        let kind = FaultKind::Partition { a, b, one_way: false };
+        scenario.faults.push(Fault { kind, at: CUT, lasts: healed() - CUT });
+    }
+    let window = Window { from_s: seconds(FROM), warm_up_s: 2.0, to_s: seconds(CUT) };
+    Ok(checked(scenario, window)?)
+}
+
+/// Storms of one region to all of them, and the map.
+pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Trouble> {
+    let regions = question.scenario.topology.regions.len() as u32;
+    // Whoever is cut off does nothing else meanwhile: only where nobody does is the difference the storm's.
+    let quiet = StormQuestion { rate_per_s: 0.0, ..*question };
+    let mut asks = vec![ask(question, 0)?];
+    for cut in 0..=regions {
+        asks.push(ask(&quiet, cut)?);
+    }
+    let mut samples = lab.run(&asks.iter().map(|ask| (ask, question.seed)).collect::<Vec<_>>())?;
+    let calm = samples.remove(0);
+    let (silence, stormy) = samples.split_first().expect("nothing at all is the first");
+    let storm = |(cut, sample)| Storm::of(cut, regions, silence, sample);
+    let storms = (1..).zip(stormy).map(storm).collect();
+    let small = StormQuestion { users: question.users.min(MAP_USERS), ..small_rate(question) };
+    let map = map(&small, regions, lab)?;
+    let (cut_s, healed_s) = (seconds(CUT), seconds(healed()));
+    Ok(Storms { calm, cut_s, healed_s, storms, map_users: small.users, map })
+}
+
+/// As many come and go of each thousand as in the whole.
+fn small_rate<'a>(question: &StormQuestion<'a>) -> StormQuestion<'a> {
+    let share = f64::from(question.users.min(MAP_USERS)) / f64::from(question.users);
+    StormQuestion { rate_per_s: (question.rate_per_s * share).max(20.0), ..*question }
+}
+
+/// Every trigger at every load: a station of one server each, so much slower that the fullest one is as full as asked for.
+fn map(question: &StormQuestion<'_>, regions: u32, lab: &dyn Lab) -> Result<Vec<Cell>, Trouble> {
+    let base = slower(question.scenario, 1.0);
+    let base = StormQuestion { scenario: &base, ..*question };
+    let calm = lab.run(&[(&ask(&base, 0)?, question.seed)])?.remove(0);
+    let servers = calm.resources.iter().filter(|one| !one.kind.ends_with(" shards"));
+    let full = servers.map(|one| one.utilisation).fold(0.0, f64::max);
+    if full <= 0.0 {
+        return Ok(Vec::new());
+    }
+    let mut asks = Vec::new();
+    for load in LOADS {
+        let scenario = slower(question.scenario, load / full);
+        let at = StormQuestion { scenario: &scenario, ..*question };
+        for cut in 0..=regions {
+            asks.push(ask(&at, cut)?);
+        }
+    }
+    let samples = lab.run(&asks.iter().map(|ask| (ask, question.seed)).collect::<Vec<_>>())?;
+    let rows = LOADS.iter().zip(samples.chunks(regions as usize + 1));
+    Ok(rows
+        .flat_map(|(load, row)| (1..row.len()).map(|cut| Cell::of(*load, cut, regions, &row[0], &row[cut])))
+        .collect())
+}
+
+/// One server in each station, so many times slower.
+fn slower(scenario: &Scenario, times: f64) -> Scenario {
+    let mut scenario = scenario.clone();
+    let stations = &mut scenario.stations;
+    let stretch = |ns: Nanos| ((ns as f64 * times) as Nanos).max(1_000);
+    for station in [
+        &mut stations.edge,
+        &mut stations.broker,
+        &mut stations.worker,
+        &mut stations.kv,
+        &mut stations.appcontext,
+        &mut stations.auth,
+        &mut stations.access,
+    ] {
+        station.servers = 1;
+        station.service = match station.service {
+            Service::Lognormal { mean, p99 } => {
+                let ratio = p99 as f64 / mean as f64;
+                Service::Lognormal { mean: stretch(mean), p99: (stretch(mean) as f64 * ratio) as Nanos }
+            }
+            Service::Constant { time } => Service::Constant { time: stretch(time) },
+            Service::Exponential { mean } => Service::Exponential { mean: stretch(mean) },
+        };
+    }
+    scenario
+}
+
+fn series<'a>(sample: &'a Sample, name: &str) -> &'a [f64] {
+    sample.series.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// Work by second.
+fn work(sample: &Sample) -> Vec<f64> {
+    let len = WORK.iter().map(|name| series(sample, name).len()).max().unwrap_or(0);
+    let at = |second: usize| WORK.iter().filter_map(|name| series(sample, name).get(second)).sum();
+    (0..len).map(at).collect()
+}
+
+/// Seconds from `from` until so much of what comes after it is done: whole seconds, at the end of the second in which it is.
+fn done_after_s(values: &[f64], from: usize, share: f64) -> f64 {
+    let after = values.get(from..).unwrap_or(&[]);
+    let all: f64 = after.iter().sum();
+    let mut sum = 0.0;
+    let reached = after.iter().position(|value| {
+        sum += value;
+        sum >= share * all
+    });
+    if all > 0.0 { reached.map_or(after.len() as f64, |second| second as f64 + 1.0) } else { 0.0 }
+}
+
+impl Storm {
+    fn of(cut: u32, regions: u32, calm: &Sample, stormy: &Sample) -> Self {
+        let metric = |sample: &Sample, name: &str| sample.metric(name).unwrap_or(0.0);
+        let more = |names: &[&str]| names.iter().map(|name| metric(stormy, name) - metric(calm, name)).sum::<f64>();
+        let lost = more(&["clients.reconnects"]);
+        let each = |names: &[&str]| if lost > 0.0 { more(names) / lost } else { 0.0 };
+        let from = (healed() / SECOND) as usize;
+        // What the storm made and not what goes on anyway.
+        let (with, without) = (work(stormy), work(calm));
+        let extra: Vec<f64> = with.iter().zip(&without).map(|(with, without)| (with - without).max(0.0)).collect();
+        let (online, usual) = (series(stormy, "online"), series(calm, "online"));
+        let back = online.iter().zip(usual).skip(from).position(|(online, usual)| *online >= DONE * usual);
+        let presence = ["presence.joins", "presence.leaves", "presence.timeouts"];
+        let (presence_events, executions, publishes) =
+            (each(&presence), each(&["functions.executions"]), each(&["broker.published"]));
+        Self {
+            regions: cut,
+            share: f64::from(cut) / f64::from(regions),
+            lost,
+            back_s: back.map(|second| second as f64 + 1.0),
+            drain_s: done_after_s(&extra, from, DONE),
+            presence_events,
+            executions,
+            publishes,
+            kv_operations: each(&["functions.kv_calls"]),
+            list_pages: each(&["clients.pages_loaded"]),
+            amplification: presence_events + executions + publishes,
+            work_per_s: with,
+        }
+    }
+}
+
+impl Cell {
+    fn of(load: f64, cut: usize, regions: u32, calm: &Sample, stormy: &Sample) -> Self {
+        let end_s = seconds(healed() + WATCHED);
+        let last = |sample: &Sample, name: &str| {
+            let values = series(sample, name);
+            if values.is_empty() { 0.0 } else { mean_over(values, end_s - LAST_S, end_s) }
+        };
+        let (goodput_per_s, calm_per_s) = (last(stormy, "screens_changed"), last(calm, "screens_changed"));
+        let online = last(stormy, "online") >= BACK * last(calm, "online");
+        let servers = calm.resources.iter().filter(|one| !one.kind.ends_with(" shards"));
+        Self {
+            share: cut as f64 / f64::from(regions),
+            load,
+            utilisation: servers.map(|one| one.utilisation).fold(0.0, f64::max),
+            goodput_per_s,
+            calm_per_s,
+            errors_per_s: last(stormy, "client_errors"),
+            comes_back: online && goodput_per_s >= BACK * calm_per_s,
+        }
+    }
+}
+
+/// The series that a storm is judged by, of a run that has them.
+pub(super) fn kept(outcome: &crate::outcome::Outcome) -> BTreeMap<String, Vec<f64>> {
+    if !outcome.series.iter().any(|series| series.name == "lists_loaded") {
+        return BTreeMap::new();
+    }
+    let wanted = outcome.series.iter().filter(|series| SERIES.contains(&series.name.as_str()));
+    wanted.map(|series| (series.name.clone(), series.values.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{RunOptions, run};
+
+    struct Here;
+
+    impl Lab for Here {
+        fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble> {
+            let one = |(ask, seed): &(&Ask, u64)| Sample::of(ask, &run(&ask.scenario, *seed, RunOptions::default()));
+            Ok(asks.iter().map(one).collect())
+        }
+    }
+
+    fn storm_of(users: u32) -> (Vec<Sample>, Vec<Storm>) {
+        let scenario = Scenario::load("friends-small", &[]).unwrap();
+        let question = StormQuestion { scenario: &scenario, users, rate_per_s: 0.0, seed: 1 };
+        let asks: Vec<Ask> = (0..=2).map(|cut| ask(&question, cut).unwrap()).collect();
+        let samples = Here.run(&asks.iter().map(|ask| (ask, 1)).collect::<Vec<_>>()).unwrap();
+        let storms = (1..=2).map(|cut| Storm::of(cut, 2, &samples[0], &samples[cut as usize])).collect();
+        (samples, storms)
+    }
+
+    #[test]
+    fn who_is_cut_off_loses_its_connection_is_told_gone_and_comes_back() {
+        let (_, storms) = storm_of(60);
+        // Half of sixty people live in each of the two regions.
+        assert_eq!((storms[0].lost, storms[1].lost), (30.0, 60.0), "{storms:?}");
+        for storm in &storms {
+            // Each is told gone and told back: two presence events.
+            assert!((1.9..=2.2).contains(&storm.presence_events), "{storm:?}");
+            assert!(storm.back_s.is_some_and(|back| back <= 15.0) && storm.drain_s <= 40.0, "{storm:?}");
+            assert!(storm.amplification > storm.presence_events, "{storm:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_work_is_where_nearly_all_of_it_is_done() {
+        // After second 1: 50, 40, 9, 1, 0. Of 100, 99 are done at the end of the third.
+        let values = [1_000.0, 50.0, 40.0, 9.0, 1.0, 0.0];
+        assert_eq!(done_after_s(&values, 1, 0.99), 3.0);
+        assert_eq!(done_after_s(&values, 5, 0.99), 0.0);
+        assert_eq!(done_after_s(&values, 9, 0.99), 0.0);
+    }
+
+    fn ended(screens: f64, online: f64) -> Sample {
+        let values = |value: f64| vec![value; 120];
+        Sample {
+            seed: 1,
+            digest: 1,
+            metrics: BTreeMap::new(),
+            resources: Vec::new(),
+            offered_per_s: Vec::new(),
+            resent_per_s: Vec::new(),
+            goodput_per_s: Vec::new(),
+            online: Vec::new(),
+            shards_per_s: Vec::new(),
+            messages: 0,
+            deliveries: 0,
+            virtual_s: 120.0,
+            evidence: crate::certificate::Evidence::default(),
+            series: [("screens_changed", screens), ("online", online)].map(|(k, v)| (k.to_owned(), values(v))).into(),
+        }
+    }
+
+    #[test]
+    fn goodput_has_come_back_when_nine_tenths_of_the_calm_are_there() {
+        let calm = ended(100.0, 50.0);
+        let cell = |screens, online| Cell::of(0.5, 1, 4, &calm, &ended(screens, online)).comes_back;
+        assert!(cell(90.0, 50.0) && !cell(89.0, 50.0) && !cell(100.0, 40.0));
+        assert_eq!(Cell::of(0.5, 1, 4, &calm, &calm).share, 0.25);
+    }
+}
