@@ -129,6 +129,9 @@ pub struct PlanOptions {
     /// Set a key of the scenario, as in its file; may be given many times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
+    /// What a million of each billable kind costs, as a TOML file (workloads/prices-example.toml is an example)
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<String>,
     /// Folder for the plan's files [default: runs/plan-<scenario>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -9,6 +9,7 @@ pub mod host;
 pub mod kept;
 pub mod latency_files;
 pub mod number;
+pub mod plan;
 pub mod plots;
 pub mod report;
 pub mod run_folder;

@@ -39,7 +39,9 @@ fn plan(folder: &Path) -> (Files, (u64, u64)) {
     // `64 runs made, 0 runs kept from before in runs/.kept`
     let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.replace(',', "").parse().ok()).collect();
     let out = folder.join("runs/plan-voting-calm");
-    let files = names(&out).into_iter().map(|name| (name.clone(), fs::read(out.join(name)).unwrap())).collect();
+    let file = |name: String| (name.clone(), fs::read(out.join(name)).unwrap());
+    let plots = names(&out.join("plots")).into_iter().map(|name| format!("plots/{name}"));
+    let files = names(&out).into_iter().filter(|name| name != "plots").chain(plots).map(file).collect();
     (files, (numbers[0], numbers[1]))
 }
 

@@ -37,7 +37,11 @@ impl Axis {
 
     /// Virtual time from 0 to the end of the run, in seconds, with ticks in the unit that fits.
     pub fn time(outcome: &Outcome) -> Self {
-        let span_s = span_s(outcome);
+        Self::seconds(span_s(outcome))
+    }
+
+    /// Virtual time from 0 to `span_s`.
+    pub fn seconds(span_s: f64) -> Self {
         let unit = time_unit(span_s);
         let ticks = time_ticks(span_s).into_iter().map(|tick| (tick * unit.seconds, tick_text(tick)));
         Self {
@@ -155,6 +159,12 @@ impl Frame {
         let lower = points.iter().rev().map(|(x, lower, _)| self.at(*x, *lower));
         let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
         self.canvas.polygon(&outline, colour);
+    }
+
+    /// A dashed line upwards across the plot, for a value of x that the legend names.
+    pub fn upright(&mut self, x: f64) {
+        let x = self.at(x, 0.0).0;
+        self.dashes(x, self.top, self.bottom);
     }
 
     /// A filled cell between two corners in the axes' values.

@@ -19,6 +19,7 @@ mod lines;
 mod moves;
 mod online;
 mod outcomes;
+pub mod plan;
 mod presence;
 mod publishes;
 mod queue;

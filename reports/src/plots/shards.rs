@@ -32,7 +32,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
     let all: Vec<&Series> = outcome.series.iter().filter(|series| series.group == "shards").collect();
     let unit = if busy.first()?.name.ends_with("_events") { EVENTS } else { REQUESTS };
     if all.len() > LINES_MAX {
-        return heat_map(outcome, &all, unit);
+        return heat_map(Axis::time(outcome), Some(outcome), &all, unit);
     }
     let lines = Lines {
         title: TITLE,
@@ -46,8 +46,8 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
     lines.draw(outcome, busy)
 }
 
-const REQUESTS: &str = "requests per second (1/s)";
-const EVENTS: &str = "presence events per second (1/s)";
+pub(super) const REQUESTS: &str = "requests per second (1/s)";
+pub(super) const EVENTS: &str = "presence events per second (1/s)";
 
 /// What is drawn: a row for each shard or for several, its cells as levels.
 struct Map {
@@ -102,7 +102,8 @@ fn busiest(shards: &[&Series], seconds_per_cell: usize) -> Vec<f64> {
         .unwrap_or_default()
 }
 
-fn heat_map(outcome: &Outcome, all: &[&Series], unit: &str) -> Option<String> {
+/// A row for each shard, or for several, over virtual time; `over_time` is the run whose faults are shaded.
+pub(super) fn heat_map(time: Axis, over_time: Option<&Outcome>, all: &[&Series], unit: &str) -> Option<String> {
     let len = all.iter().map(|series| series.values.len()).max()?;
     let map = Map::of(all, len)?;
     let rows_count = map.rows.len() as f64;
@@ -124,14 +125,14 @@ fn heat_map(outcome: &Outcome, all: &[&Series], unit: &str) -> Option<String> {
     let mut frame = Frame::open(Spec {
         title: TITLE,
         caption: caption.join("; "),
-        x: Axis::time(outcome),
+        x: time,
         y: Axis {
             label: "shard".to_string(),
             scale: Scale::Linear { from: rows_count, to: 0.0 },
             ticks: names.map(|(row, name)| (row as f64 + 0.5, name)).collect(),
         },
         legend: levels.collect(),
-        over_time: Some(outcome),
+        over_time,
         plot_height: (rows_count * ROW_HEIGHT).clamp(HEIGHT_MIN, HEIGHT_MAX),
         grid: false,
     });

@@ -9,6 +9,7 @@ use crate::summary::{expectation, verdict_word};
 
 mod certificate;
 pub(crate) mod html;
+pub mod plan;
 mod scale;
 mod sections;
 

@@ -45,8 +45,9 @@ pub const SERIES: [&str; 8] = [
     "screens_changed",
     "client_errors",
 ];
-/// Those of them that are work: their sum is what a storm makes.
-const WORK: [&str; 5] = ["presence_joins", "presence_leaves", "presence_timeouts", "status_published", "lists_loaded"];
+/// Those of them that are work: their sum is what a storm makes. Lists are no part of it: clients read theirs now and then
+/// anyway, and a storm only moves when.
+const WORK: [&str; 4] = ["presence_joins", "presence_leaves", "presence_timeouts", "status_published"];
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +79,7 @@ pub struct Storm {
     pub list_pages: f64,
     /// Presence events, executions and publishes together.
     pub amplification: f64,
-    /// Work a second: presence events, published statuses and loaded lists.
+    /// Work a second: presence events and published statuses.
     #[serde(skip)]
     pub work_per_s: Vec<f64>,
 }

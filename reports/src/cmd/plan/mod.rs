@@ -2,42 +2,30 @@
 
 mod bench;
 mod files;
+mod storm;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use headcount_reports::kept::Kept;
-use headcount_reports::number::{count_of, duration_ms, percent, three_digits};
-use headcount_workloads::certificate::CONFIDENCE;
-use headcount_workloads::interval::Interval;
-use headcount_workloads::plan::ladder::{Ladder, MaxRate};
-use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Question, Search, Tried, Trouble, Usl};
+use headcount_reports::number::{count_of, percent, three_digits};
+use headcount_reports::plan::{Answer, Asked, Plan};
+use headcount_workloads::bill::Prices;
+use headcount_workloads::plan::storm::StormQuestion;
+use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Question, Search, Trouble};
 use headcount_workloads::slo::Slo;
 
 use super::jobs;
 use crate::backend;
 use crate::cli::PlanOptions;
 use crate::progress::{Progress, Unit};
-use crate::terminal::{self, Problem};
+use crate::terminal::{self, Problem, shell_word};
 use bench::Bench;
 
 /// Seconds of a window that are measured.
 const WINDOW_S: f64 = 2.0;
-
-/// A plan that has an answer.
-pub struct Answer {
-    pub config: Config,
-    /// The answer under the load itself, and with headroom.
-    pub at_load: Tried,
-    pub with_headroom: Tried,
-    /// Everybody, to the last vote.
-    pub everybody: Tried,
-    pub ladder: Ladder,
-    pub scaling: Vec<MaxRate>,
-    pub usl: Option<Usl>,
-}
 
 /// Plans, writes, and says what came out: status 0 for an answer, 1 if there is none.
 ///
@@ -45,10 +33,11 @@ pub struct Answer {
 /// Wrong input, or files that cannot be written.
 pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     let loaded = backend::load(&options.scenario, &options.overrides, &[])?;
-    let votes_alone = loaded.scenario.has_votes() && !loaded.scenario.has_friends();
-    if !votes_alone && !loaded.scenario.is_station() {
+    let (has_votes, has_friends) = (loaded.scenario.has_votes(), loaded.scenario.has_friends());
+    if has_votes == has_friends && !loaded.scenario.is_station() {
         return Err(Problem::new(format!(
-            "{}: pattern = {:?}: a plan takes a scenario of the pattern \"voting\", such as voting-500k, or \"station\"",
+            "{}: pattern = {:?}: a plan takes a scenario of the pattern \"voting\", such as voting-500k, \"friends\" or \
+             \"station\"",
             options.scenario, loaded.scenario.pattern
         )));
     }
@@ -59,6 +48,7 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         None => return Err(Problem::new("--users: must be given: how many people there are in all".to_string())),
     };
     let slo = Slo::parse_for(&options.slo, &loaded.scenario).map_err(|bad| Problem::new(format!("--slo: {bad}")))?;
+    let prices = options.prices.as_deref().map(Prices::load).transpose().map_err(Problem::new)?;
     let folder =
         options.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("plan-{}", loaded.scenario.name)));
     files::check(&folder)?;
@@ -71,6 +61,11 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         window_s: WINDOW_S,
     };
     let bench = Bench::new(jobs::or_cores(options.jobs), Kept::open(&options.kept).map_err(Problem::new)?);
+    if has_friends {
+        let Demand { users, rate_per_s } = question.demand;
+        let storm = StormQuestion { scenario: &loaded.scenario, users, rate_per_s, seed: 1 };
+        return storm::plan(options, &storm, (&asked(options, &question, &slo), &slo), &bench, &folder);
+    }
     let mut search = Search::new(&question, &bench);
     let what = format!("plan {}", loaded.scenario.name);
     let (done, total) = (Arc::clone(&bench.people_done), Arc::clone(&bench.people_total));
@@ -82,7 +77,13 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         tell(&bench, options);
     }
     let text = files::json(options, &slo, &found, &search);
-    files::write(&folder, &text, &found, &search.tried)?;
+    let asked = asked(options, &question, &slo);
+    let found_ref = found.as_ref().map(Box::as_ref);
+    files::write(
+        &folder,
+        &text,
+        &Plan { asked: &asked, found: found_ref, tried: &search.tried, prices: prices.as_ref() },
+    )?;
     let said = match &found {
         Ok(answer) => said(answer, &folder),
         Err(nothing) => format!("NO CONFIGURATION: {}\nwhat would have to change: {}\n", nothing.why, nothing.change),
@@ -104,19 +105,50 @@ fn tell(bench: &Bench, options: &PlanOptions) {
     }
 }
 
+fn asked(options: &PlanOptions, question: &Question<'_>, slo: &Slo) -> Asked {
+    Asked {
+        scenario: options.scenario.clone(),
+        demand: question.demand,
+        headroom: options.headroom,
+        slo: slo.to_string(),
+        seeds: options.seeds,
+        own: Config::of(question.scenario).settings(),
+        repeat: repeat(options),
+    }
+}
+
+/// The command that makes the plan again, wherever its files were put.
+fn repeat(options: &PlanOptions) -> String {
+    let sets = options.overrides.iter().map(|(key, value)| format!(" --set {}", shell_word(&format!("{key}={value}"))));
+    format!(
+        "headcount plan {}{} --rate {} --slo {} --headroom {} --seeds {}{}",
+        shell_word(&options.scenario),
+        options.users.map_or_else(String::new, |users| format!(" --users {users}")),
+        options.rate,
+        shell_word(&options.slo),
+        options.headroom,
+        options.seeds,
+        sets.collect::<String>()
+    )
+}
+
 /// Searches, tries everybody, climbs.
 fn answer(search: &mut Search<'_>) -> Result<Result<Box<Answer>, Infeasible>, Trouble> {
     let config = match search.run()? {
         Found::Answer(config) => config,
         Found::Nothing(nothing) => return Ok(Err(nothing)),
     };
+    let (config, everybody) = match search.confirm(&config)? {
+        Ok(confirmed) => confirmed,
+        Err(nothing) => return Ok(Err(nothing)),
+    };
     let demand = search.question.demand;
     let with_headroom = search.try_window("answer", &config, demand.times(search.question.headroom))?;
     let at_load = search.try_window("answer", &config, demand)?;
-    let everybody = search.try_whole(&config, 1)?;
     let ladder = search.ladder(&config)?;
     let (scaling, usl) = search.scaling(&config)?;
-    Ok(Ok(Box::new(Answer { config, at_load, with_headroom, everybody, ladder, scaling, usl })))
+    let cost = if search.question.scenario.has_votes() { Some(search.cost(&everybody)?) } else { None };
+    Ok(Ok(Box::new(Answer { config, at_load, with_headroom, everybody, ladder, scaling, usl, cost })))
 }
 
 /// What the configuration scales over.
@@ -124,28 +156,18 @@ fn usl_over(answer: &Answer) -> &'static str {
     if answer.config.shards().is_some() { "shards" } else { "servers" }
 }
 
-/// `310 ms ± 9.1 ms`: the mean over the seeds and its interval, if there is more than one.
-fn with_interval(tried: &Tried, metric: &str) -> Option<String> {
-    let mean = tried.metric(metric)?;
-    let values: Option<Vec<f64>> = tried.samples.iter().map(|sample| sample.metric(metric)).collect();
-    let interval = Interval::student_t(&values?, CONFIDENCE);
-    let beside = interval.map_or_else(String::new, |interval| format!(" ± {}", duration_ms(interval.half_width)));
-    Some(duration_ms(mean) + &beside)
-}
-
 /// The answer first, then why.
 fn said(answer: &Answer, folder: &Path) -> String {
-    let Answer { config, at_load, everybody, ladder, usl, .. } = answer;
+    let Answer { config, at_load, ladder, usl, .. } = answer;
     let mut text = String::from("use ");
     text.push_str(&config.0.iter().map(|(knob, value)| knob.says(*value)).collect::<Vec<_>>().join(", "));
-    let p99 = with_interval(at_load, &ladder.metric).unwrap_or_else(|| "–".to_string());
+    let p99 = answer.latency().unwrap_or_else(|| "–".to_string());
     let full: Vec<String> =
         at_load.resources.iter().take(2).map(|one| format!("{} at {}", one.name, percent(one.utilisation))).collect();
     text.push_str(&format!("; {} {p99}; first to saturate: {}", ladder.metric, full.join(", then ")));
     let all =
         if usl_over(answer) == "servers" { "the whole run, to the last job," } else { "everybody, to the last vote," };
-    let kept = if everybody.meets { "keeps" } else { "MISSES" };
-    text.push_str(&format!("\n{all} {kept} the SLO\n"));
+    text.push_str(&format!("\n{all} keeps the SLO\n"));
     if let Some(knee) = ladder.knee.and_then(|knee| ladder.rungs.get(knee)) {
         text.push_str(&format!("latency bends at {}/s\n", three_digits(knee.rate_per_s)));
     }
@@ -162,6 +184,6 @@ fn said(answer: &Answer, folder: &Path) -> String {
     {
         text.push_str(&format!("with {} it carries up to {}/s\n", most.says, three_digits(most.rate_per_s)));
     }
-    text.push_str(&format!("files: {}\n", PathBuf::from(folder).display()));
+    text.push_str(&format!("files: {0}, {0}/report.html to read\n", folder.display()));
     text
 }

@@ -1,0 +1,41 @@
+//! How the load of everybody spreads over the answer's shards, second by second.
+
+use headcount_workloads::outcome::Series;
+use headcount_workloads::plan::Sample;
+
+use crate::plan::Plan;
+use crate::plots::frame::Axis;
+use crate::plots::shards;
+
+pub use crate::plots::shards::TITLE;
+
+/// The heat map of the run of everybody.
+pub fn draw(plan: &Plan<'_>) -> Option<String> {
+    let sample = sample(plan)?;
+    let all: Vec<Series> =
+        sample.shards_per_s.iter().enumerate().map(|(shard, values)| series(shard, values)).collect();
+    let seconds = all.iter().map(|one| one.values.len()).max().filter(|seconds| *seconds > 0)?;
+    let time = Axis::seconds((seconds as f64).max(sample.virtual_s));
+    shards::heat_map(time, None, &all.iter().collect::<Vec<_>>(), shards::REQUESTS)
+}
+
+/// A row for each second, a column for each shard [1/s]; `None` if there is nothing to say.
+pub fn csv(plan: &Plan<'_>) -> Option<String> {
+    let shards = &sample(plan)?.shards_per_s;
+    let seconds = shards.iter().map(Vec::len).max()?;
+    let names: Vec<String> = (0..shards.len()).map(|shard| series(shard, &[]).name).collect();
+    let mut text = format!("second,{}\n", names.join(","));
+    for second in 0..seconds {
+        let values = shards.iter().map(|values| values.get(second).map_or_else(String::new, f64::to_string));
+        text.push_str(&format!("{second},{}\n", values.collect::<Vec<_>>().join(",")));
+    }
+    Some(text)
+}
+
+fn sample<'a>(plan: &Plan<'a>) -> Option<&'a Sample> {
+    plan.found.ok()?.everybody.samples.first()
+}
+
+fn series(shard: usize, values: &[f64]) -> Series {
+    Series { name: format!("shard_{shard:02}_submits"), unit: "1/s", group: "shards", values: values.to_vec() }
+}
