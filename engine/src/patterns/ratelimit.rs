@@ -137,8 +137,11 @@ pub fn channel(tier: Tier) -> String {
 pub struct TierRights {
     ttl_minutes: u32,
     number: fn(&str) -> Option<u32>,
-    patterns: [Arc<[(Arc<str>, Permissions)]>; 3],
+    patterns: [Patterns; 3],
 }
+
+/// Names and patterns of channels, each with what may be done there.
+type Patterns = Arc<[(Arc<str>, Permissions)]>;
 
 impl TierRights {
     /// Tokens of `ttl_minutes`; `number` reads a user's number from the id.
