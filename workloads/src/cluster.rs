@@ -302,10 +302,23 @@ impl NodeBuilder<'_> {
         self.scenario.patterns().iter().flat_map(|pattern| pattern.jobs(self.scenario)).collect()
     }
 
-    /// The region's users, and the host where it is at home.
+    /// Whether people go from one region to another.
+    fn people_move(&self) -> bool {
+        self.friends.is_some() && self.scenario.friends.deeds.moves > 0
+    }
+
+    /// The edges that people of a region may connect to: its own, and if they move those of the next region, and so on around.
+    pub fn edges_for(&self, region: usize) -> Vec<NodeId> {
+        let regions = self.scenario.topology.regions.len();
+        let reached = if self.people_move() { regions } else { 1 };
+        (0..reached).flat_map(|on| self.addresses.of(NodeKind::Edge, Some((region + on) % regions))).collect()
+    }
+
+    /// The region's users, and the host where it is at home. People who move may come from any region.
     fn clients_of(&self, edge: NodeId, region: usize) -> Vec<NodeId> {
         let mut clients = self.addresses.of(NodeKind::Crowd, Some(region));
-        clients.extend(self.addresses.of(NodeKind::People, Some(region)));
+        let people_from = (!self.people_move()).then_some(region);
+        clients.extend(self.addresses.of(NodeKind::People, people_from));
         clients.extend(self.addresses.of(NodeKind::Users, Some(region)));
         let host_edges = self.addresses.of(NodeKind::Edge, Some(self.scenario.home_region()));
         clients.extend(self.addresses.any(NodeKind::Host).filter(|_| host_edges.contains(&edge)));

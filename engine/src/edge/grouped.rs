@@ -3,7 +3,8 @@
 //! Half a million users with 500 friends each are 250 million pairs of a listener and a channel: nobody keeps those. What is
 //! kept is who listens to which *group*; what is in the groups is the [`Replica`]'s. So a message on a channel asks for the
 //! groups that it is in, and most often not even that: where each client of a population listens to the group that is its own,
-//! a message is for [`Recipients::Members`], and the population finds them.
+//! a message is for [`Recipients::Members`], and the population finds them. Visitors, clients of another region's population, are
+//! named beside them.
 //!
 //! A channel that is in two of a connection's groups is heard twice, and so is one that a connection also names itself: the
 //! platform delivers a message for each subscription that it matches (platform.md 2.3).
@@ -30,9 +31,12 @@ pub struct Grouped {
     owners: Option<(u32, NodeId)>,
     listeners: FxHashMap<u32, SmallVec<[Listener; 1]>>,
     of_client: FxHashMap<Listener, SmallVec<[u32; 1]>>,
-    /// How many clients listen to a group of the provision that is their own, and how often one is listened to by anybody else.
+    /// Of the owners' population: how many clients listen to a group of the provision that is their own, and how often one
+    /// listens to another's.
     by_owners: u32,
     by_others: u32,
+    /// How often a group of the provision is listened to from another population.
+    by_visitors: u32,
     /// By client, of those who listen to some of their own groups: the others that are their own.
     unheard: BTreeMap<Client, SmallVec<[u32; 1]>>,
     /// Channels that no standing wildcard covers, and how many pairs of a listener and a group want each.
@@ -50,6 +54,7 @@ impl Grouped {
             of_client: FxHashMap::default(),
             by_owners: 0,
             by_others: 0,
+            by_visitors: 0,
             unheard: BTreeMap::new(),
             wanted: FxHashMap::default(),
             changed: Vec::new(),
@@ -62,7 +67,7 @@ impl Grouped {
         self.of_client.clear();
         self.wanted.clear();
         self.unheard.clear();
-        (self.by_owners, self.by_others) = (0, 0);
+        (self.by_owners, self.by_others, self.by_visitors) = (0, 0, 0);
     }
 
     /// The edge's process died and comes up again.
@@ -143,8 +148,13 @@ impl Grouped {
         let Some(provision) = self.replica.groups().provision() else { return };
         let owner = self.owners.filter(|(_, people)| *people == population).map(|(region, _)| (region, client));
         let (mut own, mut others) = (None, 0u32);
-        for &group in groups.iter().filter(|group| **group < provision.groups()) {
-            if owner.is_some() && provision.owner(group) == owner {
+        let known = groups.iter().filter(|group| **group < provision.groups());
+        if owner.is_none() {
+            self.by_visitors = self.by_visitors.wrapping_add(by.wrapping_mul(known.count() as u32));
+            return;
+        }
+        for &group in known {
+            if provision.owner(group) == owner {
                 own = Some(group);
             } else {
                 others += 1;
@@ -202,21 +212,32 @@ impl Grouped {
         let mut heard = SmallVec::new();
         let groups = self.replica.groups();
         let Some(channel) = groups.channel_number(channel).filter(|_| !self.listeners.is_empty()) else { return heard };
-        // Everybody listens to the group that is their own, and nobody to another's: then the provision says who.
+        // All the owners listen to the group that is their own, and to nobody else's: then the provision says who.
         let people = self.owners.map(|(_, people)| people).filter(|people| {
             groups.is_known_channel(channel) && self.by_others == 0 && self.by_owners == connected(*people)
         });
         let mut named: Vec<Listener> = Vec::new();
+        let added = groups.added_to(channel);
         let by_name: &mut dyn Iterator<Item = u32> = match people {
-            Some(_) => &mut groups.added_to(channel).iter().copied(),
-            None => &mut groups.groups_of(channel),
+            Some(_) if self.by_visitors == 0 => &mut added.iter().copied(),
+            _ => &mut groups.groups_of(channel),
         };
         for group in by_name {
-            named.extend(self.listeners.get(&group).into_iter().flatten());
+            let listeners = self.listeners.get(&group).into_iter().flatten();
+            match people {
+                // The provision says who of its owners' population, and visitors are named.
+                Some(people) if added.binary_search(&group).is_err() => {
+                    named.extend(listeners.filter(|(population, _)| *population != people));
+                }
+                _ => named.extend(listeners),
+            }
         }
         named.sort_unstable();
         if let Some(people) = people {
-            let own = |group: &u32| self.listeners.get(group).and_then(|who| who.first()).map(|(_, client)| *client);
+            let own = |group: &u32| {
+                let mut listeners = self.listeners.get(group)?.iter();
+                listeners.find(|(population, _)| *population == people).map(|(_, client)| *client)
+            };
             let plus: Vec<Client> =
                 named.extract_if(.., |(population, _)| *population == people).map(|who| who.1).collect();
             let mut minus: Vec<Client> = groups.removed_from(channel).iter().filter_map(own).collect();

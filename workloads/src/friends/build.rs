@@ -298,7 +298,8 @@ pub fn connect_broker(
     }
 }
 
-/// The people of a region; those who are online from the beginning have tokens of this verifier.
+/// The people of a region, and the edges they may connect to (see [`PeopleConfig::edges`]); those who are online from the
+/// beginning have tokens of this verifier.
 pub fn people(
     scenario: &Scenario,
     world: &Arc<Intentions>,
@@ -314,13 +315,15 @@ pub fn people(
         let grant = rules.grant(&id, Role::User, &SESSION.into()).expect("a user may have a token");
         Arc::new(verifier.sign(grant, 0))
     };
-    let tokens = online_at(world, region, edges.len()).map(mint).collect();
+    let edges_per_region = scenario.topology.edges_per_region;
+    let tokens = online_at(world, region, edges_per_region as usize).map(mint).collect();
     let config = PeopleConfig {
         variant: scenario.variant.in_engine(),
         region,
         regions,
         deployment: Deployment::new(scenario.friends.shards),
         edges,
+        edges_per_region,
         auth,
         presence_timeout_s: scenario.friends.presence_timeout_s,
         reload: scenario.friends.reload,

@@ -30,27 +30,28 @@ impl People {
             out.send_after(after, self.config.auth, Msg::Login { client, tag, user, role: Role::User, session });
             return;
         }
-        let edges = self.config.edges.len() as u32;
+        let edge = self.next_edge(client);
         let user = &mut self.users[client as usize];
         user.connection = Connection::Subscribing;
-        // Another edge after each failure.
-        user.edge = ((client + u32::from(user.failures)) % edges) as u8;
+        user.edge = edge;
         // As many groups as it had when it last loaded its list.
         let groups = usize::from(user.groups);
         self.subscribe(client, groups, tag::SUBSCRIBE | u64::from(generation), out);
     }
 
     /// Subscribes to the user's channels and to so many of its groups. The list is loaded anew after it: what was said meanwhile
-    /// need not be caught up with.
+    /// need not be caught up with, but by who comes from another region with a cursor.
     fn subscribe(&mut self, client: u32, groups: usize, tag: u64, out: &mut Outbox) {
         let id = self.id(client);
         let channels = self.config.deployment.channels(self.config.variant, &id);
+        let from = self.travelling.get(&client);
         let with = SubscribeWith {
             groups: groups_of(&id, groups),
             timeout_s: self.config.presence_timeout_s,
-            cursor_region: None,
+            cursor_region: from.map(|(_, region)| *region),
         };
-        let call = Call::Subscribe { channels, cursor: Timetoken::ZERO, with: Some(Box::new(with)) };
+        let cursor = from.map_or(Timetoken::ZERO, |(cursor, _)| *cursor);
+        let call = Call::Subscribe { channels, cursor, with: Some(Box::new(with)) };
         self.call(client, tag, call, out);
     }
 
@@ -123,10 +124,15 @@ impl People {
         if user.generation != generation || user.connection != Connection::Subscribing {
             return;
         }
-        let announced = self.edges[user.edge as usize].epoch.unwrap_or(0);
-        match msg {
-            Msg::Answer { result: Ok(ApiOk::Subscribed { epoch, missed, .. }), .. } if epoch >= announced => {
+        let edge = user.edge;
+        let announced = self.edges[edge as usize].epoch.unwrap_or(0);
+        let found = match msg {
+            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), .. }
+                if epoch >= announced =>
+            {
                 self.record.missed_messages += u64::from(missed);
+                self.reached(edge, cursor);
+                messages
             }
             Msg::Answer { result: Err(error), .. } => {
                 if error.status == 403 {
@@ -136,8 +142,9 @@ impl People {
             }
             // A connection of an epoch that is over: it is gone before it came.
             _ => return self.back_off(now, client),
-        }
+        };
         self.join(now, client);
+        self.arrived(now, client, &found);
         self.load(now, client, out);
         self.schedule_heartbeat(now, client);
     }
@@ -225,6 +232,7 @@ impl People {
         user.connection = Connection::Absent;
         user.generation += 1;
         user.load = None;
+        self.travelling.remove(&client);
     }
 
     /// An edge says that it lives.

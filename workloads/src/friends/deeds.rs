@@ -44,6 +44,7 @@ impl People {
                 self.users[client as usize].reachable = true;
                 self.connect(now, client, out);
             }
+            Deed::Move(region) => self.move_to(now, client, region, out),
             Deed::Ask(about) | Deed::Accept(about) | Deed::Remove(about) => {
                 self.wishes.insert((client, about), deed);
                 self.nudge(now, client, about, out);

@@ -31,6 +31,8 @@ pub fn counters(ended: &Ended, seen: &Seen<'_>, counters: &mut Counters) {
         add("clients.pages_loaded", record.pages);
         add("clients.loads_restarted", record.loads_restarted);
         add("clients.regroups", record.regroups);
+        add("clients.moves", record.region_moves);
+        add("clients.catch_up_messages", record.caught_up);
         add("clients.wishes_said", record.nudges);
         add("clients.deliveries", record.deliveries);
         add("clients.missed_messages", record.missed_messages);

@@ -36,7 +36,7 @@ struct Payload<'a> {
 
 /// What a message says.
 #[derive(Clone, Copy, Debug)]
-enum News {
+pub(super) enum News {
     Status { of: u32, new: Shown },
     Added { of: u32, online: bool },
     Removed { of: u32 },
@@ -155,6 +155,7 @@ impl People {
     pub(super) fn deliver(&mut self, now: Nanos, from: NodeId, delivery: &Delivery) {
         let Some(edge) = self.config.edges.iter().position(|edge| *edge == from).map(|edge| edge as u8) else { return };
         self.heard += 1;
+        self.reached(edge, delivery.cursor);
         let envelope = &*delivery.envelope;
         let Some(news) = self.understand(envelope) else { return };
         match &delivery.to {
@@ -190,7 +191,7 @@ impl People {
     }
 
     /// What it says, if it is from whom it should be.
-    fn understand(&mut self, envelope: &Envelope) -> Option<News> {
+    pub(super) fn understand(&mut self, envelope: &Envelope) -> Option<News> {
         let message = serde_json::from_str::<Message<'_>>(&envelope.payload).ok()?;
         if *envelope.publisher != *"functions" && !message.kind.starts_with("friend.request") {
             let what = || format!("{} published {} on {}", envelope.publisher, message.kind, envelope.channel);
@@ -219,7 +220,7 @@ impl People {
     }
 
     /// A message for this user, if it is connected to that edge.
-    fn show_here(&mut self, now: Nanos, edge: u8, client: u32, news: News, envelope: &Envelope) {
+    pub(super) fn show_here(&mut self, now: Nanos, edge: u8, client: u32, news: News, envelope: &Envelope) {
         if self.conn[client as usize] & AWAY != edge {
             return;
         }

@@ -2,8 +2,8 @@
 //! on their screens, their connections and their wishes are here.
 //!
 //! - [`plan`]: what they intend, from the seed alone; [`record`]: what they saw, for the oracles;
-//! - `connect`: tokens, connections, heartbeats; `lists`: friend lists and what comes for users; `paging`: which pages of a list;
-//!   [`screens`]: what is shown; `deeds`: friendships and mischief;
+//! - `connect`: tokens, connections, heartbeats; `travel`: to another region and home; `lists`: friend lists and what comes for users;
+//!   `paging`: which pages of a list; [`screens`]: what is shown; `deeds`: friendships and mischief;
 //! - [`build`]: the platform's side of it; [`oracle`]: the properties; [`judge`]: counters, latencies, series; `scale`: what the document counts.
 //!
 //! **The client** (both variants). It subscribes to its presence shard, the online count and its channel group, sends a
@@ -11,6 +11,11 @@
 //! again from time to time: a message lost on the way is not lost for ever. The document's client asks for the pages one after the
 //! other, ours for several side by side (`paging`). A status is shown if the number in its event id
 //! is not older than what is shown. Wishes (to be friends, or no longer) are said again until the own list shows them.
+//!
+//! **Moves.** A device that moves stays a user of its home region's node: it goes on at an edge of another region, over the longer
+//! link, from the cursor that it had (platform.md 2.1). What that edge does not find again is lost, and the list that it loads after
+//! it makes up for that. It says no word at the edge it leaves, which goes on sending to nobody; presence hears of it from another
+//! edge and sees neither a leave nor a join. Its polls take as long there as anybody's ([`crate::client::round_trips`]), not longer.
 //!
 //! **Frames.** Devices' timers lie on a grid ([`timers`]), so in a large world many users speak at one moment. What those of one
 //! kind of access, wifi or cellular, say then to one edge has one last mile, drawn once, and travels as one frame; so does what
@@ -33,6 +38,7 @@ pub mod record;
 mod scale;
 pub mod screens;
 pub(crate) mod timers;
+mod travel;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -43,6 +49,7 @@ use headcount_engine::contract::{Input, KEEPALIVE_PATIENCE, Nanos, Node, NodeId,
 use headcount_engine::message::{Call, Delivery, Msg, Recipients, Request};
 use headcount_engine::patterns::Variant;
 use headcount_engine::patterns::friends::names;
+use headcount_engine::timetoken::Timetoken;
 use headcount_sim::CounterHash;
 use rustc_hash::FxHashMap;
 
@@ -67,7 +74,10 @@ pub struct PeopleConfig {
     pub region: u32,
     pub regions: u32,
     pub deployment: build::Deployment,
+    /// Those of the home region; then, where somebody moves, those of the next region, and so on around.
     pub edges: Vec<NodeId>,
+    /// How many of them each region has.
+    pub edges_per_region: u32,
     pub auth: NodeId,
     pub presence_timeout_s: u32,
     pub reload: Nanos,
@@ -87,6 +97,8 @@ struct User {
     wanted: bool,
     reachable: bool,
     edge: u8,
+    /// In which region it connects: so many on from home.
+    abroad: u8,
     failures: u8,
     /// How many channel groups its connection takes.
     groups: u8,
@@ -167,6 +179,10 @@ pub struct People {
     conn: Vec<u8>,
     /// By edge: how many are connected to it.
     connected: Vec<u32>,
+    /// By edge: the newest cursor that came from it. No connection's own is newer.
+    cursors: Vec<Timetoken>,
+    /// By client, of those on their way to another region: the cursor that they go on from, and the region that gave it.
+    travelling: BTreeMap<u32, (Timetoken, u8)>,
     /// By client and the other one: whom it wants as a friend or no longer, and what it says of it.
     wishes: BTreeMap<(u32, u32), Deed>,
     /// By client: the latest status message it wrote, until the store said yes.
@@ -184,7 +200,7 @@ pub struct People {
 impl People {
     /// People who have not opened the app yet, or who all have it open ([`Intentions::online`]) with these tokens.
     pub fn new(config: PeopleConfig, plan: Plan, world: Arc<Intentions>, tokens: Vec<Arc<Token>>) -> Self {
-        let (users, online, edges) = (plan.wifi.len(), world.online, config.edges.len());
+        let (users, online, edges) = (plan.wifi.len(), world.online, config.edges_per_region as usize);
         assert!(!online || tokens.len() == users, "who is online has a token");
         let mut tokens = tokens.into_iter();
         // Who comes later does not know how many it has before its list is loaded.
@@ -199,6 +215,7 @@ impl People {
             wanted: online,
             reachable: true,
             edge: (client % edges) as u8,
+            abroad: 0,
             failures: 0,
             groups: groups_at_first(client),
             generation: 0,
@@ -220,10 +237,12 @@ impl People {
         let mut people = Self {
             users: (0..users).map(user).collect(),
             conn: (0..users).map(|client| conn(edge_of(client), plan.wifi[client])).collect(),
-            connected: (0..edges)
-                .map(|edge| if online { (users + edges - 1 - edge) / edges } else { 0 } as u32)
+            connected: (0..config.edges.len())
+                .map(|edge| if online && edge < edges { (users + edges - 1 - edge) / edges } else { 0 } as u32)
                 .collect(),
-            edges: vec![if online { EdgeLife::known(1) } else { EdgeLife::default() }; edges],
+            cursors: vec![Timetoken::ZERO; config.edges.len()],
+            travelling: BTreeMap::new(),
+            edges: vec![if online { EdgeLife::known(1) } else { EdgeLife::default() }; config.edges.len()],
             later: Timers::new(),
             silence_check: KEEPALIVE_PATIENCE,
             last_miles: LastMiles::new(),

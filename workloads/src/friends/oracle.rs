@@ -104,6 +104,9 @@ const VIEWS_ARE_TRUE: Property = Property {
                 seen.sum(|record| record.seconds.iter().map(|second| u64::from(second.losses)).sum()),
             );
         }
+        if seen.scenario.friends.deeds.moves > 0 {
+            checks.sometimes("somebody-moved-to-another-region", seen.sum(|record| record.region_moves));
+        }
     },
 };
 

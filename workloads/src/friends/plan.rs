@@ -25,6 +25,8 @@ pub enum Deed {
     Lose,
     /// Is back on the network.
     Return,
+    /// Goes on at an edge of this region, be it home.
+    Move(u32),
     /// Wants to be this user's friend.
     Ask(u32),
     /// Accepts this user's request.
@@ -165,6 +167,20 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
             if back <= friends.to && free(user, at, back) {
                 act(at, user, if leaves { Deed::Leave } else { Deed::Lose });
                 act(back, user, if leaves { Deed::Come } else { Deed::Return });
+            }
+        }
+    }
+    let mut dice = stream("friends.moves");
+    for _ in 0..deeds.moves {
+        let (at, user) = draw.one(&mut dice);
+        let home = place_of(user, regions).0;
+        let elsewhere = (home + 1 + dice.below(u64::from(regions) - 1) as u32) % regions;
+        let (comes_home, stay) = (dice.below(2) == 0, friends.away_min + HERE_MIN + dice.below(friends.away_max));
+        if free(user, at, at) {
+            act(at, user, Deed::Move(elsewhere));
+            let back = at + stay;
+            if comes_home && back <= friends.to && free(user, back, back) {
+                act(back, user, Deed::Move(home));
             }
         }
     }

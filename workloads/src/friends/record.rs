@@ -128,6 +128,9 @@ pub struct Record {
     pub loads_restarted: u64,
     /// Times a connection had to take more channel groups than it did.
     pub regroups: u64,
+    /// Connections that went on in another region from their cursor, and the messages that they caught up with.
+    pub region_moves: u64,
+    pub caught_up: u64,
     pub nudges: u64,
     pub missed_messages: u64,
 }

@@ -72,7 +72,7 @@ impl Pattern for Friends {
                 build.scenario,
                 build.intentions(),
                 spec.region as u32,
-                at.of(NodeKind::Edge, here),
+                build.edges_for(spec.region),
                 at.one(NodeKind::Auth, None),
                 (build.seed, Verifier::new(build.secret)),
             )),

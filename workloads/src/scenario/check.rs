@@ -179,6 +179,10 @@ impl Check<'_> {
         self.that(friends.degree_max == 0 || friends.degree_max >= friends.degree, "friends.degree_max", || {
             format!("must be 0, or at least friends.degree = {}, which half of all have", friends.degree)
         })?;
+        let elsewhere = friends.deeds.moves == 0 || self.scenario.topology.regions.len() > 1;
+        self.that(elsewhere, "friends.deeds.moves", || {
+            "must be 0 with one region in topology.regions: there is no other to move to".to_owned()
+        })?;
         self.after("friends.join_to_s", friends.join_to, "friends.join_from_s", friends.join_from)?;
         self.after("friends.to_s", friends.to, "friends.from_s", friends.from)?;
         self.that(friends.away_max >= friends.away_min, "friends.away_max_s", || {

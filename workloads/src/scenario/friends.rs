@@ -62,6 +62,8 @@ pub struct Deeds {
     pub leaves: u32,
     /// Loses the network or goes to the background without a word, for as long.
     pub losses: u32,
+    /// Leaves the edge of its home region and goes on at an edge of another one, mid-session; half of them come home later.
+    pub moves: u32,
     /// Leaves and comes back three times within ten seconds.
     pub flaps: u32,
     /// Asks somebody who is no friend; that one accepts. Where degrees differ, who has more friends is asked more often.
@@ -80,10 +82,11 @@ pub struct Deeds {
 
 impl Deeds {
     /// Name and count, in the order of the file's keys.
-    pub fn by_name(&self) -> [(&'static str, u32); 9] {
+    pub fn by_name(&self) -> [(&'static str, u32); 10] {
         [
             ("leaves", self.leaves),
             ("losses", self.losses),
+            ("moves", self.moves),
             ("flaps", self.flaps),
             ("requests", self.requests),
             ("removals", self.removals),
@@ -158,6 +161,7 @@ impl Friends {
         form.section("deeds", |form| {
             form.whole("leaves", &mut deeds.leaves, 0, 1_000_000)?;
             form.whole("losses", &mut deeds.losses, 0, 1_000_000)?;
+            form.whole("moves", &mut deeds.moves, 0, 1_000_000)?;
             form.whole("flaps", &mut deeds.flaps, 0, 1_000_000)?;
             form.whole("requests", &mut deeds.requests, 0, 1_000_000)?;
             form.whole("removals", &mut deeds.removals, 0, 1_000_000)?;

@@ -16,7 +16,7 @@ use super::script::{Evening, Line, SEED, friends_of, play, play_on};
 const TOLD_WITHIN: Nanos = 2 * SECOND;
 
 /// Nobody reads a list again of themselves: whatever is on a screen after the first load came by message.
-fn quiet(users: u32, degree: u32, more: &[(&str, &str)]) -> Scenario {
+pub fn quiet(users: u32, degree: u32, more: &[(&str, &str)]) -> Scenario {
     let (users, degree) = (users.to_string(), degree.to_string());
     let mut overrides = vec![
         ("friends.users", &*users),
@@ -32,7 +32,7 @@ fn quiet(users: u32, degree: u32, more: &[(&str, &str)]) -> Scenario {
 }
 
 /// All of them come, 10 ms apart, from 1 s on.
-fn all_come(users: impl IntoIterator<Item = u32>) -> Vec<Line> {
+pub fn all_come(users: impl IntoIterator<Item = u32>) -> Vec<Line> {
     (0..).zip(users).map(|(n, user)| (SECOND + n * 10 * MS, user, Deed::Come)).collect()
 }
 

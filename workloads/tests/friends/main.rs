@@ -32,6 +32,7 @@ mod determinism;
 mod heavy;
 mod integration;
 mod load;
+mod moves;
 mod rows;
 mod script;
 mod seeds;
