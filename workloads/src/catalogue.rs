@@ -40,6 +40,7 @@ scenarios! {
     "friends-popular": "10,000 friends with 1,800 friends each: nearly a whole channel group, and a list of nineteen pages (NFR-3)",
     "friends-heavy": "24,000 friends, the most popular with thousands: several channel groups, and lists of a hundred pages (NFR-4)",
     "storm-500k": "500,000 friends online, 500 friends each; a region drops for a minute, and everyone in it reconnects at once",
+    "storm-billion": "The crowd of storm-500k: its four regions drop in turn, ten times, until a billion deliveries were made and checked",
     "station": "One station and nothing else, to be checked against a textbook: M/M/c, M/D/1, M/G/1",
     "counter-small": "Votes by signals, counted as keys, under a swarm of all faults: many seeds in little time",
     "counter-documented": "The same swarm against the document's own counters: expected to be violated",

@@ -24,7 +24,7 @@ const REQUEST: u8 = 0;
 const BURST: u8 = 1;
 const FORGED: u8 = 2;
 
-/// With more users than this, only each fiftieth hears what is let through.
+/// With more users than this, only each five-hundredth hears what is let through.
 const EARS_MAX: u32 = 1_000;
 
 impl System for RateLimit {
@@ -88,7 +88,7 @@ impl System for RateLimit {
     }
 
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
-        let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(50);
+        let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
         if hears { std::iter::once("api.requests.*".into()).collect() } else { ChannelList::default() }
     }
 
