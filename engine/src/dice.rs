@@ -1,7 +1,12 @@
 //! Dice for faults that a node plays itself: a counter-based hash, so that the same operation of the same node
 //! always meets the same fate, whatever else the world does.
 
+use std::sync::Arc;
+
 use crate::message::Misbehaviour;
+
+/// What an HTTP service answers: status and body.
+pub type HttpReply = (u16, Arc<str>);
 
 /// The odd number nearest to 2^64 divided by the golden ratio: the step of splitmix64.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -43,6 +48,25 @@ impl Fate {
     pub const fn takes_effect(self) -> bool {
         matches!(self, Self::Served | Self::ErrorAfterEffect | Self::SilentAfterEffect)
     }
+
+    /// What an HTTP service of the customer's answers to a call with this fate, if it answers: `serve` is the call's effect.
+    pub fn over_http(self, serve: impl FnOnce() -> HttpReply) -> HttpReply {
+        let unavailable = || (500, "{\"error\":\"unavailable\"}".into());
+        match self {
+            Self::Error => unavailable(),
+            Self::Throttled => too_many_requests(),
+            Self::Served | Self::SilentAfterEffect => serve(),
+            Self::ErrorAfterEffect => {
+                serve();
+                unavailable()
+            }
+        }
+    }
+}
+
+/// What an HTTP service of the customer's answers to a call that is one too many.
+pub fn too_many_requests() -> HttpReply {
+    (429, "{\"error\":\"too_many_requests\"}".into())
 }
 
 /// A node's standing orders to misbehave, and the dice for them.

@@ -6,16 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox};
-use crate::dice::{Fate, Mischief};
+use crate::dice::{Fate, HttpReply, Mischief, too_many_requests};
 use crate::message::{HttpRequest, Misbehaviour, Msg};
-
-/// Status and body.
-pub type Response = (u16, Arc<str>);
 
 /// What an outside service does. All of its state is durable: what it has done survives any crash.
 pub trait Service: Send + 'static {
     /// Serves one call at `now`, by the service's own clock, which never goes back.
-    fn serve(&mut self, now: Nanos, request: &HttpRequest) -> Response;
+    fn serve(&mut self, now: Nanos, request: &HttpRequest) -> HttpReply;
 
     /// For reading its ledger once a run is over.
     fn as_any(&self) -> &dyn Any;
@@ -23,11 +20,11 @@ pub trait Service: Send + 'static {
 
 /// Answers by idempotency key, as payment services keep them: the same key is answered alike and takes effect once.
 #[derive(Clone, Debug, Default)]
-pub struct Answered(BTreeMap<Arc<str>, Response>);
+pub struct Answered(BTreeMap<Arc<str>, HttpReply>);
 
 impl Answered {
     /// What this key was answered, or what `effect` answers it now.
-    pub fn once(&mut self, key: &str, effect: impl FnOnce() -> Response) -> Response {
+    pub fn once(&mut self, key: &str, effect: impl FnOnce() -> HttpReply) -> HttpReply {
         self.0.entry(key.into()).or_insert_with(effect).clone()
     }
 }
@@ -71,16 +68,8 @@ impl Outside {
 
     fn http(&mut self, from: NodeId, tag: u64, request: &HttpRequest, out: &mut Outbox) {
         let fate = self.mischief.fate();
-        let unavailable = || (500, "{\"error\":\"unavailable\"}".into());
-        let (status, body) = match fate {
-            Fate::Error => unavailable(),
-            Fate::Throttled => (429, "{\"error\":\"too_many_requests\"}".into()),
-            Fate::Served | Fate::ErrorAfterEffect | Fate::SilentAfterEffect => {
-                self.counts.served += 1;
-                let answer = self.service.serve(self.latest, request);
-                if fate == Fate::ErrorAfterEffect { unavailable() } else { answer }
-            }
-        };
+        let (status, body) = fate.over_http(|| self.service.serve(self.latest, request));
+        self.counts.served += u64::from(fate.takes_effect());
         match fate {
             Fate::Error | Fate::ErrorAfterEffect => self.counts.errors += 1,
             Fate::Throttled => self.counts.refused += 1,
@@ -101,7 +90,8 @@ impl Node for Outside {
             Input::Message { from, msg: Msg::Http { tag, request } } => self.http(from, tag, &request, out),
             Input::Overload { from, msg: Msg::Http { tag, .. } } => {
                 self.counts.refused += 1;
-                out.send(from, Msg::HttpAnswer { tag, status: 429, body: "{\"error\":\"too_many_requests\"}".into() });
+                let (status, body) = too_many_requests();
+                out.send(from, Msg::HttpAnswer { tag, status, body });
             }
             Input::Message { msg: Msg::Misbehave(how), .. } | Input::Overload { msg: Msg::Misbehave(how), .. } => {
                 self.mischief.set(how);

@@ -8,7 +8,7 @@ struct Till {
 }
 
 impl Service for Till {
-    fn serve(&mut self, _: Nanos, request: &HttpRequest) -> Response {
+    fn serve(&mut self, _: Nanos, request: &HttpRequest) -> HttpReply {
         let Self { charged, answered } = self;
         answered.once(request.header("Idempotency-Key").unwrap_or(""), || {
             *charged += 1;

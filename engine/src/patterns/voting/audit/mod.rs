@@ -13,7 +13,7 @@ use self::api::{CastVote, Decision, InsertRow, Lifecycle, Query, Row};
 pub use self::ledger::{Answer, ClientTime, Decided, Ledger, Refused, Session, VoteRow, base36};
 use crate::access::Verifier;
 use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
-use crate::dice::{Fate, Mischief};
+use crate::dice::{Fate, Mischief, too_many_requests};
 use crate::error::ApiError;
 use crate::message::{HttpRequest, Misbehaviour, Msg};
 use crate::patterns::voting::message::to_json;
@@ -77,15 +77,7 @@ impl AuditDb {
 
     fn http(&mut self, now: Nanos, from: NodeId, tag: u64, request: &HttpRequest, out: &mut Outbox) {
         let fate = self.mischief.fate();
-        let unavailable = || (500, "{\"error\":\"unavailable\"}".into());
-        let (status, body) = match fate {
-            Fate::Error => unavailable(),
-            Fate::Throttled => (429, "{\"error\":\"too_many_requests\"}".into()),
-            Fate::Served | Fate::ErrorAfterEffect | Fate::SilentAfterEffect => {
-                let answer = self.call(now, request);
-                if fate == Fate::ErrorAfterEffect { unavailable() } else { answer }
-            }
-        };
+        let (status, body) = fate.over_http(|| self.call(now, request));
         self.counts.errors += u64::from(status >= 500);
         if fate != Fate::SilentAfterEffect {
             out.send_after(self.mischief.delay(), from, Msg::HttpAnswer { tag, status, body });
@@ -220,8 +212,8 @@ impl Node for AuditDb {
             Input::Message { msg: Msg::Misbehave(how), .. } => self.mischief.set(how),
             Input::Overload { from, msg: Msg::Http { tag, .. } } => {
                 self.counts.overloaded += 1;
-                let body = "{\"error\":\"too_many_requests\"}".into();
-                out.send(from, Msg::HttpAnswer { tag, status: 429, body });
+                let (status, body) = too_many_requests();
+                out.send(from, Msg::HttpAnswer { tag, status, body });
             }
             Input::Overload { msg: Msg::Misbehave(how), .. } => self.mischief.set(how),
             _ => {}
