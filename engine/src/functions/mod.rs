@@ -62,6 +62,11 @@ impl Resolution {
             status => Self::Abort { status, body: body.into() },
         }
     }
+
+    /// `request.abort()` with a body of one word: what the publisher reads is `{"error": word}`.
+    pub fn refuse(status: u16, error: &str) -> Self {
+        Self::Abort { status, body: serde_json::json!({ "error": error }).to_string().into() }
+    }
 }
 
 /// A handler's execution.

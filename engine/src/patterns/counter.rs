@@ -127,10 +127,6 @@ pub fn functions(variant: Variant) -> Vec<Function> {
     }
 }
 
-fn abort(status: u16, error: &str) -> Resolution {
-    Resolution::Abort { status, body: json!({ "error": error }).to_string().into() }
-}
-
 fn poll_of(event: &Event) -> &str {
     event.channel.split('.').nth(1).unwrap_or("")
 }
@@ -211,7 +207,7 @@ async fn results_documented(context: Context, _: Event) -> Resolution {
     };
     match aggregated.await {
         Ok(()) => Resolution::Ok(None),
-        Err(_) => abort(500, "aggregation_failed"),
+        Err(_) => Resolution::refuse(500, "aggregation_failed"),
     }
 }
 
@@ -222,7 +218,7 @@ async fn vote_hardened(context: Context, event: Event) -> Resolution {
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let vote = match serde_json::from_str::<Vote>(&event.payload) {
         Ok(vote) if vote.user_id == **user && is_word(&vote.option_id) && is_word(poll) => vote,
-        _ => return abort(400, "invalid_vote"),
+        _ => return Resolution::refuse(400, "invalid_vote"),
     };
     let written = async {
         let claim = format!("claim:{poll}:{user}");
@@ -242,12 +238,12 @@ async fn vote_hardened(context: Context, event: Event) -> Resolution {
         }
         Ok(false) => {
             context.count("votes.duplicates");
-            abort(409, "already_voted")
+            Resolution::refuse(409, "already_voted")
         }
         // Counted or not: the same vote may be sent again, and is counted once.
         Err(error) => {
             context.log(|| format!("vote: {error}"));
-            abort(503, "try_again")
+            Resolution::refuse(503, "try_again")
         }
     }
 }
@@ -331,7 +327,7 @@ async fn results_hardened(context: Context, _: Event) -> Resolution {
         Ok(()) => Resolution::Ok(None),
         Err(error) => {
             context.log(|| format!("results: {error}"));
-            abort(500, "aggregation_failed")
+            Resolution::refuse(500, "aggregation_failed")
         }
     }
 }

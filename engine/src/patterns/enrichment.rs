@@ -16,9 +16,10 @@ use super::Variant;
 use super::rights::Rights;
 use crate::access::Permissions;
 use crate::contract::{Nanos, SECOND};
+use crate::dice::HttpReply;
 use crate::functions::{Context, Event, Function, HttpResponse, Needs, OpError, Resolution, Secrets, join, join_all};
 use crate::message::{HttpRequest, Trigger};
-use crate::outside::{Response, Service};
+use crate::outside::Service;
 use crate::timetoken::{iso8601, unix_ms};
 
 /// Where posts are published.
@@ -164,10 +165,6 @@ fn address_of(place: &Value) -> Value {
     json!({ "city": place["city"], "country": place["country"], "timezone": place["timezone"] })
 }
 
-fn abort(status: u16, error: &str) -> Resolution {
-    Resolution::Abort { status, body: json!({ "error": error }).to_string().into() }
-}
-
 async fn vault(context: &Context) -> Result<[Option<Arc<str>>; 3], OpError> {
     let keys = join_all(KEYS.map(|name| context.vault(name))).await;
     let keys: Result<Vec<_>, _> = keys.into_iter().collect();
@@ -229,7 +226,7 @@ async fn documented(context: Context, event: Event, cache_minutes: u32) -> Resol
     };
     match enriched.await {
         Ok(true) => {}
-        Ok(false) => return abort(400, "aborted"),
+        Ok(false) => return Resolution::refuse(400, "aborted"),
         Err(error) => {
             let said = json!({ "error": error.to_string(), "timestamp": unix_ms(context.now()) });
             post.insert("enrichmentError".into(), said);
@@ -245,21 +242,21 @@ async fn hardened(context: Context, event: Event, cache_minutes: u32) -> Resolut
         Value::Object(fields) => Some(fields),
         _ => None,
     });
-    let Some(mut post) = fields else { return abort(400, "invalid_post") };
+    let Some(mut post) = fields else { return Resolution::refuse(400, "invalid_post") };
     let content = match post.get("content").and_then(Value::as_str) {
         Some(content) if !content.is_empty() => content.to_owned(),
-        _ => return abort(400, "invalid_post"),
+        _ => return Resolution::refuse(400, "invalid_post"),
     };
     if post.get("userId").and_then(Value::as_str) != Some(&*user) {
         context.count("posts.under_another_name");
-        return abort(400, "not_your_name");
+        return Resolution::refuse(400, "not_your_name");
     }
     // What only this Function may say.
     for ours in ["author", "moderation", "enriched", "enrichedAt", "processingId"] {
         post.shift_remove(ours);
     }
     let Ok([user_key, Some(moderation_key), geo_key]) = vault(&context).await else {
-        return abort(503, "moderation_not_configured");
+        return Resolution::refuse(503, "moderation_not_configured");
     };
     let cache_key = format!("user_cache:{user}");
     let author = async {
@@ -279,11 +276,11 @@ async fn hardened(context: Context, event: Event, cache_minutes: u32) -> Resolut
     let (moderated, (author, placed)) = join(moderated, join(author, placed)).await;
     let Some((score, verdict)) = moderated.filter(|answer| answer["score"].is_number()).as_ref().map(verdict_of) else {
         context.count("posts.not_moderated");
-        return abort(503, "try_again");
+        return Resolution::refuse(503, "try_again");
     };
     if score > BLOCKED_ABOVE {
         context.count("posts.blocked");
-        return abort(400, "blocked");
+        return Resolution::refuse(400, "blocked");
     }
     post.insert("moderation".into(), verdict);
     if let Some(author) = author {
@@ -305,7 +302,7 @@ async fn hardened(context: Context, event: Event, cache_minutes: u32) -> Resolut
 pub struct Profiles;
 
 impl Service for Profiles {
-    fn serve(&mut self, now: Nanos, request: &HttpRequest) -> Response {
+    fn serve(&mut self, now: Nanos, request: &HttpRequest) -> HttpReply {
         let Some(user) = request.route().rsplit('/').next().filter(|user| !user.is_empty()) else {
             return (404, "{}".into());
         };
@@ -334,7 +331,7 @@ pub fn score_of(text: &str) -> f64 {
 }
 
 impl Service for Moderation {
-    fn serve(&mut self, _: Nanos, request: &HttpRequest) -> Response {
+    fn serve(&mut self, _: Nanos, request: &HttpRequest) -> HttpReply {
         let Some(text) =
             serde_json::from_str::<Value>(&request.body).ok().and_then(|body| body["text"].as_str().map(score_of))
         else {
@@ -353,7 +350,7 @@ impl Service for Moderation {
 pub struct Places;
 
 impl Service for Places {
-    fn serve(&mut self, _: Nanos, request: &HttpRequest) -> Response {
+    fn serve(&mut self, _: Nanos, request: &HttpRequest) -> HttpReply {
         let (Some(lat), Some(lon)) = (request.query("lat"), request.query("lon")) else { return (400, "{}".into()) };
         (
             200,

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Variant;
-use crate::access::{Grant, OwnNames, Permissions, Role};
+use super::rights::Rights;
+use crate::access::{Grant, Permissions, Role};
 use crate::auth::GrantRules;
 use crate::functions::{Context, Event, Function, Needs, OpError, Resolution};
 use crate::message::{Trigger, UserId};
@@ -135,36 +136,25 @@ pub fn channel(tier: Tier) -> String {
 
 /// Tokens by tier: each may publish on its tier's channel and no other.
 pub struct TierRights {
-    ttl_minutes: u32,
     number: fn(&str) -> Option<u32>,
-    patterns: [Patterns; 3],
+    tiers: [Rights; 3],
 }
-
-/// Names and patterns of channels, each with what may be done there.
-type Patterns = Arc<[(Arc<str>, Permissions)]>;
 
 impl TierRights {
     /// Tokens of `ttl_minutes`; `number` reads a user's number from the id.
     pub fn new(ttl_minutes: u32, number: fn(&str) -> Option<u32>) -> Self {
-        let patterns = Tier::ALL.map(|tier| {
-            Arc::from([("api.requests.*".into(), Permissions::READ), (channel(tier).into(), Permissions::WRITE)])
+        let tiers = Tier::ALL.map(|tier| {
+            let open = [("api.requests.*", Permissions::READ), (&*channel(tier), Permissions::WRITE)];
+            Rights::new("ratelimit", ttl_minutes, &open, &[])
         });
-        Self { ttl_minutes, number, patterns }
+        Self { number, tiers }
     }
 }
 
 impl GrantRules for TierRights {
     fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
         let tier = tier_of((self.number)(user)?);
-        (role == Role::User && **session == *"ratelimit").then(|| Grant {
-            ttl_minutes: self.ttl_minutes,
-            user: user.clone(),
-            channels: Default::default(),
-            patterns: self.patterns[tier as usize].clone(),
-            own: Arc::new(OwnNames { channels: Vec::new(), groups: Vec::new() }),
-            role,
-            session: session.clone(),
-        })
+        self.tiers[tier as usize].grant(user, role, session)
     }
 }
 
@@ -187,10 +177,6 @@ pub fn functions(variant: Variant, limits: Limits) -> Vec<Function> {
             Function::new("limit", pattern, trigger, move |context, event| hardened(context, event, limits))
         }
     }]
-}
-
-fn abort(status: u16, body: Value) -> Resolution {
-    Resolution::Abort { status, body: body.to_string().into() }
 }
 
 /// The window of now, and whole seconds until the next one.
@@ -242,7 +228,7 @@ async fn documented(context: Context, event: Event, limits: Limits) -> Resolutio
         }
         Ok(None) => {
             context.count("requests.limited");
-            abort(400, json!({ "error": "aborted" }))
+            Resolution::refuse(400, "aborted")
         }
         Err(error) => {
             context.count("requests.unlimited");
@@ -256,14 +242,14 @@ async fn documented(context: Context, event: Event, limits: Limits) -> Resolutio
 /// user's limit in all.
 async fn hardened(context: Context, event: Event, limits: Limits) -> Resolution {
     let Some(tier) = event.channel.rsplit('.').next().and_then(Tier::named) else {
-        return abort(400, json!({ "error": "unknown_tier" }));
+        return Resolution::refuse(400, "unknown_tier");
     };
     let user = &event.publisher;
     let request = match serde_json::from_str::<Request>(&event.payload) {
         Ok(request) if request.user_id == **user && request.user_tier == tier => request,
         _ => {
             context.count("requests.forged");
-            return abort(400, json!({ "error": "invalid_request" }));
+            return Resolution::refuse(400, "invalid_request");
         }
     };
     let (endpoint, limit) = (&request.endpoint, limits.of(tier));
@@ -280,12 +266,13 @@ async fn hardened(context: Context, event: Event, limits: Limits) -> Resolution 
         Ok(Some(requests)) => let_pass(request, limit, limit - requests, (window + 1) * limits.window_s, tier),
         Ok(None) => {
             context.count("requests.limited");
-            abort(429, json!({ "error": "rate_limited", "retryAfter": left_s }))
+            let body = json!({ "error": "rate_limited", "retryAfter": left_s });
+            Resolution::Abort { status: 429, body: body.to_string().into() }
         }
         Err(error) => {
             context.count("requests.not_counted");
             context.log(|| format!("limit: {error}"));
-            abort(503, json!({ "error": "try_again" }))
+            Resolution::refuse(503, "try_again")
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MS, Nanos};
 use headcount_engine::functions::{Function, Needs};
-use headcount_engine::message::{Call, ChannelList, Envelope};
+use headcount_engine::message::{Call, ChannelList};
 use headcount_engine::patterns::counter::{self, RESULTS_JOB, Results};
 use headcount_engine::scheduler::Job;
 use headcount_sim::Stream;
@@ -130,8 +130,7 @@ const EARS_MAX: u32 = 1_000;
 
 /// Results that came to somebody, and when.
 fn published<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = (Nanos, Results)> + 'a {
-    let read = |envelope: &Envelope| serde_json::from_str::<Results>(&envelope.payload).ok();
-    seen.heard().filter_map(move |heard| Some((heard.at, read(&heard.envelope)?)))
+    seen.read().map(|(heard, results)| (heard.at, results))
 }
 
 fn poll_number(results: &Results) -> Option<u32> {
@@ -220,13 +219,10 @@ const CONVERGE: Property = Property {
             }
         }
         let mut last: BTreeMap<u32, (Nanos, u64)> = BTreeMap::new();
-        for record in &seen.records {
-            for heard in &record.heard {
-                let Ok(results) = serde_json::from_str::<Results>(&heard.envelope.payload) else { continue };
-                let Some(poll) = poll_number(&results) else { continue };
-                let latest = last.entry(poll).or_default();
-                *latest = (*latest).max((heard.at, results.total_votes));
-            }
+        for (at, results) in published(seen) {
+            let Some(poll) = poll_number(&results) else { continue };
+            let latest = last.entry(poll).or_default();
+            *latest = (*latest).max((at, results.total_votes));
         }
         let mut wrong = None;
         for (poll, (accepted, sent)) in &polls {

@@ -116,12 +116,9 @@ impl System for Enrichment {
     }
 }
 
-/// Posts that came to somebody: when, who published them, and what they said.
-fn published<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = (Nanos, &'a str, Published)> + 'a {
-    seen.heard().filter_map(|heard| {
-        let post = serde_json::from_str::<Published>(&heard.envelope.payload).ok()?;
-        Some((heard.at, &*heard.envelope.publisher, post))
-    })
+/// Posts that came to somebody: who published them, and what they said.
+fn published<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = (&'a str, Published)> + 'a {
+    seen.read().map(|(heard, post)| (&*heard.envelope.publisher, post))
 }
 
 const BLOCKED: Property = Property {
@@ -130,7 +127,7 @@ const BLOCKED: Property = Property {
     says: "no post that moderation scores above 0.95 comes to anybody, whatever fails; who is delivered says its score",
     check: |seen, checks| {
         let (mut checked, mut wrong) = (0, None);
-        for (_, publisher, post) in published(seen) {
+        for (publisher, post) in published(seen) {
             checked += 1;
             let (score, said) = (score_of(&post.content), post.moderation.as_ref().map(|said| &said["score"]));
             if score > BLOCKED_ABOVE {
@@ -161,7 +158,7 @@ const DELIVERED: Property = Property {
     says: "after healing, every harmless post is accepted, whatever service was slow or down, and came to \
            somebody",
     check: |seen, checks| {
-        let posts_seen: BTreeSet<u32> = published(seen).map(|(.., post)| post.post_id).collect();
+        let posts_seen: BTreeSet<u32> = published(seen).map(|(_, post)| post.post_id).collect();
         let missed: u64 = seen.records.iter().map(|record| record.missed_messages).sum();
         let (mut posts, mut wrong) = (0, None);
         for (number, act, done) in seen.acts().filter(|(_, act, _)| act.kind == POST) {
@@ -190,7 +187,7 @@ const AUTHOR: Property = Property {
     says: "a post shows its publisher's profile or none",
     check: |seen, checks| {
         let (mut checked, mut wrong) = (0, None);
-        for (_, publisher, post) in published(seen) {
+        for (publisher, post) in published(seen) {
             checked += 1;
             let shown = post.author.as_ref().map_or(publisher, |author| &*author.id);
             if post.user_id != publisher || shown != publisher {
@@ -202,7 +199,7 @@ const AUTHOR: Property = Property {
         checks.always(checked, wrong);
         checks.sometimes(
             "a-post-showed-its-author",
-            published(seen).filter(|(.., post)| post.author.is_some()).count() as u64,
+            published(seen).filter(|(_, post)| post.author.is_some()).count() as u64,
         );
         if seen.scenario.system.get("spoofed_ppm") > 0 {
             let refused = seen.acts().filter(|(_, act, done)| act.kind == SPOOFED && done.answered > 0);
@@ -222,8 +219,7 @@ const FRESH: Property = Property {
     check: |seen, checks| {
         let life = seen.scenario.system.get("cache_ttl_minutes") * MINUTE;
         let (mut checked, mut wrong, mut cached) = (0, None, 0);
-        for heard in seen.heard() {
-            let Ok(post) = serde_json::from_str::<Published>(&heard.envelope.payload) else { continue };
+        for (heard, post) in seen.read::<Published>() {
             let Some(author) = post.author else { continue };
             checked += 1;
             let age = heard.envelope.timetoken.nanos().saturating_sub(author.follower_count * SECOND);

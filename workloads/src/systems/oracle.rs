@@ -7,6 +7,7 @@ use headcount_engine::functions::Needs;
 use headcount_engine::kvstore::KvReplica;
 use headcount_engine::limits::Limits;
 use headcount_engine::outside::Outside;
+use serde::de::DeserializeOwned;
 
 use super::System;
 use super::plan::{Act, Plan};
@@ -50,6 +51,11 @@ impl<'a> Seen<'a> {
     /// Every message as each region first heard it.
     pub fn heard(&self) -> impl Iterator<Item = &'a Heard> + '_ {
         self.records.iter().flat_map(|record| &record.heard)
+    }
+
+    /// Every such message that reads as a `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> impl Iterator<Item = (&'a Heard, T)> + '_ {
+        self.heard().filter_map(|heard| Some((heard, serde_json::from_str(&heard.envelope.payload).ok()?)))
     }
 
     /// An outside service by the type that serves it.

@@ -1,6 +1,7 @@
 //! Requests limited by tier and endpoint (functions-patterns.md, pattern 3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MS, Nanos, SECOND};
@@ -137,11 +138,10 @@ fn refusal(body: Option<&str>) -> Option<Refusal> {
 /// its Function may run and a broker may pause: what happens this near to a window's edge may belong to either.
 const NEAR_AN_EDGE: Nanos = 12 * SECOND;
 
-/// The window of a moment by the world's clock, if it is well within one.
-fn window_within(at: Nanos, window_s: u64) -> Option<u64> {
+/// Every window that what happened from one moment to another can belong to, by the world's clock.
+fn windows(from: Nanos, to: Nanos, window_s: u64) -> RangeInclusive<u64> {
     let window = |at: Nanos| unix_ms(at) / (window_s * 1_000);
-    let (before, after) = (window(at.saturating_sub(NEAR_AN_EDGE)), window(at + NEAR_AN_EDGE));
-    (before == after).then_some(before)
+    window(from.saturating_sub(NEAR_AN_EDGE))..=window(to + NEAR_AN_EDGE)
 }
 
 /// Requests let through, by user and window.
@@ -149,17 +149,18 @@ fn let_through(seen: &Seen<'_>) -> BTreeMap<(u32, u64), Vec<Request>> {
     let window_s = seen.scenario.system.get("window_s");
     let mut let_through: BTreeMap<(u32, u64), Vec<Request>> = BTreeMap::new();
     // Each region hears each message once; the publisher's own time says which are the same.
-    let mut known = std::collections::BTreeSet::new();
-    for heard in seen.heard() {
+    let mut known = BTreeSet::new();
+    for (heard, request) in seen.read() {
         let envelope = &heard.envelope;
+        let Some(user) = user_of(&envelope.publisher) else { continue };
         if !known.insert((envelope.timetoken, envelope.region)) {
             continue;
         }
-        let (Some(user), Ok(request)) = (user_of(&envelope.publisher), serde_json::from_str(&envelope.payload)) else {
-            continue;
-        };
-        if let Some(window) = window_within(envelope.timetoken.nanos(), window_s) {
-            let_through.entry((user, window)).or_default().push(request);
+        let at = envelope.timetoken.nanos();
+        let windows = windows(at, at, window_s);
+        // Near an edge it may belong to either window, and is held against neither.
+        if windows.start() == windows.end() {
+            let_through.entry((user, *windows.start())).or_default().push(request);
         }
     }
     let_through
@@ -219,13 +220,10 @@ const SERVED: Property = Property {
         // A packet that comes twice is a request that costs twice: a count knows no better.
         let doubles = seen.faults.iter().any(|fault| fault.kind == "degrade");
         let (limits, window_s) = (limits(seen.scenario), seen.scenario.system.get("window_s"));
-        let window = |at: Nanos| unix_ms(at) / (window_s * 1_000);
         // Attempts by user, in all and by endpoint, each in every window that it can have been counted in.
         let mut sent: BTreeMap<(u32, u64, Option<u32>), u64> = BTreeMap::new();
         for (_, act, done) in seen.acts().filter(|(_, act, done)| is_counted(act) && done.attempts > 0) {
-            let first = window(done.first_sent.saturating_sub(NEAR_AN_EDGE));
-            let last = window(done.answered.max(done.first_sent) + NEAR_AN_EDGE);
-            for window in first..=last {
+            for window in windows(done.first_sent, done.answered.max(done.first_sent), window_s) {
                 for endpoint in [None, Some(act.what[0])] {
                     *sent.entry((act.user, window, endpoint)).or_default() += u64::from(done.attempts);
                 }
@@ -235,8 +233,7 @@ const SERVED: Property = Property {
         for (number, act, done, _) in limited(seen).filter(|_| !doubles) {
             checked += 1;
             let tier = tier_of(act.user);
-            let (first, last) = (done.first_sent.saturating_sub(NEAR_AN_EDGE), done.answered + NEAR_AN_EDGE);
-            let enough = (window(first)..=window(last)).any(|window| {
+            let enough = windows(done.first_sent, done.answered, window_s).any(|window| {
                 let sent = |endpoint| sent.get(&(act.user, window, endpoint)).copied().unwrap_or(0);
                 let (endpoint, _) = ENDPOINTS[act.what[0] as usize];
                 sent(None) > limits.of(tier) || sent(Some(act.what[0])) > limits.at(tier, endpoint)
@@ -262,14 +259,11 @@ const RETRY_AFTER: Property = Property {
         for (number, act, done, Refusal { retry_after }) in limited(seen) {
             checked += 1;
             soon += u64::from(retry_after <= 2);
-            let window = |at: Nanos| unix_ms(at) / (window_s * 1_000);
             // By the worker's clock, at some moment between the first attempt and the last answer.
             let wait = retry_after * SECOND;
-            let (early, late) =
-                ((done.first_sent + wait).saturating_sub(NEAR_AN_EDGE), done.answered + wait + NEAR_AN_EDGE);
-            if !(1..=window_s).contains(&retry_after)
-                || window(early) == window(late) && window_s * SECOND > 4 * NEAR_AN_EDGE
-            {
+            let back_in = windows(done.first_sent + wait, done.answered + wait, window_s);
+            let leads_on = back_in.start() < back_in.end() || window_s * SECOND <= 4 * NEAR_AN_EDGE;
+            if !(1..=window_s).contains(&retry_after) || !leads_on {
                 wrong.get_or_insert_with(|| {
                     let user = user_id(act.user);
                     format!(
