@@ -51,6 +51,9 @@ scenarios! {
     "ratelimit-small": "Requests limited by tier and endpoint, under a swarm of all faults: many seeds in little time",
     "ratelimit-documented": "The same swarm against the document's own limiter: expected to be violated",
     "ratelimit-100k": "100,000 users of three tiers and their bursts, through a KV outage",
+    "orders-small": "Orders through payment, inventory, shipping and notification, under a swarm of all faults: many seeds in little time",
+    "orders-documented": "The same swarm against the document's own workflow: expected to be violated",
+    "orders-100k": "100,000 customers, 20,000 orders, through a payment service that errs for 20 s",
 }
 
 /// Every built-in scenario, the flagship first.

@@ -22,6 +22,9 @@ pub struct Needs {
     pub xhr: u32,
     /// Vault reads.
     pub vault: u32,
+    /// How deep in a chain of Functions its last publish or fire stands: a client's own stands at 0, that of the Function
+    /// which it sets off at 1.
+    pub hops: u32,
 }
 
 /// A need that a profile does not meet.
@@ -39,7 +42,7 @@ pub struct Misfit {
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { handler, what, needed, limit, source } = self;
-        write!(f, "{handler} needs {needed} {what} in one execution; the limit is {limit} ({source})")
+        write!(f, "{handler} needs {needed} {what}; the limit is {limit} ({source})")
     }
 }
 
@@ -47,17 +50,18 @@ impl Needs {
     /// What `limits` do not allow; empty: the handler can run.
     pub fn misfits(&self, limits: &Limits) -> Vec<Misfit> {
         let kv_counted = self.kv * limits.kv_counts_as_op.value;
-        let rows: [(u32, Limit<Option<u32>>, &'static str); 6] = [
-            (self.kv, limits.kv_per_execution, "KV operations"),
-            (self.publishes, limits.publishes_per_execution, "publishes"),
-            (self.publishes + self.pubnub, limits.pubnub_per_execution, "PubNub API calls"),
-            (self.xhr, limits.xhr_per_execution, "xhr requests"),
-            (self.vault, limits.vault_per_execution, "vault reads"),
+        let rows: [(u32, Limit<Option<u32>>, &'static str); 7] = [
+            (self.kv, limits.kv_per_execution, "KV operations in one execution"),
+            (self.publishes, limits.publishes_per_execution, "publishes in one execution"),
+            (self.publishes + self.pubnub, limits.pubnub_per_execution, "PubNub API calls in one execution"),
+            (self.xhr, limits.xhr_per_execution, "xhr requests in one execution"),
+            (self.vault, limits.vault_per_execution, "vault reads in one execution"),
             (
                 kv_counted + self.publishes + self.pubnub + self.xhr,
                 limits.ops_per_execution,
-                "operations of all kinds together",
+                "operations of all kinds together in one execution",
             ),
+            (self.hops, limits.hops, "hops in a chain of Functions"),
         ];
         let misfit = |(needed, limit, what): (u32, Limit<Option<u32>>, &'static str)| {
             let max = limit.value.filter(|max| needed > *max)?;
@@ -82,6 +86,7 @@ impl Needs {
             pubnub: most(|needs| needs.pubnub),
             xhr: most(|needs| needs.xhr),
             vault: most(|needs| needs.vault),
+            hops: most(|needs| needs.hops),
         }
     }
 }
@@ -92,7 +97,7 @@ mod tests {
     use crate::limits::{DOCUMENTS_2026_01, SERVERLESS_2026_09, SKILLS_2026_05};
 
     /// Four KV calls and a fire: 5 operations where KV counts, 1 where it does not.
-    const VOTE: Needs = Needs { handler: "vote", kv: 4, publishes: 1, pubnub: 0, xhr: 0, vault: 0 };
+    const VOTE: Needs = Needs { handler: "vote", kv: 4, publishes: 1, pubnub: 0, xhr: 0, vault: 0, hops: 1 };
 
     #[test]
     fn a_profile_that_allows_too_few_calls_is_named_with_its_source() {
@@ -106,6 +111,10 @@ mod tests {
         assert_eq!(VOTE.misfits(&SERVERLESS_2026_09), []);
         let lister = Needs { kv: 11, publishes: 11, xhr: 6, vault: 11, ..VOTE };
         assert_eq!(lister.misfits(&SERVERLESS_2026_09).len(), 5, "each of its own budget, publishes of two");
+        let [misfit] = Needs { hops: 4, ..VOTE }.misfits(&SERVERLESS_2026_09).try_into().expect("one");
+        assert!(
+            misfit.to_string().starts_with("vote needs 4 hops in a chain of Functions; the limit is 3 (serverless")
+        );
     }
 
     #[test]

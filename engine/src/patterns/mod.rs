@@ -4,6 +4,7 @@ pub mod counter;
 pub mod enrichment;
 pub mod friends;
 pub mod hash;
+pub mod orders;
 pub mod ratelimit;
 pub mod rights;
 pub mod voting;

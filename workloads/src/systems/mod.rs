@@ -21,6 +21,7 @@ mod counter;
 mod enrichment;
 pub mod judge;
 pub mod oracle;
+mod orders;
 pub mod plan;
 mod ratelimit;
 pub mod record;
@@ -41,7 +42,8 @@ use self::plan::Act;
 use crate::scenario::{Scenario, Setting};
 
 /// Every system.
-pub const SYSTEMS: &[&dyn System] = &[&counter::Counter, &enrichment::Enrichment, &ratelimit::RateLimit];
+pub const SYSTEMS: &[&dyn System] =
+    &[&counter::Counter, &enrichment::Enrichment, &ratelimit::RateLimit, &orders::Orders];
 
 /// The system of this word.
 pub fn find(word: &str) -> Option<&'static dyn System> {

@@ -4,6 +4,7 @@
 mod support;
 
 mod enrichment;
+mod orders;
 mod ratelimit;
 
 use headcount_workloads::outcome::Verdict;

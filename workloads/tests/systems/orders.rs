@@ -1,0 +1,45 @@
+//! Facts of the order workflow, each in one run of a few customers of `orders-100k`, whose payment service errs from 60 s to
+//! 80 s.
+
+use crate::support::{counter, run, violated};
+
+const FEW: [(&str, &str); 7] = [
+    ("system.users", "20"),
+    ("system.acts", "100"),
+    ("system.declined_ppm", "0"),
+    ("system.sold_out_ppm", "0"),
+    ("system.double_click_ppm", "0"),
+    ("system.join_to_s", "2.0"),
+    ("system.backoff_ms", "2_000"),
+];
+
+/// All orders fall into the 20 s in which three of ten payment calls fail and two of ten lose their answer. With waits of 4, 8
+/// and 16 s nobody runs out of retries before it is over; documented takes money twice, and keeps what fails in between.
+#[test]
+fn a_payment_service_that_errs_costs_time_and_no_money() {
+    let while_it_errs = [&FEW[..], &[("system.from_s", "60.0"), ("system.to_s", "79.0")]].concat();
+    let hardened = run("orders-100k", &while_it_errs, 1);
+    assert_eq!(violated(&hardened.properties), Vec::<String>::new());
+    assert_eq!(counter(&hardened, "acts.order.accepted"), 100);
+    assert!(counter(&hardened, "functions.counter.orders.tried_again") > 20);
+    let documented = [&while_it_errs[..], &[("variant", "\"documented\""), ("limits", "\"unlimited\"")]].concat();
+    let wrong = violated(&run("orders-100k", &documented, 1).properties);
+    assert!(wrong.iter().any(|line| line.starts_with("a-customer-is-charged-at-most-once")), "{wrong:?}");
+}
+
+/// Without any trouble the document's chain is too long all the same: what shipping fires is dropped in silence, and no order
+/// is ever completed.
+#[test]
+fn under_three_hops_the_documents_chain_never_notifies() {
+    let calm = [&FEW[..], &[("system.from_s", "5.0"), ("system.to_s", "25.0"), ("variant", "\"documented\"")]].concat();
+    let ours = [&calm[..], &[("limits", "\"serverless-2026-09\"")]].concat();
+    let outcome = run("orders-100k", &ours, 1);
+    let wrong = violated(&outcome.properties);
+    let said = |text: &str| wrong.iter().any(|line| line.starts_with(text));
+    assert!(
+        said("handlers-fit-their-limits: shipping needs 4 hops in a chain of Functions; the limit is 3"),
+        "{wrong:?}"
+    );
+    assert!(said("every-order-ends"), "{wrong:?}");
+    assert_eq!((counter(&outcome, "service.carrier.served"), counter(&outcome, "service.notices.served")), (100, 0));
+}
