@@ -7,6 +7,8 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
 use headcount_workloads::outcome::{Latency, Outcome};
 
+use crate::table;
+
 /// How many steps the percentile axis takes before each halving of the distance to 100 %: HdrHistogram's usual five.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;
 
@@ -17,16 +19,11 @@ const US_PER_MS: f64 = 1000.0;
 /// `value_ms`; the last row of a latency is percentile 100, its maximum and its whole count. A latency that was never
 /// recorded has no rows.
 pub fn csv_text(outcome: &Outcome) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
-    writer.write_record(["latency", "percentile", "value_ms", "count"]).expect("writing to memory");
-    for latency in &outcome.latencies {
-        for point in percentile_points(&latency.histogram) {
-            let (percentile, value) = (point.percentile.to_string(), point.value_ms.to_string());
-            let count = point.count.to_string();
-            writer.write_record([latency.name, &percentile, &value, &count]).expect("writing to memory");
-        }
-    }
-    String::from_utf8(writer.into_inner().expect("flushing to memory")).expect("only text was written")
+    let rows = outcome.latencies.iter().flat_map(|latency| {
+        let points = percentile_points(&latency.histogram).into_iter();
+        points.map(|point| table::row(&[&latency.name, &point.percentile, &point.value_ms, &point.count]))
+    });
+    table::csv_text(["latency", "percentile", "value_ms", "count"], rows)
 }
 
 /// A point of the percentile axis.

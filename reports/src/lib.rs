@@ -16,6 +16,7 @@ pub mod run_folder;
 pub mod run_json;
 pub mod scale;
 pub mod summary;
+pub mod table;
 pub mod targets;
 pub mod timeseries;
 

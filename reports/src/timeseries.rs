@@ -2,23 +2,20 @@
 
 use headcount_workloads::outcome::Outcome;
 
+use crate::table;
+
 /// The file's text: a header `second,<series>…`, then a row for each virtual second from 0.
 ///
 /// A field is empty where the series has nothing to say (NaN, an infinity, or past its end); numbers are the shortest
 /// that read back as the same `f64`, so no digit is lost and none is invented.
 pub fn csv_text(outcome: &Outcome) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
-    let header = std::iter::once("second").chain(outcome.series.iter().map(|series| series.name.as_str()));
-    writer.write_record(header).expect("writing to memory");
+    let head = std::iter::once("second").chain(outcome.series.iter().map(|series| series.name.as_str()));
     let seconds = outcome.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
-    let mut row = Vec::with_capacity(outcome.series.len() + 1);
-    for second in 0..seconds {
-        row.clear();
-        row.push(second.to_string());
-        row.extend(outcome.series.iter().map(|series| field(series.values.get(second).copied())));
-        writer.write_record(&row).expect("writing to memory");
-    }
-    String::from_utf8(writer.into_inner().expect("flushing to memory")).expect("only text was written")
+    let row = |second: usize| {
+        let values = outcome.series.iter().map(move |series| field(series.values.get(second).copied()));
+        std::iter::once(second.to_string()).chain(values)
+    };
+    table::csv_text(head, (0..seconds).map(row))
 }
 
 fn field(value: Option<f64>) -> String {

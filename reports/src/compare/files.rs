@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::text::answer_said;
 use super::{Answer, Change, Compared, Comparison, Side};
+use crate::table::{csv_text, or_empty, row};
 
 /// Version of `compare.json`: raised when a field changes its meaning or goes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -70,35 +71,34 @@ fn metric(one: &Compared) -> Value {
 pub fn metrics_csv(comparison: &Comparison) -> String {
     let head =
         ["metric", "unit", "change", "mean_a", "mean_b", "pairs", "equal", "difference", "half_width", "relative"];
-    let row = |one: &Compared| {
-        let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-        vec![
-            one.metric.name.clone(),
-            one.metric.unit.to_string(),
-            change_word(one.change()).to_string(),
-            number(one.mean_a),
-            number(one.mean_b),
-            one.pairs.to_string(),
-            one.equal.to_string(),
-            number((one.pairs > 0).then(|| one.difference())),
-            number(one.half_width),
-            number(one.relative()),
-        ]
-    };
-    csv_text(&head, comparison.metrics.iter().map(row))
+    let rows = comparison.metrics.iter().map(|one| {
+        let difference = (one.pairs > 0).then(|| one.difference());
+        row(&[
+            &one.metric.name,
+            &one.metric.unit,
+            &change_word(one.change()),
+            &or_empty(one.mean_a),
+            &or_empty(one.mean_b),
+            &one.pairs,
+            &one.equal,
+            &or_empty(difference),
+            &or_empty(one.half_width),
+            &or_empty(one.relative()),
+        ])
+    });
+    csv_text(head, rows)
 }
 
 /// `differences.csv`: a row for each metric and seed in which they differ.
 pub fn differences_csv(comparison: &Comparison) -> String {
-    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let mut rows = Vec::new();
     for one in &comparison.metrics {
         for (seed, (a, b)) in comparison.seeds.iter().zip(&one.values).filter(|(_, (a, b))| a != b) {
             let difference = a.zip(*b).map(|(a, b)| b - a);
-            rows.push(vec![one.metric.name.clone(), seed.to_string(), number(*a), number(*b), number(difference)]);
+            rows.push(row(&[&one.metric.name, seed, &or_empty(*a), &or_empty(*b), &or_empty(difference)]));
         }
     }
-    csv_text(&["metric", "seed", "a", "b", "difference"], rows.into_iter())
+    csv_text(["metric", "seed", "a", "b", "difference"], rows)
 }
 
 /// One word for a change.
@@ -110,13 +110,6 @@ pub fn change_word(change: Change) -> &'static str {
         Change::Unclear => "unclear",
         Change::Same => "same",
     }
-}
-
-fn csv_text(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
-    writer.write_record(head).expect("writing to memory");
-    rows.for_each(|row| writer.write_record(row).expect("writing to memory"));
-    String::from_utf8(writer.into_inner().expect("flushing to memory")).expect("only text was written")
 }
 
 #[cfg(test)]

@@ -34,17 +34,10 @@ fn sample(seed: u64, ms: f64) -> Sample {
         seed,
         digest: seed,
         metrics: BTreeMap::from([("ack.p99_ms".to_owned(), ms)]),
-        resources: Vec::new(),
-        offered_per_s: Vec::new(),
-        resent_per_s: Vec::new(),
-        goodput_per_s: Vec::new(),
-        online: Vec::new(),
         shards_per_s: (0..12).map(|shard| (0..60).map(|s| f64::from(s * shard % 97)).collect()).collect(),
-        messages: 0,
-        deliveries: 0,
         virtual_s: 60.0,
         evidence: headcount_workloads::certificate::Evidence { seed, ..Default::default() },
-        series: BTreeMap::new(),
+        ..Sample::default()
     }
 }
 

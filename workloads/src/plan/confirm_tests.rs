@@ -35,16 +35,8 @@ impl Crowded {
                 utilisation: full.min(1.0),
                 peak: full.min(1.0),
             }],
-            offered_per_s: Vec::new(),
-            resent_per_s: Vec::new(),
-            goodput_per_s: Vec::new(),
-            online: Vec::new(),
-            shards_per_s: Vec::new(),
-            messages: 0,
-            deliveries: 0,
-            virtual_s: 0.0,
             evidence: crate::certificate::Evidence { seed, ..Default::default() },
-            series: BTreeMap::new(),
+            ..Sample::default()
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Resource {
 }
 
 /// A run, as far as a plan looks at it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     pub seed: u64,
     /// The run's own digest.

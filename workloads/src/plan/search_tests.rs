@@ -46,15 +46,7 @@ fn reckon(ask: &Ask, seed: u64) -> Sample {
         metrics: BTreeMap::from([("ack.p99_ms".to_owned(), latency)]),
         resources,
         evidence: crate::certificate::Evidence { seed, ..Default::default() },
-        offered_per_s: Vec::new(),
-        resent_per_s: Vec::new(),
-        goodput_per_s: Vec::new(),
-        online: Vec::new(),
-        shards_per_s: Vec::new(),
-        messages: 0,
-        deliveries: 0,
-        virtual_s: 0.0,
-        series: BTreeMap::new(),
+        ..Sample::default()
     }
 }
 

@@ -373,18 +373,10 @@ mod tests {
         Sample {
             seed: 1,
             digest: 1,
-            metrics: BTreeMap::new(),
-            resources: Vec::new(),
-            offered_per_s: Vec::new(),
-            resent_per_s: Vec::new(),
-            goodput_per_s: Vec::new(),
-            online: Vec::new(),
-            shards_per_s: Vec::new(),
-            messages: 0,
-            deliveries: 0,
             virtual_s: 120.0,
             evidence: crate::certificate::Evidence::default(),
             series: [("screens_changed", screens), ("online", online)].map(|(k, v)| (k.to_owned(), values(v))).into(),
+            ..Sample::default()
         }
     }
 

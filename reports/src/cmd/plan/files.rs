@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use headcount_reports::plan::{Answer, Plan};
+use headcount_reports::table::{csv_text, or_empty, row};
 use headcount_reports::{plots, report};
 use headcount_workloads::bill::{Kind, Prices};
 use headcount_workloads::plan::cost::Cost;
@@ -107,51 +108,57 @@ pub fn put(folder: &Path, files: Vec<(String, String)>) -> Result<(), Problem> {
 
 /// The tables of an answer, each with its name.
 fn tables(answer: &Answer) -> [(&'static str, String); 3] {
-    let rows = answer.ladder.rungs.iter().map(|rung| {
-        let (rate, done, p50, latency) = (rung.rate_per_s, rung.goodput_per_s, rung.p50_ms, rung.latency_ms);
-        format!("{rate},{done},{p50},{latency},{},{},{}\n", rung.meets, rung.fullest, rung.utilisation)
+    let head = ["rate_per_s", "goodput_per_s", "p50_ms", "latency_ms", "meets", "fullest", "utilisation"];
+    let rungs = answer.ladder.rungs.iter().map(|rung| {
+        let (rate, done, p50, latency) = (&rung.rate_per_s, &rung.goodput_per_s, &rung.p50_ms, &rung.latency_ms);
+        row(&[rate, done, p50, latency, &rung.meets, &rung.fullest, &rung.utilisation])
     });
-    let ladder = "rate_per_s,goodput_per_s,p50_ms,latency_ms,meets,fullest,utilisation\n".to_string();
-    let ladder = ladder + &rows.collect::<String>();
-    let rows = answer.resources().into_iter().map(|(one, heavy)| {
-        let heavy = heavy.map_or_else(String::new, |heavy| heavy.utilisation.to_string());
-        format!("{},{},{},{heavy},{}\n", one.name, one.capacity, one.utilisation, one.peak)
+    let ladder = csv_text(head, rungs);
+    let head = ["resource", "capacity", "utilisation", "utilisation_with_headroom", "peak"];
+    let resources = answer.resources().into_iter().map(|(one, heavy)| {
+        let heavy = or_empty(heavy.map(|heavy| heavy.utilisation));
+        row(&[&one.name, &one.capacity, &one.utilisation, &heavy, &one.peak])
     });
-    let utilisation = "resource,capacity,utilisation,utilisation_with_headroom,peak\n".to_string();
-    let utilisation = utilisation + &rows.collect::<String>();
-    let fitted = |shards: u32| answer.usl.map_or_else(String::new, |law| law.carries(f64::from(shards)).to_string());
-    let rows = answer.scaling.iter();
-    let rows = rows.map(|one| format!("{},{},{},{}\n", one.shards, one.rate_per_s, fitted(one.shards), one.limited_by));
-    let usl = format!("shards,rate_per_s,fitted_per_s,limited_by\n{}", rows.collect::<String>());
+    let utilisation = csv_text(head, resources);
+    let scaling = answer.scaling.iter().map(|one| {
+        let fitted = or_empty(answer.usl.map(|law| law.carries(f64::from(one.shards))));
+        row(&[&one.shards, &one.rate_per_s, &fitted, &one.limited_by])
+    });
+    let usl = csv_text(["shards", "rate_per_s", "fitted_per_s", "limited_by"], scaling);
     [("ladder.csv", ladder), ("utilisation.csv", utilisation), ("usl.csv", usl)]
 }
 
 /// Every kind, and then acknowledgements by the kind of their channel; prices where there are any.
 fn cost_table(cost: &Cost, prices: Option<&Prices>) -> String {
-    let money = |kind: Kind, count: f64| prices.map_or_else(String::new, |prices| prices.of(kind, count).to_string());
-    let mut text =
-        "what,measured,hardened_extrapolated,documented_extrapolated,per_million,cost,documented_cost\n".to_string();
-    for line in &cost.lines {
+    let money = |kind: Kind, count: f64| or_empty(prices.map(|prices| prices.of(kind, count)));
+    let head = [
+        "what",
+        "measured",
+        "hardened_extrapolated",
+        "documented_extrapolated",
+        "per_million",
+        "cost",
+        "documented_cost",
+    ];
+    let kinds = cost.lines.iter().map(|line| {
         let (kind, measured, documented) = (line.kind, line.measured, line.documented);
         let (million, cost, other) = (money(kind, 1e6), money(kind, measured), money(kind, documented));
-        text.push_str(&format!("{},{measured},{},{documented},{million},{cost},{other}\n", kind.name(), line.hardened));
-    }
+        row(&[&kind.name(), &measured, &line.hardened, &documented, &million, &cost, &other])
+    });
     let acks = cost.acknowledgements;
-    for (what, count) in [("ack_deliveries_private", acks.private), ("ack_deliveries_shared", acks.shared)] {
-        let (million, cost) = (money(Kind::Deliveries, 1e6), money(Kind::Deliveries, count));
-        text.push_str(&format!("{what},{count},,,{million},{cost},\n"));
-    }
-    text
+    let channels = [("ack_deliveries_private", acks.private), ("ack_deliveries_shared", acks.shared)];
+    let channels = channels.into_iter().map(|(what, count)| {
+        row(&[&what, &count, &"", &"", &money(Kind::Deliveries, 1e6), &money(Kind::Deliveries, count), &""])
+    });
+    csv_text(head, kinds.chain(channels))
 }
 
 fn configurations(tried: &[Tried]) -> String {
-    let keys: Vec<String> =
-        tried.first().map(|one| one.config.iter().map(|setting| setting.key.clone()).collect()).unwrap_or_default();
-    let mut text = format!("step,users,rate_per_s,seeds,meets,{}\n", keys.join(","));
-    for one in tried {
-        let values: Vec<String> = one.config.iter().map(|setting| setting.value.to_string()).collect();
-        let (users, rate) = (one.demand.users, one.demand.rate_per_s);
-        text.push_str(&format!("{},{users},{rate},{},{},{}\n", one.step, one.seeds, one.meets, values.join(",")));
-    }
-    text
+    let keys = tried.first().into_iter().flat_map(|one| one.config.iter().map(|setting| setting.key.as_str()));
+    let head = ["step", "users", "rate_per_s", "seeds", "meets"].into_iter().chain(keys);
+    let rows = tried.iter().map(|one| {
+        let fields = row(&[&one.step, &one.demand.users, &one.demand.rate_per_s, &one.seeds, &one.meets]);
+        fields.into_iter().chain(one.config.iter().map(|setting| setting.value.to_string()))
+    });
+    csv_text(head, rows)
 }

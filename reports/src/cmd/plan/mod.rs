@@ -120,14 +120,16 @@ fn asked(options: &PlanOptions, question: &Question<'_>, slo: &Slo) -> Asked {
 /// The command that makes the plan again, wherever its files were put.
 fn repeat(options: &PlanOptions) -> String {
     let sets = options.overrides.iter().map(|(key, value)| format!(" --set {}", shell_word(&format!("{key}={value}"))));
+    let prices = options.prices.as_ref().map(|file| format!(" --prices {}", shell_word(file)));
     format!(
-        "headcount plan {}{} --rate {} --slo {} --headroom {} --seeds {}{}",
+        "headcount plan {}{} --rate {} --slo {} --headroom {} --seeds {}{}{}",
         shell_word(&options.scenario),
         options.users.map_or_else(String::new, |users| format!(" --users {users}")),
         options.rate,
         shell_word(&options.slo),
         options.headroom,
         options.seeds,
+        prices.unwrap_or_default(),
         sets.collect::<String>()
     )
 }

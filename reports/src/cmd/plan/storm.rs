@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use headcount_reports::plan::Asked;
+use headcount_reports::table::{csv_text, or_empty, row};
 use headcount_reports::{plots, report};
 use headcount_workloads::plan::storm::{self, StormQuestion, Storms};
 use headcount_workloads::plan::{Judgement, Promise};
@@ -77,32 +78,42 @@ fn text(asked: &Asked, storms: &Storms, judged: &[Judgement], certificate: &Valu
 }
 
 fn storm_table(storms: &Storms) -> String {
-    let head = "regions,share,lost_connections,back_s,drain_s,presence_events,executions,publishes,kv_operations,list_pages,\
-                amplification\n";
-    let row = |one: &storm::Storm| {
-        let back = one.back_s.map_or_else(String::new, |back| back.to_string());
-        format!(
-            "{},{},{},{back},{},{},{},{},{},{},{}\n",
-            one.regions,
-            one.share,
-            one.lost,
-            one.drain_s,
-            one.presence_events,
-            one.executions,
-            one.publishes,
-            one.kv_operations,
-            one.list_pages,
-            one.amplification
-        )
-    };
-    head.to_string() + &storms.storms.iter().map(row).collect::<String>()
+    let head = [
+        "regions",
+        "share",
+        "lost_connections",
+        "back_s",
+        "drain_s",
+        "presence_events",
+        "executions",
+        "publishes",
+        "kv_operations",
+        "list_pages",
+        "amplification",
+    ];
+    let rows = storms.storms.iter().map(|one| {
+        row(&[
+            &one.regions,
+            &one.share,
+            &one.lost,
+            &or_empty(one.back_s),
+            &one.drain_s,
+            &one.presence_events,
+            &one.executions,
+            &one.publishes,
+            &one.kv_operations,
+            &one.list_pages,
+            &one.amplification,
+        ])
+    });
+    csv_text(head, rows)
 }
 
 fn map_table(storms: &Storms) -> String {
-    let head = "share,load,utilisation,comes_back,goodput_per_s,calm_per_s,errors_per_s\n".to_string();
-    let row = |cell: &storm::Cell| {
-        let (share, load, full, back) = (cell.share, cell.load, cell.utilisation, cell.comes_back);
-        format!("{share},{load},{full},{back},{},{},{}\n", cell.goodput_per_s, cell.calm_per_s, cell.errors_per_s)
-    };
-    head + &storms.map.iter().map(row).collect::<String>()
+    let head = ["share", "load", "utilisation", "comes_back", "goodput_per_s", "calm_per_s", "errors_per_s"];
+    let rows = storms.map.iter().map(|cell| {
+        let (share, load, full, back) = (&cell.share, &cell.load, &cell.utilisation, &cell.comes_back);
+        row(&[share, load, full, back, &cell.goodput_per_s, &cell.calm_per_s, &cell.errors_per_s])
+    });
+    csv_text(head, rows)
 }

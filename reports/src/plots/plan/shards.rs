@@ -6,6 +6,7 @@ use headcount_workloads::plan::Sample;
 use crate::plan::Plan;
 use crate::plots::frame::Axis;
 use crate::plots::shards;
+use crate::table;
 
 pub use crate::plots::shards::TITLE;
 
@@ -24,12 +25,11 @@ pub fn csv(plan: &Plan<'_>) -> Option<String> {
     let shards = &sample(plan)?.shards_per_s;
     let seconds = shards.iter().map(Vec::len).max()?;
     let names: Vec<String> = (0..shards.len()).map(|shard| series(shard, &[]).name).collect();
-    let mut text = format!("second,{}\n", names.join(","));
-    for second in 0..seconds {
-        let values = shards.iter().map(|values| values.get(second).map_or_else(String::new, f64::to_string));
-        text.push_str(&format!("{second},{}\n", values.collect::<Vec<_>>().join(",")));
-    }
-    Some(text)
+    let row = |second: usize| {
+        let values = shards.iter().map(move |values| table::or_empty(values.get(second)));
+        std::iter::once(second.to_string()).chain(values)
+    };
+    Some(table::csv_text(std::iter::once("second".to_string()).chain(names), (0..seconds).map(row)))
 }
 
 fn sample<'a>(plan: &Plan<'a>) -> Option<&'a Sample> {
