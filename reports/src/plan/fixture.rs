@@ -6,7 +6,7 @@ use headcount_workloads::bill::Kind;
 use headcount_workloads::plan::cost::{Acknowledgements, Cost, Line};
 use headcount_workloads::plan::ladder::{Ladder, MaxRate, Rung};
 use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms};
-use headcount_workloads::plan::{Config, Demand, Judgement, Knob, NEVER_MS, Resource, Sample, Tried, Usl};
+use headcount_workloads::plan::{Config, Demand, Judgement, Knob, Look, NEVER_MS, Resource, Sample, Tried, Usl};
 
 use super::{Answer, Asked};
 
@@ -54,7 +54,9 @@ fn tried(step: &'static str, config: &Config, times: f64) -> Tried {
         config: config.settings(),
         of: config.clone(),
         demand: DEMAND.times(times),
+        look: Look::Full,
         seeds: 2,
+        window_s: 2.0,
         meets: true,
         judged: vec![judged],
         resources: vec![

@@ -3,7 +3,7 @@
 
 use super::knob::{Config, Knob};
 use super::lab::Trouble;
-use super::search::{FULL, Infeasible, Search, Tried, knob_of, missed};
+use super::search::{FEW, FULL, Infeasible, Search, Tried, knob_of, missed};
 
 /// How often a configuration is enlarged before the plan gives up: 1.5^4 is five times what the window asked for, and a run of
 /// everybody is the dearest that a plan makes.
@@ -15,7 +15,7 @@ impl Search<'_> {
     pub fn confirm(&mut self, config: &Config) -> Result<Result<(Config, Tried), Infeasible>, Trouble> {
         let mut config = config.clone();
         for enlarged in 0.. {
-            let tried = self.try_whole(&config, 1)?;
+            let tried = self.try_whole(&config, FEW)?;
             if tried.meets {
                 return Ok(Ok((config, tried)));
             }

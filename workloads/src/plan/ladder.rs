@@ -6,7 +6,7 @@ use super::knee::knee;
 use super::knob::{Config, Knob};
 use super::lab::Trouble;
 use super::sample::NEVER_MS;
-use super::search::{Search, Tried};
+use super::search::{Look, STEADY, Search, Tried, WHOLE};
 use super::usl::Usl;
 
 /// Rungs below and up to the load with headroom, as parts of the demand; above it, each a quarter more than the last.
@@ -71,7 +71,7 @@ impl Search<'_> {
         let mut factor = 0.0;
         while rungs.len() < RUNGS_MAX {
             factor = RUNGS.get(rungs.len()).copied().unwrap_or(factor * 1.25);
-            let tried = self.try_window("ladder", config, demand.times(factor))?;
+            let tried = self.try_window("ladder", config, demand.times(factor), Look::Glance)?;
             metric = main_latency(&tried);
             let rung = self.rung(&tried, &metric);
             let limit = tried.judged.iter().find(|one| one.metric == metric).map_or(f64::INFINITY, |one| one.limit);
@@ -117,7 +117,7 @@ impl Search<'_> {
         let mut factor = self.first_guess(config);
         let mut limited_by = String::new();
         for _ in 0..24 {
-            let tried = self.try_window("max rate", config, at(factor))?;
+            let tried = self.try_window("max rate", config, at(factor), Look::Glance)?;
             let fullest = tried.resources.first().map(|one| (one.name.clone(), one.utilisation));
             if tried.meets {
                 keeps = factor;
@@ -128,11 +128,11 @@ impl Search<'_> {
             if fails.is_finite() && fails - keeps <= RATE_ERROR * fails {
                 break;
             }
-            let full = fullest.map_or(1.0, |(_, full)| full);
+            let fill = tried.fill();
             factor = match (keeps > 0.0, fails.is_finite()) {
-                // The fullest station says how far it still is; never more than four times at once.
-                (true, false) => keeps * (1.0 / full.max(0.25)).max(1.05 + RATE_ERROR),
-                (false, true) => fails * (0.98 / full.max(1.0)).clamp(0.5, 0.9),
+                // The fullest resource says how far it still is; never more than four times at once.
+                (true, false) => keeps * (1.0 / fill.max(0.25)).max(1.0 + 2.0 * RATE_ERROR),
+                (false, true) => fails * (1.0 / fill.max(1.0)).clamp(0.5, 1.0 - 2.0 * RATE_ERROR),
                 _ => (keeps + fails) / 2.0,
             };
         }
@@ -142,21 +142,31 @@ impl Search<'_> {
         Ok(MaxRate { shards, says, rate_per_s: demand.rate_per_s * keeps, limited_by })
     }
 
-    /// From what was tried with these shards: where its fullest resource would be full.
+    /// Where the fullest resource would be as full as it may be: stations by what was tried with the same servers, channels
+    /// by what was tried with any number of shards.
     fn first_guess(&self, config: &Config) -> f64 {
         let rate = |tried: &Tried| tried.demand.rate_per_s / self.question.demand.rate_per_s;
-        let known = self.tried.iter().filter(|tried| tried.of == *config);
-        let best = known.filter(|tried| tried.meets).map(rate).fold(0.0, f64::max);
-        if best > 0.0 {
-            return best;
+        let windows = || self.tried.iter().filter(|tried| tried.step != WHOLE);
+        let known = windows().filter(|tried| tried.of == *config && tried.meets);
+        if let Some(nearest) = known.max_by(|one, other| rate(one).total_cmp(&rate(other))) {
+            return rate(nearest);
         }
-        let Some((_, shards)) = config.shards() else { return 1.0 };
-        let any = self.tried.iter().rev().find_map(|tried| {
-            let channel = tried.resources.iter().find(|one| one.kind.ends_with(" shards"))?;
+        let servers = |of: &Config| -> Vec<(Knob, u32)> {
+            of.0.iter().copied().filter(|(knob, _)| knob.station().is_some()).collect()
+        };
+        let same = windows().filter(|tried| tried.meets && servers(&tried.of) == servers(config));
+        let stations = same.map(|tried| {
+            let full = tried.resources.iter().filter(|one| !one.is_channel());
+            rate(tried) / full.map(|one| (one.utilisation / STEADY).max(one.peak)).fold(0.25, f64::max)
+        });
+        let stations = stations.reduce(f64::max);
+        let Some((_, shards)) = config.shards() else { return stations.unwrap_or(1.0) };
+        let mut channels = windows().filter_map(|tried| {
+            let channel = tried.resources.iter().find(|one| one.is_channel())?;
             let (_, of) = tried.of.shards()?;
             Some(rate(tried) / channel.utilisation * f64::from(shards) / f64::from(of))
         });
-        any.unwrap_or(1.0) * 0.97
+        channels.next_back().into_iter().chain(stations).reduce(f64::min).unwrap_or(1.0) * (1.0 - RATE_ERROR)
     }
 
     /// The most for each of several numbers of shards, all else as in `config`, and the law that they follow.

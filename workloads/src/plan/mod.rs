@@ -7,6 +7,7 @@
 //! | [`sample`] | what is kept of a run |
 //! | [`lab`] | who makes the runs, and what must be kept |
 //! | [`search`] | the smallest configuration that keeps the promise |
+//! | `fewest` | the fewest shards, servers and executions at once |
 //! | `outlook` | how much of it is still ahead |
 //! | [`confirm`] | the same with everybody, enlarged where that takes more |
 //! | [`cost`] | what the answer takes of everything billable |
@@ -16,6 +17,7 @@
 
 pub mod confirm;
 pub mod cost;
+mod fewest;
 pub mod knee;
 pub mod knob;
 pub mod lab;
@@ -31,5 +33,5 @@ pub use knob::{Config, Knob, Setting};
 pub use lab::{Judgement, Lab, Promise, Trouble};
 pub use load::{Ask, Demand, Window};
 pub use sample::{NEVER_MS, Resource, Sample};
-pub use search::{Found, Infeasible, Question, Search, Tried};
+pub use search::{Found, Infeasible, Look, Question, Search, Tried};
 pub use usl::Usl;

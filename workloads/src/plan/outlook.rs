@@ -1,47 +1,55 @@
 //! How much of a plan is still ahead: an estimate, for whoever waits. No result depends on it.
 
-use super::load::{self, Demand};
-use super::search::Question;
+use super::load;
+use super::search::{Look, Question, WHOLE};
 
-/// The steps of a plan in their order, with how many tries each usually takes and what load these have on average, as a
+/// A step of a plan: how many tries it usually takes, how closely these look, and what load they have on average, as a
 /// share of the load with headroom. What plans of the built-in scenarios took.
-const USUAL: [(&str, f64, f64); 8] = [
-    ("ample", 3.0, 1.0),
-    ("shards", 2.0, 1.0),
-    ("servers", 3.0, 1.0),
-    ("one knob", 30.0, 1.0),
-    ("answer", 1.0, 0.5),
-    ("everybody", 1.0, 1.0),
-    ("ladder", 6.0, 0.6),
-    ("max rate", 20.0, 0.6),
+struct Usual {
+    step: &'static str,
+    tries: f64,
+    look: Look,
+    load: f64,
+}
+
+const fn usual(step: &'static str, tries: f64, look: Look, load: f64) -> Usual {
+    Usual { step, tries, look, load }
+}
+
+/// The steps in their order.
+const USUAL: [Usual; 8] = [
+    usual("ample", 1.0, Look::Glance, 1.0),
+    usual("shards", 2.0, Look::Glance, 1.0),
+    usual("servers", 3.0, Look::Glance, 1.0),
+    usual("one knob", 6.0, Look::Glance, 1.0),
+    usual("answer", 2.0, Look::Full, 0.8),
+    usual(WHOLE, 1.0, Look::Glance, 1.0),
+    usual("ladder", 9.0, Look::Glance, 0.7),
+    usual("max rate", 20.0, Look::Glance, 0.6),
 ];
 
 /// How many people the runs still to come have together, if `step` has been tried `done` times: this try and all after it.
 pub(super) fn people_ahead(question: &Question<'_>, step: &str, done: usize) -> u64 {
-    let Some(now) = USUAL.iter().position(|(name, ..)| *name == step) else { return 0 };
+    let Some(now) = USUAL.iter().position(|usual| usual.step == step) else { return 0 };
     let tries = |index: usize| match index.cmp(&now) {
         std::cmp::Ordering::Less => 0.0,
         // Longer than usual: it may end with every try.
-        std::cmp::Ordering::Equal => (USUAL[index].1 - done as f64).max(1.0),
-        std::cmp::Ordering::Greater => USUAL[index].1,
+        std::cmp::Ordering::Equal => (USUAL[index].tries - done as f64).max(1.0),
+        std::cmp::Ordering::Greater => USUAL[index].tries,
     };
-    let (demand, seeds) = (question.demand, question.seeds.len() as f64);
-    let people = |index: usize| {
-        let (name, _, share) = USUAL[index];
-        if name == super::search::WHOLE {
-            return f64::from(demand.users);
-        }
-        seeds * window_people(demand.times(question.headroom * share), question.window_s)
+    let people = |usual: &Usual| {
+        let seeds = question.seeds_of(usual.look) as f64;
+        let demand = question.demand.times(question.headroom * usual.load);
+        let seconds = question.seconds(demand, usual.look);
+        let window = || f64::from(load::people_of_window(demand, seconds));
+        seeds * if usual.step == WHOLE { f64::from(question.demand.users) } else { window() }
     };
-    (now..USUAL.len()).map(|index| tries(index) * people(index)).sum::<f64>() as u64
-}
-
-fn window_people(demand: Demand, measured_s: f64) -> f64 {
-    f64::from(load::people_of_window(demand, measured_s))
+    (now..USUAL.len()).map(|index| tries(index) * people(&USUAL[index])).sum::<f64>() as u64
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::load::Demand;
     use super::*;
     use crate::scenario::Scenario;
     use crate::slo::Slo;
@@ -54,7 +62,7 @@ mod tests {
         let question = Question { scenario: &scenario, demand, promise: &promise, headroom, seeds, window_s };
         let ahead: Vec<u64> = USUAL
             .iter()
-            .flat_map(|(step, tries, _)| (0..*tries as usize).map(move |done| (*step, done)))
+            .flat_map(|usual| (0..usual.tries as usize).map(move |done| (usual.step, done)))
             .map(|(step, done)| people_ahead(&question, step, done))
             .collect();
         assert!(ahead.windows(2).all(|pair| pair[0] > pair[1]), "{ahead:?}");

@@ -34,6 +34,13 @@ pub struct Resource {
     pub peak: f64,
 }
 
+impl Resource {
+    /// Whether it is a channel, and not a station with servers.
+    pub fn is_channel(&self) -> bool {
+        self.kind.ends_with(" shards")
+    }
+}
+
 /// A run, as far as a plan looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {

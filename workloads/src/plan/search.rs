@@ -1,14 +1,13 @@
 //! The smallest configuration that keeps what is promised, at so many times the load.
 //!
 //! Every configuration meets the same seeds: the same people at the same moments (common random numbers), so two
-//! configurations differ by themselves and not by luck. The steps:
+//! configurations differ by themselves and not by luck. That is why a glance (few seeds, a short window) is enough to tell
+//! a larger from a smaller one; what is answered in the end is looked at in full. The steps:
 //!
 //! 1. The scenario's own configuration, enlarged where it is full, until the promise is kept: from it, the load that each
-//!    station is offered (servers busy in its busiest second).
-//! 2. The fewest shards whose busiest channel stays within its rate.
-//! 3. Servers for all stations at once by square-root staffing (Halfin and Whitt): offered load `a` takes
-//!    `a + beta sqrt(a)` servers, and the smallest `beta` of a grid that keeps the promise is found by halving.
-//! 4. Each knob alone, the largest first, down as far as the promise allows: by a tenth of it, then by half of that.
+//!    station is offered (servers busy, over the window and in its busiest second).
+//! 2. The smaller ones ([`super::fewest`]): shards, servers of all stations at once, each knob alone.
+//! 3. The full look: what misses then is enlarged by a little until it does not.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +19,6 @@ use super::load::{self, Ask, Demand};
 use super::outlook;
 use super::sample::{Resource, Sample};
 use crate::certificate::{Certificate, Evidence};
-use crate::cluster;
 use crate::scenario::Scenario;
 
 /// What is asked of a plan.
@@ -46,8 +44,12 @@ pub struct Tried {
     #[serde(skip)]
     pub of: Config,
     pub demand: Demand,
-    /// Seeds that were run: few where these were enough to see that it fails.
+    #[serde(skip)]
+    pub look: Look,
+    /// Seeds that were run: few in a glance, and where these were enough to see that it fails.
     pub seeds: usize,
+    /// Seconds that were measured.
+    pub window_s: f64,
     pub meets: bool,
     pub judged: Vec<Judgement>,
     /// Of all resources, the fullest first.
@@ -58,7 +60,31 @@ pub struct Tried {
     pub samples: Vec<Sample>,
 }
 
+impl Question<'_> {
+    /// Seeds of a look. One station is asked by all: its jobs are cheap, and theory judges its answer.
+    pub(super) fn seeds_of(&self, look: Look) -> usize {
+        let all = self.seeds.len();
+        if look == Look::Full || self.scenario.is_station() { all } else { FEW.min(all) }
+    }
+
+    /// Seconds that a look measures.
+    pub(super) fn seconds(&self, demand: Demand, look: Look) -> f64 {
+        match look {
+            Look::Full => self.window_s,
+            Look::Glance => {
+                (VOTES_OF_GLANCE / demand.rate_per_s).clamp(GLANCE_LEAST_S.min(self.window_s), self.window_s)
+            }
+        }
+    }
+}
+
 impl Tried {
+    /// How near it is to the fullest that anything may be: 1 is as full as it may be, and it grows with the load.
+    pub(super) fn fill(&self) -> f64 {
+        let full = self.judged.iter().filter(|one| one.metric.ends_with("utilisation"));
+        full.map(|one| one.value / one.limit).fold(0.0, f64::max)
+    }
+
     /// The value of a metric, as a mean over seeds.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.means.get(name).copied()
@@ -76,8 +102,26 @@ pub struct Infeasible {
     pub change: String,
 }
 
-/// What each kind of station is offered in its busiest second, by kind [servers].
-type Offered = BTreeMap<String, f64>;
+/// What a kind of station is offered: servers that are busy on the busiest of its nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Busy {
+    /// In the mean over the window.
+    pub mean: f64,
+    /// In its busiest second, when everybody logs in.
+    pub peak: f64,
+}
+
+/// What is offered, by kind of station.
+pub(super) type Offered = BTreeMap<String, Busy>;
+
+/// How closely a configuration is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// With the first two seeds, in a window of at least a second: to tell a larger configuration from a smaller one.
+    Glance,
+    /// With every seed, in the whole window: what is answered.
+    Full,
+}
 
 /// How a search ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,10 +130,15 @@ pub enum Found {
     Nothing(Infeasible),
 }
 
-/// Seeds that are run before it is decided whether the others are worth it.
-const SCREENING: usize = 2;
-/// Values of beta: 0 is no slack at all, 4 more than anybody staffs.
-const BETAS: [f64; 8] = [0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0];
+/// Seeds of a glance, and those that are run before it is decided whether the others are worth it.
+pub(super) const FEW: usize = 2;
+/// Votes of one seed that a glance wants to see: the slowest hundredth is then two hundred votes.
+const VOTES_OF_GLANCE: f64 = 20_000.0;
+/// The shortest window [s]: a second is as fine as series are.
+const GLANCE_LEAST_S: f64 = 1.0;
+/// No station may be fuller than this over the window: a window of two seconds cannot show a queue that grows slowly, and
+/// what is fuller may be one that never ends.
+pub(super) const STEADY: f64 = 0.95;
 /// Rounds in which what is full is doubled: 2^12 is more than any range.
 const ROUNDS_MAX: usize = 12;
 /// A station whose busiest second is fuller than this may be what forbids the promise.
@@ -110,20 +159,29 @@ impl<'a> Search<'a> {
     }
 
     /// The load with headroom.
-    fn heavy(&self) -> Demand {
+    pub(super) fn heavy(&self) -> Demand {
         self.question.demand.times(self.question.headroom)
     }
 
-    /// Tries a configuration under a load in a steady window.
-    pub fn try_window(&mut self, step: &'static str, config: &Config, demand: Demand) -> Result<Tried, Trouble> {
-        let known = |tried: &&Tried| tried.of == *config && tried.demand == demand && tried.step != WHOLE;
-        if let Some(known) = self.tried.iter().find(known) {
+    /// Tries a configuration under a load in a steady window, looking as closely as asked, or more closely where that is
+    /// known.
+    pub fn try_window(
+        &mut self,
+        step: &'static str,
+        config: &Config,
+        demand: Demand,
+        look: Look,
+    ) -> Result<Tried, Trouble> {
+        let same = |tried: &&Tried| tried.of == *config && tried.demand == demand && tried.step != WHOLE;
+        let known = |look: Look| self.tried.iter().filter(same).find(|tried| tried.look == look);
+        if let Some(known) = known(Look::Full).or_else(|| known(look)) {
             return Ok(known.clone());
         }
         let mut scenario = self.question.scenario.clone();
         config.apply(&mut scenario);
-        let ask = load::window(&scenario, demand, self.question.window_s)?;
-        self.try_ask(step, config, demand, &ask, &self.question.seeds)
+        let ask = load::window(&scenario, demand, self.question.seconds(demand, look))?;
+        let seeds = &self.question.seeds[..self.question.seeds_of(look)];
+        self.try_ask(step, (config, demand, look), &ask, seeds)
     }
 
     /// Tries a configuration with everybody, with the first `seeds` seeds.
@@ -133,7 +191,7 @@ impl<'a> Search<'a> {
         let demand = self.question.demand;
         let ask = load::whole(&scenario, demand)?;
         let seeds = &self.question.seeds[..seeds.clamp(1, self.question.seeds.len())];
-        self.try_ask(WHOLE, config, demand, &ask, seeds)
+        self.try_ask(WHOLE, (config, demand, Look::Full), &ask, seeds)
     }
 
     /// Runs one scenario with the first seed; it stands in no table of what was tried.
@@ -144,15 +202,14 @@ impl<'a> Search<'a> {
     fn try_ask(
         &mut self,
         step: &'static str,
-        config: &Config,
-        demand: Demand,
+        (config, demand, look): (&Config, Demand, Look),
         ask: &Ask,
         seeds: &[u64],
     ) -> Result<Tried, Trouble> {
         let before = self.tried.iter().filter(|tried| tried.step == step).count();
         self.lab.ahead(outlook::people_ahead(self.question, step, before));
         let mut samples: Vec<Sample> = Vec::new();
-        let (first, rest) = seeds.split_at(SCREENING.min(seeds.len()));
+        let (first, rest) = seeds.split_at(FEW.min(seeds.len()));
         for seeds in [first, rest] {
             if seeds.is_empty() || self.judge(&samples).iter().any(Judgement::is_hopeless) {
                 continue;
@@ -166,7 +223,9 @@ impl<'a> Search<'a> {
             config: config.settings(),
             of: config.clone(),
             demand,
+            look,
             seeds: samples.len(),
+            window_s: ask.window.measured_s(),
             meets: judged.iter().all(|one| one.met),
             judged,
             resources: mean_resources(&samples),
@@ -185,21 +244,36 @@ impl<'a> Search<'a> {
         Certificate::of(&evidence, &figures.collect::<Vec<_>>(), warm_up)
     }
 
-    /// The promise, and what no promise has to say: a channel keeps within its rate.
+    /// The promise, and what no promise has to say: a channel keeps within its rate, and no station is so full that its
+    /// queue may grow for ever.
     fn judge(&self, samples: &[Sample]) -> Vec<Judgement> {
         if samples.is_empty() {
             return Vec::new();
         }
         let means = means(samples);
         let mut judged = self.question.promise.judge(&|name| means.get(name).copied());
-        let channels = mean_resources(samples).into_iter().filter(|resource| resource.kind.ends_with(" shards"));
-        judged.extend(channels.map(|channel| Judgement {
-            threshold: format!("{} within {}/s", channel.name, channel.capacity),
-            metric: format!("{} utilisation", channel.name),
-            value: channel.utilisation,
-            limit: 1.0,
-            met: channel.utilisation <= 1.0,
+        let (channels, stations): (Vec<_>, Vec<_>) =
+            mean_resources(samples).into_iter().partition(Resource::is_channel);
+        let full = |threshold: String, name: &str, value: f64, limit: f64, met: bool| Judgement {
+            threshold,
+            metric: format!("{name} utilisation"),
+            value,
+            limit,
+            met,
+        };
+        judged.extend(channels.iter().map(|channel| {
+            let within = format!("{} within {}/s", channel.name, channel.capacity);
+            full(within, &channel.name, channel.utilisation, 1.0, channel.utilisation <= 1.0)
         }));
+        // One station alone is held to theory, which knows how long its queue is at any load.
+        if !stations.is_empty() && !self.question.scenario.is_station() {
+            let most = |of: fn(&Resource) -> f64| stations.iter().map(of).fold(0.0, f64::max);
+            let (mean, peak) = (most(|one| one.utilisation), most(|one| one.peak));
+            let steady = format!("each station at most {:.0} % full", STEADY * 100.0);
+            judged.push(full(steady, "fullest station's", mean, STEADY, mean <= STEADY));
+            let second = "no station full for a whole second".to_string();
+            judged.push(full(second, "fullest second's", peak, 1.0, peak < 1.0));
+        }
         judged
     }
 
@@ -209,21 +283,21 @@ impl<'a> Search<'a> {
             Ok(found) => found,
             Err(nothing) => return Ok(Found::Nothing(nothing)),
         };
-        let sharded = self.fewest_shards(&ample)?;
-        let staffed = self.staffed(&sharded, &offered)?;
-        Ok(Found::Answer(self.polished(staffed)?))
+        let smallest = self.fewest(&ample, &offered)?;
+        self.assured(smallest)
     }
 
     /// A configuration that keeps the promise, and what each station is offered in its busiest second [servers].
     fn ample(&mut self) -> Result<Result<(Config, Offered), Infeasible>, Trouble> {
         let mut config = Config::of(self.question.scenario);
         for _ in 0..ROUNDS_MAX {
-            let tried = self.try_window("ample", &config, self.heavy())?;
+            let tried = self.try_window("ample", &config, self.heavy(), Look::Glance)?;
             if tried.meets {
                 let mut offered = Offered::new();
                 for resource in &tried.resources {
                     let busy = offered.entry(resource.kind.clone()).or_default();
-                    *busy = busy.max(resource.peak * resource.capacity);
+                    busy.mean = busy.mean.max(resource.utilisation * resource.capacity);
+                    busy.peak = busy.peak.max(resource.peak * resource.capacity);
                 }
                 return Ok(Ok((config, offered)));
             }
@@ -233,12 +307,12 @@ impl<'a> Search<'a> {
             }
             config = larger;
         }
-        let tried = self.try_window("ample", &config, self.heavy())?;
+        let tried = self.try_window("ample", &config, self.heavy(), Look::Glance)?;
         Ok(Err(self.why_not(&config, &tried)?))
     }
 
     /// Which station forbids it, and what would have to change.
-    fn why_not(&mut self, config: &Config, tried: &Tried) -> Result<Infeasible, Trouble> {
+    pub(super) fn why_not(&mut self, config: &Config, tried: &Tried) -> Result<Infeasible, Trouble> {
         let missed = missed(tried);
         let full = tried.resources.iter().find(|resource| resource.peak.max(resource.utilisation) > FULL);
         if let Some(full) = full {
@@ -257,7 +331,7 @@ impl<'a> Search<'a> {
         }
         // Nobody is full: what does it take with hardly any load?
         let calm = self.question.demand.at(self.question.demand.rate_per_s / 20.0);
-        let calm = self.try_window("calm", config, calm)?;
+        let calm = self.try_window("calm", config, calm, Look::Glance)?;
         let floor: Vec<String> = calm
             .judged
             .iter()
@@ -274,95 +348,6 @@ impl<'a> Search<'a> {
                      the stores or the tally's interval nearer"
                 .into(),
         })
-    }
-
-    /// The fewest shards that keep each channel within its rate, tried and not only reckoned.
-    fn fewest_shards(&mut self, ample: &Config) -> Result<Config, Trouble> {
-        let Some((knob, most)) = ample.shards() else { return Ok(ample.clone()) };
-        let first = self.tried.last().and_then(|tried| {
-            let channel = tried.resources.iter().find(|resource| resource.kind.ends_with(" shards"))?;
-            Some(self.reckoned_shards(knob, channel.capacity, most))
-        });
-        for shards in first.unwrap_or(1)..most {
-            let config = ample.with(knob, shards);
-            if self.try_window("shards", &config, self.heavy())?.meets {
-                return Ok(config);
-            }
-        }
-        Ok(ample.clone())
-    }
-
-    /// By the hash of the names alone: the fewest shards on which the fullest one has no more than `per_shard` a second.
-    fn reckoned_shards(&self, knob: Knob, per_shard: f64, most: u32) -> u32 {
-        let Demand { users, rate_per_s } = self.heavy();
-        let least = ((rate_per_s / per_shard).ceil() as u32).clamp(1, most);
-        if knob != Knob::VoteShards {
-            return least;
-        }
-        let within = |shards: &u32| {
-            let mut users_on = vec![0u32; *shards as usize];
-            (0..users).for_each(|user| users_on[cluster::shard_of(user, *shards) as usize] += 1);
-            let fullest = users_on.into_iter().max().unwrap_or(0);
-            f64::from(fullest) / f64::from(users.max(1)) * rate_per_s <= per_shard
-        };
-        (least..most).find(within).unwrap_or(most)
-    }
-
-    /// Servers by square-root staffing, with the smallest beta that keeps the promise.
-    fn staffed(&mut self, config: &Config, offered: &Offered) -> Result<Config, Trouble> {
-        let with = |beta: f64| {
-            let servers = |knob: Knob, value: u32| match knob.station().and_then(|kind| offered.get(kind)) {
-                Some(busy) => ((busy + beta * libm::sqrt(*busy)).ceil() as u32).clamp(1, value),
-                None => value,
-            };
-            Config(config.0.iter().map(|(knob, value)| (*knob, servers(*knob, *value))).collect())
-        };
-        // The smallest index that keeps it; the last but one stands for `config` itself.
-        let (mut fails, mut keeps) = (-1, BETAS.len() as i32);
-        while keeps - fails > 1 {
-            let middle = (fails + keeps) / 2;
-            let kept = self.try_window("servers", &with(BETAS[middle as usize]), self.heavy())?.meets;
-            if kept { keeps = middle } else { fails = middle }
-        }
-        Ok(BETAS.get(keeps as usize).map_or_else(|| config.clone(), |beta| with(*beta)))
-    }
-
-    /// Each knob alone, the largest first, a tenth and then a twentieth down, as long as the promise is kept.
-    fn polished(&mut self, mut config: Config) -> Result<Config, Trouble> {
-        let mut knobs: Vec<(Knob, u32)> = config.0.iter().copied().filter(|(knob, _)| !knob.is_shards()).collect();
-        knobs.sort_by_key(|(knob, value)| (std::cmp::Reverse(*value), *knob));
-        for (knob, value) in knobs.into_iter().filter(|(_, value)| *value > 1) {
-            if knob == Knob::Concurrency {
-                config = self.fewest_instances(config, value)?;
-                continue;
-            }
-            let mut step = (value / 10).max(1);
-            let mut least = value;
-            while step >= 1 && least > step {
-                let smaller = config.with(knob, least - step);
-                if self.try_window("one knob", &smaller, self.heavy())?.meets {
-                    (config, least) = (smaller, least - step);
-                    if step == 1 {
-                        continue;
-                    }
-                }
-                step /= 2;
-            }
-        }
-        Ok(config)
-    }
-
-    /// Executions at once: halved as long as the promise is kept; then a quarter more than what failed, if that is enough.
-    fn fewest_instances(&mut self, mut config: Config, mut value: u32) -> Result<Config, Trouble> {
-        while value > 1 {
-            let smaller = config.with(Knob::Concurrency, value / 2);
-            if !self.try_window("one knob", &smaller, self.heavy())?.meets {
-                let between = config.with(Knob::Concurrency, (value / 2 + value / 4).max(1));
-                return Ok(if self.try_window("one knob", &between, self.heavy())?.meets { between } else { config });
-            }
-            (config, value) = (smaller, value / 2);
-        }
-        Ok(config)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The search on a laboratory that reckons instead of running: every station is full at its servers' rate, every channel at
 //! 1,000/s, and latency is 100 ms over what the fullest station leaves free.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::*;
@@ -80,11 +81,11 @@ fn the_answer_keeps_the_promise_and_nothing_smaller_does() {
     assert_eq!(servers("worker"), 2, "{config:?}");
     assert!((6..=8).contains(&config.value(Knob::VoteShards).unwrap()), "{config:?}");
     let heavy = question.demand.times(2.0);
-    assert!(search.try_window("test", &config, heavy).unwrap().meets);
+    assert!(search.try_window("test", &config, heavy, Look::Full).unwrap().meets);
     for (knob, value) in config.0.iter().filter(|(knob, value)| knob.station().is_some() && *value > 1) {
         let smaller = config.with(*knob, value - 1);
         let offered = CALLS.iter().any(|(kind, ..)| knob.station() == Some(kind));
-        assert!(!offered || !search.try_window("test", &smaller, heavy).unwrap().meets, "{}", knob.key());
+        assert!(!offered || !search.try_window("test", &smaller, heavy, Look::Full).unwrap().meets, "{}", knob.key());
     }
 }
 
@@ -121,4 +122,48 @@ fn a_promise_below_the_way_itself_is_forbidden_by_no_station() {
     let question = question(&scenario, 1_000.0, &promise);
     let Found::Nothing(why) = Search::new(&question, &Reckoned).run().unwrap() else { panic!("there is none") };
     assert_eq!(why.station, None, "{why:?}");
+}
+
+/// Counts what it is asked for.
+#[derive(Default)]
+struct Counting {
+    runs: Cell<u64>,
+    people: Cell<u64>,
+    /// People times seconds of virtual time.
+    people_s: Cell<f64>,
+}
+
+impl Lab for Counting {
+    fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble> {
+        for (ask, _) in asks {
+            let users = u64::from(ask.scenario.crowd.users);
+            self.runs.set(self.runs.get() + 1);
+            self.people.set(self.people.get() + users);
+            self.people_s.set(self.people_s.get() + users as f64 * ask.scenario.end as f64 / 1e9);
+        }
+        Reckoned.run(asks)
+    }
+}
+
+#[test]
+fn a_plan_for_half_a_million_voters_takes_few_runs_of_few_people() {
+    let scenario = Scenario::load("voting-500k", &[]).unwrap();
+    let promise = Below(400.0);
+    let demand = Demand { users: 500_000, rate_per_s: 10_000.0 };
+    let seeds = vec![1, 2, 3, 4, 5];
+    let question = Question { scenario: &scenario, demand, promise: &promise, headroom: 2.0, seeds, window_s: 2.0 };
+    let lab = Counting::default();
+    let mut search = Search::new(&question, &lab);
+    let Found::Answer(config) = search.run().unwrap() else { panic!("there is one") };
+    let (config, _) = search.confirm(&config).unwrap().unwrap();
+    search.try_window("answer", &config, demand, Look::Full).unwrap();
+    search.ladder(&config).unwrap();
+    search.scaling(&config).unwrap();
+    // Everybody twice are 1,000,000 people. The answer takes five seeds of 61,275 and of 30,917: 460,960. A glance at the load
+    // with headroom takes two of 41,050: 82,100, and the search has some 15 of them, the ladder and the rates that each number
+    // of shards carries 35 of about that size: 4,100,000. A world of a window lasts some 20 s, one of everybody 130 s.
+    let (runs, people, people_s) = (lab.runs.get(), lab.people.get(), lab.people_s.get());
+    assert!(runs < 150, "{runs} runs");
+    assert!(people < 6_000_000, "{people} people");
+    assert!(people_s < 2.5e8, "{people_s} people-seconds");
 }

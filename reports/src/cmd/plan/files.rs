@@ -60,7 +60,13 @@ pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeas
         "certificate": search.certificate(found.as_ref().ok().map(|answer| &answer.at_load), WARM_UP),
         "how": {
             "window": "2 s at the full rate, with the people who vote in it; they log in as densely as all would",
-            "everybody": "the answer is run with all people until the last vote, at the load without headroom, with one seed",
+            "glance": "what is compared (the search, the ladder, the most within the SLO) is looked at with the first two seeds, \
+                       and for 1 s where that is 20,000 votes or more; of each try the seeds and seconds are written down",
+            "answer": "run with all seeds for 2 s, with the load and with headroom; it is smallest to a twentieth of each number \
+                       of servers, and to a quarter of the executions at once",
+            "full": "no station may be more than 95 % full over the window, nor full for a whole second, whatever the SLO says: \
+                     a window cannot show that a longer queue ends",
+            "everybody": "the answer is run with all people until the last vote, at the load without headroom, with two seeds",
             "seeds": "every configuration meets the same seeds; one that misses by a tenth after two seeds is not run with more",
             "intervals": "of the answer at the load without headroom, over the seeds",
         },
@@ -155,9 +161,10 @@ fn cost_table(cost: &Cost, prices: Option<&Prices>) -> String {
 
 fn configurations(tried: &[Tried]) -> String {
     let keys = tried.first().into_iter().flat_map(|one| one.config.iter().map(|setting| setting.key.as_str()));
-    let head = ["step", "users", "rate_per_s", "seeds", "meets"].into_iter().chain(keys);
+    let head = ["step", "users", "rate_per_s", "seeds", "window_s", "meets"].into_iter().chain(keys);
     let rows = tried.iter().map(|one| {
-        let fields = row(&[&one.step, &one.demand.users, &one.demand.rate_per_s, &one.seeds, &one.meets]);
+        let fields =
+            row(&[&one.step, &one.demand.users, &one.demand.rate_per_s, &one.seeds, &one.window_s, &one.meets]);
         fields.into_iter().chain(one.config.iter().map(|setting| setting.value.to_string()))
     });
     csv_text(head, rows)

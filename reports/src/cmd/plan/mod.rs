@@ -14,7 +14,7 @@ use headcount_reports::number::{count_of, percent, three_digits};
 use headcount_reports::plan::{Answer, Asked, Plan};
 use headcount_workloads::bill::Prices;
 use headcount_workloads::plan::storm::StormQuestion;
-use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Question, Search, Trouble};
+use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Question, Search, Trouble};
 use headcount_workloads::slo::Slo;
 
 use super::jobs;
@@ -145,8 +145,8 @@ fn answer(search: &mut Search<'_>) -> Result<Result<Box<Answer>, Infeasible>, Tr
         Err(nothing) => return Ok(Err(nothing)),
     };
     let demand = search.question.demand;
-    let with_headroom = search.try_window("answer", &config, demand.times(search.question.headroom))?;
-    let at_load = search.try_window("answer", &config, demand)?;
+    let with_headroom = search.try_window("answer", &config, demand.times(search.question.headroom), Look::Full)?;
+    let at_load = search.try_window("answer", &config, demand, Look::Full)?;
     let ladder = search.ladder(&config)?;
     let (scaling, usl) = search.scaling(&config)?;
     let cost = if search.question.scenario.has_votes() { Some(search.cost(&everybody)?) } else { None };

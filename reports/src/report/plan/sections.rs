@@ -201,7 +201,7 @@ pub fn scaling(plan: &Plan<'_>) -> String {
 /// Everything that was tried.
 pub fn tried(plan: &Plan<'_>) -> String {
     let Some(first) = plan.tried.first() else { return String::new() };
-    let mut headings = vec!["Step".to_string(), "#Load".into(), "#Seeds".into(), "SLO".into()];
+    let mut headings = vec!["Step".to_string(), "#Load".into(), "#Seeds".into(), "#Measured".into(), "SLO".into()];
     headings.extend(first.config.iter().map(|setting| format!("#{}", setting.key)));
     let row = |one: &Tried| {
         let met = if one.meets { Cell::Mark("holds", "met".into()) } else { Cell::Mark("violated", "missed".into()) };
@@ -209,6 +209,7 @@ pub fn tried(plan: &Plan<'_>) -> String {
             Cell::Text(one.step.to_string()),
             Cell::Number(format!("{}/s", three_digits(one.demand.rate_per_s))),
             Cell::Number(one.seeds.to_string()),
+            Cell::Number(format!("{} s", three_digits(one.window_s))),
             met,
         ];
         cells.extend(one.config.iter().map(|setting| Cell::Number(grouped(u64::from(setting.value)))));
