@@ -38,11 +38,10 @@ pub(super) fn people_ahead(question: &Question<'_>, step: &str, done: usize) -> 
         std::cmp::Ordering::Greater => USUAL[index].tries,
     };
     let people = |usual: &Usual| {
-        let seeds = question.seeds_of(usual.look) as f64;
         let demand = question.demand.times(question.headroom * usual.load);
-        let seconds = question.seconds(demand, usual.look);
+        let (seeds, seconds) = question.extent(demand, usual.look);
         let window = || f64::from(load::people_of_window(demand, seconds));
-        seeds * if usual.step == WHOLE { f64::from(question.demand.users) } else { window() }
+        seeds as f64 * if usual.step == WHOLE { f64::from(question.demand.users) } else { window() }
     };
     (now..USUAL.len()).map(|index| tries(index) * people(&USUAL[index])).sum::<f64>() as u64
 }

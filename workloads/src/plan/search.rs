@@ -61,20 +61,15 @@ pub struct Tried {
 }
 
 impl Question<'_> {
-    /// Seeds of a look. One station is asked by all: its jobs are cheap, and theory judges its answer.
-    pub(super) fn seeds_of(&self, look: Look) -> usize {
+    /// How far a look goes: seeds, and seconds that are measured. One station is asked by all seeds: its jobs are cheap, and
+    /// theory judges its answer.
+    pub(super) fn extent(&self, demand: Demand, look: Look) -> (usize, f64) {
         let all = self.seeds.len();
-        if look == Look::Full || self.scenario.is_station() { all } else { FEW.min(all) }
-    }
-
-    /// Seconds that a look measures.
-    pub(super) fn seconds(&self, demand: Demand, look: Look) -> f64 {
-        match look {
-            Look::Full => self.window_s,
-            Look::Glance => {
-                (VOTES_OF_GLANCE / demand.rate_per_s).clamp(GLANCE_LEAST_S.min(self.window_s), self.window_s)
-            }
+        if look == Look::Full || self.scenario.is_station() {
+            return (all, self.window_s);
         }
+        let least_s = GLANCE_LEAST_S.min(self.window_s);
+        (FEW.min(all), (VOTES_OF_GLANCE / demand.rate_per_s).clamp(least_s, self.window_s))
     }
 }
 
@@ -172,15 +167,19 @@ impl<'a> Search<'a> {
         demand: Demand,
         look: Look,
     ) -> Result<Tried, Trouble> {
-        let same = |tried: &&Tried| tried.of == *config && tried.demand == demand && tried.step != WHOLE;
-        let known = |look: Look| self.tried.iter().filter(same).find(|tried| tried.look == look);
-        if let Some(known) = known(Look::Full).or_else(|| known(look)) {
+        let extent = self.question.extent(demand, look);
+        let known = |tried: &&Tried| {
+            let same = tried.of == *config && tried.demand == demand && tried.step != WHOLE;
+            same && (tried.look == Look::Full || self.question.extent(demand, tried.look) == extent)
+        };
+        if let Some(known) = self.tried.iter().find(known) {
             return Ok(known.clone());
         }
         let mut scenario = self.question.scenario.clone();
         config.apply(&mut scenario);
-        let ask = load::window(&scenario, demand, self.question.seconds(demand, look))?;
-        let seeds = &self.question.seeds[..self.question.seeds_of(look)];
+        let (seeds, seconds) = extent;
+        let ask = load::window(&scenario, demand, seconds)?;
+        let seeds = &self.question.seeds[..seeds];
         self.try_ask(step, (config, demand, look), &ask, seeds)
     }
 
