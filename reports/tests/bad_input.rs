@@ -108,7 +108,7 @@ fn arrivals_with_a_gap_or_with_words_are_named_with_file_and_line() {
     refused("second,arrivals\n0,3\n1,-4\n", "load.csv:3: arrivals = -4: must be a whole number, 0 to 5,000,000");
     refused("a,b\n0,3\n", "load.csv:1: header: must be second,arrivals");
     fs::remove_file(folder.path().join("load.csv")).unwrap();
-    let right = "must be the path, from the scenario's folder, of a CSV with the header second,arrivals";
+    let right = "must be the path of a CSV with the header second,arrivals";
     let line = format!("mine.toml:11: crowd.arrivals.path = \"load.csv\": no file load.csv: {right}");
     says(folder.path(), &["run", "mine.toml"], &line);
 }
@@ -139,8 +139,8 @@ fn an_override_is_named_as_it_was_given() {
     set("vote.shards=0", "--set vote.shards=0: must be 1 to 32");
     set("crowd.users=10000000000", "--set crowd.users=10000000000: must be 1 to 5,000,000");
     set("variant=hard", "--set variant=hard: must be \"documented\" or \"hardened\"");
-    let known = "name, summary, pattern, variant, limits, expect, thresholds, topology, vote, crowd, auditor, stations, bounds, swarm, fault, \
-                 heal_s, end_s";
+    let known = "name, summary, pattern, variant, limits, expect, thresholds, topology, vote, crowd, auditor, stations, links, bounds, swarm, \
+                 fault, heal_s, end_s";
     set("shards=4", &format!("--set shards=4: unknown key; here can stand: {known}"));
 }
 

@@ -6,8 +6,11 @@
 //! interpolation error is, cell `j` from the end, `h^3/12 * Q''` with `h = 1/2048` and `Q'' = 1/(j h)^2`; summed
 //! `h/12 * pi^2/6 = 0.013 %` of the mean. A world has some thirty tables, and these stay in the cache beside its nodes.
 
+mod empirical;
+
 use std::sync::Arc;
 
+use self::empirical::Empirical;
 use crate::contract::Nanos;
 use crate::stream::Stream;
 
@@ -60,12 +63,13 @@ enum Shape {
         high: Nanos,
     },
     Table(Arc<Table>),
+    Empirical(Arc<Empirical>),
 }
 
 #[derive(Debug)]
 struct Table {
-    /// Quantiles at `i / 2048`; the last one is only used when the tail has no formula. Single precision halves what the
-    /// table takes of the cache and is finer than any latency is known.
+    /// Quantiles at `i / 2048`, but for the last one: there the formula stands in. Single precision halves what the table takes
+    /// of the cache and is finer than any latency is known.
     quantiles_ns: Box<[f32]>,
     tail: Tail,
     /// Added to each sample.
@@ -74,21 +78,19 @@ struct Table {
     mean_ns: f64,
 }
 
-/// The exact quantile function, for the last cell.
+/// The exact quantile function: of it the table is made, and the last cell is drawn.
 #[derive(Clone, Debug)]
 enum Tail {
-    Interpolated,
     Exponential { mean_ns: f64 },
     Lognormal { mu: f64, sigma: f64 },
 }
 
 impl Tail {
-    /// The quantile whose upper tail has probability `upper`.
-    fn quantile_ns(&self, upper: f64) -> Option<f64> {
+    /// The quantile whose upper tail has probability `upper`, which keeps its digits near 0.
+    fn quantile_ns(&self, upper: f64) -> f64 {
         match *self {
-            Self::Interpolated => None,
-            Self::Exponential { mean_ns } => Some(-mean_ns * libm::log(upper)),
-            Self::Lognormal { mu, sigma } => Some(libm::exp(mu - sigma * normal_quantile(upper))),
+            Self::Exponential { mean_ns } => -mean_ns * libm::log(upper),
+            Self::Lognormal { mu, sigma } => libm::exp(mu - sigma * normal_quantile(upper)),
         }
     }
 }
@@ -110,7 +112,7 @@ impl Sampler {
     /// Exponential with this mean.
     pub fn exponential(mean_ns: Nanos) -> Result<Self, DistributionError> {
         let mean_ns = positive(mean_ns as f64)?;
-        Ok(Self::table(mean_ns, Tail::Exponential { mean_ns }, |upper| -mean_ns * libm::log(upper)))
+        Ok(Self::table(mean_ns, Tail::Exponential { mean_ns }))
     }
 
     /// Lognormal with this mean and 99th percentile. With `z` the normal 99th percentile (2.326), `ln(p99 / mean) = z s -
@@ -136,40 +138,21 @@ impl Sampler {
 
     fn lognormal(mean_ns: f64, sigma: f64) -> Self {
         let mu = libm::log(mean_ns) - sigma * sigma / 2.0;
-        Self::table(mean_ns, Tail::Lognormal { mu, sigma }, |upper| libm::exp(mu - sigma * normal_quantile(upper)))
+        Self::table(mean_ns, Tail::Lognormal { mu, sigma })
     }
 
-    /// From measured quantiles `(probability, ns)`, straight between them. Probabilities must rise from exactly 0 to
-    /// exactly 1, durations must not fall.
+    /// From measured quantiles `(probability, ns)`, straight between them: probabilities from exactly 0 to exactly 1, neither
+    /// they nor durations fall. Two points with one probability are a jump.
     pub fn empirical(quantiles: &[(f64, Nanos)]) -> Result<Self, DistributionError> {
-        let (Some(first), Some(last)) = (quantiles.first(), quantiles.last()) else {
-            return Err(DistributionError::NotRising);
-        };
-        let rising = quantiles.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1);
-        if first.0 != 0.0 || last.0 != 1.0 || !rising {
-            return Err(DistributionError::NotRising);
-        }
-        if last.1 as f64 > NS_MAX {
-            return Err(DistributionError::OutOfRange);
-        }
-        // The mean of a piecewise straight quantile function: the sum of its trapezia.
-        let mean_ns = quantiles.windows(2).map(|w| (w[1].0 - w[0].0) * (w[0].1 as f64 + w[1].1 as f64) / 2.0).sum();
-        Ok(Self::table(mean_ns, Tail::Interpolated, |upper| {
-            let p = 1.0 - upper;
-            let above = quantiles.partition_point(|q| q.0 < p).clamp(1, quantiles.len() - 1);
-            let (low, high) = (quantiles[above - 1], quantiles[above]);
-            let part = (p - low.0) / (high.0 - low.0);
-            low.1 as f64 + (high.1 as f64 - low.1 as f64) * part
-        }))
+        Ok(Self { shape: Shape::Empirical(Arc::new(Empirical::new(quantiles)?)) })
     }
 
-    /// `quantile_ns` is asked by the probability of the *upper* tail, which keeps its digits near 0.
-    fn table(mean_ns: f64, tail: Tail, quantile_ns: impl Fn(f64) -> f64) -> Self {
+    fn table(mean_ns: f64, tail: Tail) -> Self {
         let at = |cell: usize| match (cell, &tail) {
             (0, Tail::Lognormal { .. }) => 0.0,
             // Never read: the formula stands in for the last cell.
-            (CELLS, Tail::Exponential { .. } | Tail::Lognormal { .. }) => 0.0,
-            _ => quantile_ns(1.0 - cell as f64 / CELLS as f64).clamp(0.0, NS_MAX) as f32,
+            (CELLS, _) => 0.0,
+            _ => tail.quantile_ns(1.0 - cell as f64 / CELLS as f64).clamp(0.0, NS_MAX) as f32,
         };
         let quantiles_ns = (0..=CELLS).map(at).collect();
         Self { shape: Shape::Table(Arc::new(Table { quantiles_ns, tail, shift_ns: 0, mean_ns })) }
@@ -186,6 +169,7 @@ impl Sampler {
                 shift_ns: table.shift_ns + shift_ns,
                 mean_ns: table.mean_ns + shift_ns as f64,
             })),
+            Shape::Empirical(empirical) => Shape::Empirical(Arc::new(empirical.shifted(shift_ns))),
         };
         Self { shape }
     }
@@ -197,6 +181,7 @@ impl Sampler {
             Shape::Constant(ns) => *ns,
             Shape::Uniform { low, high } => low + ((u128::from(bits) * (u128::from(high - low) + 1)) >> 64) as Nanos,
             Shape::Table(table) => table.sample(bits),
+            Shape::Empirical(empirical) => empirical.sample(bits),
         }
     }
 
@@ -226,6 +211,7 @@ impl Sampler {
             Shape::Constant(ns) => *ns as f64,
             Shape::Uniform { low, high } => (*low as f64 + *high as f64) / 2.0,
             Shape::Table(table) => table.mean_ns,
+            Shape::Empirical(empirical) => empirical.mean_ns(),
         }
     }
 
@@ -240,10 +226,8 @@ impl Table {
     #[inline]
     fn sample(&self, bits: u64) -> Nanos {
         let cell = (bits >> (64 - CELL_BITS)) as usize;
-        if cell == CELLS - 1
-            && let Some(ns) = self.tail.quantile_ns((!bits as f64 + 0.5) * PER_WORD)
-        {
-            return self.shift_ns + ns.min(NS_MAX) as Nanos;
+        if cell == CELLS - 1 {
+            return self.shift_ns + self.tail.quantile_ns((!bits as f64 + 0.5) * PER_WORD).min(NS_MAX) as Nanos;
         }
         let part = ((bits << CELL_BITS) >> CELL_BITS) as f64 * PER_CELL;
         let (low, high) = (f64::from(self.quantiles_ns[cell]), f64::from(self.quantiles_ns[cell + 1]));
@@ -415,8 +399,5 @@ mod tests {
         assert_eq!(Sampler::lognormal_p99(MS, MS).err(), Some(NoSuchTail));
         assert_eq!(Sampler::lognormal_p99(MS, 15 * MS).err(), Some(NoSuchTail));
         assert_eq!(Sampler::lognormal_cv(MS, f64::NAN).err(), Some(NotPositive));
-        assert_eq!(Sampler::empirical(&[]).err(), Some(NotRising));
-        assert_eq!(Sampler::empirical(&[(0.0, 5), (0.5, 4), (1.0, 6)]).err(), Some(NotRising));
-        assert_eq!(Sampler::empirical(&[(0.1, 5), (1.0, 6)]).err(), Some(NotRising));
     }
 }

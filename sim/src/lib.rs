@@ -72,7 +72,7 @@ pub use crate::{
     distribution::{DistributionError, Sampler},
     driver::HALT_GRAIN,
     fault::{Fault, FaultEntry, FaultWindow},
-    link::{LinkModel, Place},
+    link::{Jittered, LinkModel, Place},
     network::NetworkCounters,
     partition::{Degrade, Direction, Group, Verdict},
     station::{Flow, StationReport, StationSecond, StationSpec},

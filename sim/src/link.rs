@@ -60,68 +60,80 @@ impl LinkModel {
         self.floor_ns.max(self.latency.min_ns()).max(LATENCY_NS_MIN)
     }
 
-    /// Between two machines of one zone. 0.3 ms one way: half of a 0.2 ms ping between instances of an availability
-    /// zone, plus 0.2 ms for kernels, TLS and a proxy; 0.4 ms in the mean, 1.5 ms at p99.
+    /// Between two machines of one zone ([`Jittered::SAME_ZONE`]).
     pub fn same_zone() -> Self {
-        static LATENCY: LazyLock<Sampler> = LazyLock::new(|| jittered(300 * US, 100 * US, 1_200 * US));
+        // Every region of every world begins with it.
+        static LATENCY: LazyLock<Sampler> = LazyLock::new(|| Jittered::SAME_ZONE.sampler());
         Self::new(LATENCY.clone())
     }
+
+    /// Between two zones of one region ([`Jittered::SAME_REGION`]).
+    pub fn same_region() -> Self {
+        Self::new(Jittered::SAME_REGION.sampler())
+    }
+
+    /// Between two places in the world ([`Jittered::between`]).
+    pub fn cross_region(from: Place, to: Place) -> Self {
+        Self::new(Jittered::between(from, to).sampler())
+    }
+
+    /// A client on wifi ([`Jittered::WIFI`]).
+    pub fn wifi() -> Self {
+        Self::new(Jittered::WIFI.sampler())
+    }
+
+    /// A client on a cellular network ([`Jittered::CELLULAR`]), 0.1 % of messages lost for good: radio loss is mostly
+    /// retransmitted and shows as latency.
+    pub fn cellular() -> Self {
+        Self { loss_ppm: 1_000, ..Self::new(Jittered::CELLULAR.sampler()) }
+    }
+}
+
+/// A latency of the presets: a fixed part and a lognormal part on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jittered {
+    /// The fixed part.
+    pub min_ns: Nanos,
+    /// Of both parts together.
+    pub mean_ns: Nanos,
+    /// Of both parts together.
+    pub p99_ns: Nanos,
+}
+
+impl Jittered {
+    /// Between two machines of one zone. 0.3 ms one way: half of a 0.2 ms ping between instances of an availability
+    /// zone, plus 0.2 ms for kernels, TLS and a proxy.
+    pub const SAME_ZONE: Self = Self { min_ns: 300 * US, mean_ns: 400 * US, p99_ns: 1_500 * US };
 
     /// Between two zones of one region. 0.55 ms one way: half of a 0.7 ms ping between zones (providers state "single-digit
-    /// milliseconds"), plus 0.2 ms as above; 0.7 ms in the mean, 2.5 ms at p99. platform.md 2 saw 0.3-0.8 ms between two
-    /// servers of the platform's own region.
-    pub fn same_region() -> Self {
-        static LATENCY: LazyLock<Sampler> = LazyLock::new(|| jittered(550 * US, 150 * US, 1_950 * US));
-        Self::new(LATENCY.clone())
-    }
+    /// milliseconds"), plus 0.2 ms as above. platform.md 2 saw 0.3-0.8 ms between two servers of the platform's own region.
+    pub const SAME_REGION: Self = Self { min_ns: 550 * US, mean_ns: 700 * US, p99_ns: 2_500 * US };
 
-    /// Between two places in the world: half of [`Place::ping_ms`], a jitter of 2 % in the mean and 15 % at p99.
-    pub fn cross_region(from: Place, to: Place) -> Self {
-        static LATENCY: LazyLock<Vec<Sampler>> = LazyLock::new(|| {
-            let pairs = Place::ALL.iter().flat_map(|a| Place::ALL.iter().map(move |b| (*a, *b)));
-            pairs
-                .map(|(a, b)| {
-                    let base = Nanos::from(a.ping_ms(b)) * MS / 2;
-                    jittered(base, base / 50, base * 15 / 100)
-                })
-                .collect()
-        });
+    /// A client on wifi and a fixed line, to the nearest point of presence. The shape, a short body and a tail from contention
+    /// and retransmission on the air, is what access studies (FCC Measuring Broadband America, fixed lines 10-30 ms ping)
+    /// report; the figures are set here.
+    pub const WIFI: Self = Self { min_ns: 3 * MS, mean_ns: 12 * MS, p99_ns: 63 * MS };
+
+    /// A client on a 4G/5G network, likewise. Public 4G/5G surveys give 30-60 ms median pings.
+    pub const CELLULAR: Self = Self { min_ns: 15 * MS, mean_ns: 40 * MS, p99_ns: 215 * MS };
+
+    /// Between two places in the world: half of [`Place::ping_ms`], a jitter of 2 % in the mean and 15 % at p99. Within a place
+    /// [`Self::SAME_REGION`].
+    pub fn between(from: Place, to: Place) -> Self {
         if from == to {
-            return Self::same_region();
+            return Self::SAME_REGION;
         }
-        Self::new(LATENCY[from as usize * Place::ALL.len() + to as usize].clone())
+        let min_ns = Nanos::from(from.ping_ms(to)) * MS / 2;
+        Self { min_ns, mean_ns: min_ns + min_ns / 50, p99_ns: min_ns + min_ns * 15 / 100 }
     }
 
-    /// A client on wifi and a fixed line, to the nearest point of presence: 3 ms at least, 12 ms in the mean, 63 ms at p99.
-    /// The shape, a short body and a tail from contention and retransmission on the air, is what access studies (FCC
-    /// Measuring Broadband America, fixed lines 10-30 ms ping) report; the figures are set here.
-    pub fn wifi() -> Self {
-        Self::new(wifi_latency())
+    /// Ready to draw from.
+    pub fn sampler(&self) -> Sampler {
+        let Self { min_ns, mean_ns, p99_ns } = *self;
+        let jitter =
+            Sampler::lognormal_p99(mean_ns - min_ns, p99_ns - min_ns).expect("the presets' tails are possible");
+        jitter.shifted(min_ns)
     }
-
-    /// A client on a 4G/5G network, likewise: 15 ms at least, 40 ms in the mean, 215 ms at p99, 0.1 % of messages lost for
-    /// good (radio loss is mostly retransmitted and shows as latency). Public 4G/5G surveys give 30-60 ms median pings.
-    pub fn cellular() -> Self {
-        Self { loss_ppm: 1_000, ..Self::new(cellular_latency()) }
-    }
-}
-
-/// The latency of [`LinkModel::wifi`], for populations that draw their users' last legs themselves.
-pub fn wifi_latency() -> Sampler {
-    static LATENCY: LazyLock<Sampler> = LazyLock::new(|| jittered(3 * MS, 9 * MS, 60 * MS));
-    LATENCY.clone()
-}
-
-/// The latency of [`LinkModel::cellular`], likewise.
-pub fn cellular_latency() -> Sampler {
-    static LATENCY: LazyLock<Sampler> = LazyLock::new(|| jittered(15 * MS, 25 * MS, 200 * MS));
-    LATENCY.clone()
-}
-
-/// A fixed part and a lognormal part on top.
-fn jittered(base_ns: Nanos, jitter_mean_ns: Nanos, jitter_p99_ns: Nanos) -> Sampler {
-    let jitter = Sampler::lognormal_p99(jitter_mean_ns, jitter_p99_ns).expect("the presets' tails are possible");
-    jitter.shifted(base_ns)
 }
 
 /// Places of the world's cloud regions.

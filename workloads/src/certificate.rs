@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Calibrated;
 use crate::interval::Interval;
 use crate::outcome::Verdict;
 use crate::run::Ended;
@@ -14,7 +15,8 @@ use crate::run::Ended;
 /// What no run shows, however it ends. The README has the same list.
 pub const NOT_MODELLED: &[&str] = &[
     "TLS handshakes, HTTP and DNS; TCP's congestion control: a loss on the last mile costs a fixed retransmission.",
-    "Your network: links are distributions of delay, loss and duplication under presets for kinds of places.",
+    "Your network: links are distributions of delay, loss and duplication, under presets for kinds of places unless you put \
+     your own in the scenario.",
     "The processor time of a handler and the memory of a real process: service times are drawn from distributions, which \
      are orders of magnitude for planning unless you put your own in the scenario.",
     "Memory limits of Functions.",
@@ -73,11 +75,13 @@ pub struct Evidence {
     pub theory: Vec<AgainstTheory>,
     /// What of the run is measured by nobody.
     pub warm_up: String,
+    /// Where its service times and latencies are from.
+    pub calibration: Vec<Calibrated>,
 }
 
 impl Evidence {
-    /// Of a run that has ended.
-    pub(crate) fn of(ended: &Ended, seed: u64, theory: Vec<AgainstTheory>, warm_up: String) -> Self {
+    /// Of a run that has ended; its theory, warm-up and calibration are for whoever knows them to fill in.
+    pub(crate) fn of(ended: &Ended, seed: u64) -> Self {
         let flows = || ended.finished.stations.iter().map(|station| &station.flow);
         let deviation = |flow: &headcount_sim::Flow| {
             flow.deviation_ns() as f64 / flow.inside_ns.max(flow.sojourn_ns_sum).max(1) as f64
@@ -94,8 +98,7 @@ impl Evidence {
                 lost: network.lost + network.cut + network.over_capacity + network.dead_letters + network.died,
                 in_flight: network.in_flight,
             },
-            theory,
-            warm_up,
+            ..Self::default()
         }
     }
 }
@@ -123,6 +126,8 @@ pub struct Certificate {
     pub checks: Vec<Check>,
     /// What was left out at the beginning, and why.
     pub warm_up: String,
+    /// Service times and latencies by their origin.
+    pub calibration: Vec<Calibrated>,
     /// With which probability an interval holds the true mean.
     pub confidence: f64,
     /// Figures with their means over seeds; none of one seed alone.
@@ -144,6 +149,8 @@ impl Certificate {
             seeds: seeds.into_iter().collect(),
             checks: vec![littles_law(evidence), conservation(evidence), theory(evidence)],
             warm_up: warm_up.to_owned(),
+            // A search changes how many servers there are, not how long they take.
+            calibration: evidence.first().map_or_else(Vec::new, |one| one.calibration.clone()),
             confidence: CONFIDENCE,
             intervals: names.filter_map(interval).collect(),
             not_modelled: NOT_MODELLED,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, SECOND};
 use headcount_sim::Sampler;
-use headcount_sim::link::{cellular_latency, wifi_latency};
+
+use crate::scenario::Links;
 
 /// Calls are given up after this long: the platform's clients wait 10 to 15 s (platform.md 2.4).
 pub const CALL_PATIENCE: Nanos = 10 * SECOND;
@@ -41,35 +42,46 @@ pub fn last_mile(sampler: &Sampler, bits: u64) -> Nanos {
 }
 
 /// The last miles of both kinds.
+#[derive(Clone, Debug)]
 pub struct LastMiles {
     wifi: Sampler,
     cellular: Sampler,
+    legs_ns: Arc<[Vec<Nanos>; 2]>,
 }
 
 impl LastMiles {
-    /// As the presets have them.
-    pub fn new() -> Self {
-        Self { wifi: wifi_latency(), cellular: cellular_latency() }
+    /// As a scenario has them.
+    pub fn of(links: &Links) -> Self {
+        let (wifi, cellular) = (links.wifi.sampler(), links.cellular.sampler());
+        let legs = |sampler: &Sampler| {
+            let middle = |leg: u64| sampler.sample(leg << (64 - LEGS.ilog2()) | 1 << (63 - LEGS.ilog2()));
+            (0..LEGS as u64).map(middle).collect()
+        };
+        Self { legs_ns: Arc::new([legs(&cellular), legs(&wifi)]), wifi, cellular }
     }
 
     /// One way over wifi or a cellular network.
     pub fn draw(&self, wifi: bool, bits: u64) -> Nanos {
         last_mile(if wifi { &self.wifi } else { &self.cellular }, bits)
     }
-}
 
-/// Round trips that polls of a crowd take, equally likely: as many are on wifi as say the parts in a million.
-pub fn round_trips(wifi_ppm: u32) -> Arc<[Nanos]> {
-    const MANY: u32 = 64;
-    let miles = LastMiles::new();
-    let wifi = (u64::from(wifi_ppm) * u64::from(MANY)).div_ceil(1_000_000) as u32;
-    // Both kinds evenly over their distributions: up at one place, down at another.
-    let trip = |n: u32| {
-        let (of, place) = if n < wifi { (wifi, n) } else { (MANY - wifi, n - wifi) };
-        let bits = |place: u32| ((u64::from(place) << 32 | 1 << 31) / u64::from(of)) << 32;
-        miles.draw(n < wifi, bits(place) | 1) + miles.draw(n < wifi, bits((place * 37 + 11) % of) | 1)
-    };
-    (0..MANY).map(trip).collect()
+    /// [`LEGS`] equally likely latencies over a cellular network and over wifi [ns], the shortest first; nothing is lost.
+    pub fn legs_ns(&self) -> &[Vec<Nanos>; 2] {
+        &self.legs_ns
+    }
+
+    /// Round trips that polls of a crowd take, equally likely: as many are on wifi as say the parts in a million.
+    pub fn round_trips(&self, wifi_ppm: u32) -> Arc<[Nanos]> {
+        const MANY: u32 = 64;
+        let wifi = (u64::from(wifi_ppm) * u64::from(MANY)).div_ceil(1_000_000) as u32;
+        // Both kinds evenly over their distributions: up at one place, down at another.
+        let trip = |n: u32| {
+            let (of, place) = if n < wifi { (wifi, n) } else { (MANY - wifi, n - wifi) };
+            let bits = |place: u32| ((u64::from(place) << 32 | 1 << 31) / u64::from(of)) << 32;
+            self.draw(n < wifi, bits(place) | 1) + self.draw(n < wifi, bits((place * 37 + 11) % of) | 1)
+        };
+        (0..MANY).map(trip).collect()
+    }
 }
 
 /// Where a user's connection stands.
@@ -138,12 +150,13 @@ mod tests {
     /// Two ways of 12 ms on wifi and of 40 ms on cellular in the mean: 24 and 80 ms, and some take far longer.
     #[test]
     fn round_trips_are_two_last_miles() {
+        let miles = LastMiles::of(&Links::presets());
         for (wifi_ppm, mean_ms) in [(1_000_000, 24), (0, 80), (500_000, 52)] {
-            let trips = round_trips(wifi_ppm);
+            let trips = miles.round_trips(wifi_ppm);
             let mean = trips.iter().sum::<u64>() / trips.len() as u64;
             assert!((mean_ms * 9 / 10 * MS..=mean_ms * 11 / 10 * MS).contains(&mean), "{wifi_ppm}: {mean}");
         }
-        assert!(round_trips(0).iter().max() > Some(&(200 * MS)));
+        assert!(miles.round_trips(0).iter().max() > Some(&(200 * MS)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Puts the nodes of a run together: the platform, the pattern, the crowd, each at its address in its region.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headcount_engine::access::{AccessManager, AccessOptions, Grant, Role, Verifier};
@@ -17,13 +18,14 @@ use headcount_engine::patterns::voting;
 use headcount_engine::patterns::voting::audit;
 use headcount_engine::scheduler::{Job, Scheduler, SchedulerConfig};
 use headcount_sim as sim;
-use headcount_sim::{LinkModel, Place, Sampler, StationSpec, Stream, WorldBuilder};
+use headcount_sim::{LinkModel, Place, StationSpec, Stream, WorldBuilder};
 
-use crate::client::round_trips;
+use crate::calibration::{self, Calibrated};
+use crate::client::LastMiles;
 use crate::crowd::plan::{self, Plan};
 use crate::friends;
 use crate::friends::plan::Intentions;
-use crate::scenario::{NodeKind, Scenario, Service, Station};
+use crate::scenario::{NodeKind, Scenario, Station};
 use crate::systems;
 use crate::wire::{Hosted, Wire};
 
@@ -39,19 +41,28 @@ const PREWARMED_ONE_IN: u32 = 4;
 #[derive(Debug)]
 pub struct Models {
     stations: Vec<(&'static str, StationSpec)>,
+    /// By two regions, the lower one first.
+    links: BTreeMap<(usize, usize), LinkModel>,
+    last_miles: LastMiles,
     /// Of the clients' polls.
     round_trips: Arc<[Nanos]>,
+    /// Where the distributions are from.
+    pub calibration: Vec<Calibrated>,
 }
 
 impl Models {
     /// The tables of a scenario.
     pub fn new(scenario: &Scenario) -> Self {
         let stations = scenario.stations.by_kind();
+        let last_miles = LastMiles::of(&scenario.links);
         let wifi_ppm = scenario.patterns().iter().find_map(|pattern| pattern.wifi_ppm(scenario)).unwrap_or(0);
         let own = scenario.patterns().iter().flat_map(|pattern| pattern.stations(scenario));
         Self {
             stations: stations.iter().map(|(kind, station)| (*kind, station_spec(station))).chain(own).collect(),
-            round_trips: round_trips(wifi_ppm),
+            links: links(scenario),
+            round_trips: last_miles.round_trips(wifi_ppm),
+            last_miles,
+            calibration: calibration::of(scenario),
         }
     }
 
@@ -60,15 +71,23 @@ impl Models {
     }
 }
 
+/// Between every two regions, and within each.
+fn links(scenario: &Scenario) -> BTreeMap<(usize, usize), LinkModel> {
+    let of_pattern = scenario.patterns().iter().find_map(|pattern| pattern.link());
+    let place = |name: &String| Place::named(name).expect("the scenario's regions are places of the world");
+    let places: Vec<Place> = scenario.topology.regions.iter().map(place).collect();
+    let by_place = |a: usize, b: usize| LinkModel::new(scenario.links.between(places[a], places[b]).sampler());
+    let pairs = (0..places.len()).flat_map(|a| (a..places.len()).map(move |b| (a, b)));
+    pairs.map(|(a, b)| ((a, b), of_pattern.clone().unwrap_or_else(|| by_place(a, b)))).collect()
+}
+
 fn station_spec(station: &Station) -> StationSpec {
-    let checked = "the scenario's service times are checked";
-    let service = match station.service {
-        Service::Lognormal { mean, p99 } => Sampler::lognormal_p99(mean, p99).expect(checked),
-        Service::Constant { time } => Sampler::constant(time),
-        Service::Exponential { mean } => Sampler::exponential(mean).expect(checked),
-    };
     let rate_per_s = (station.rate_per_s > 0.0).then_some(station.rate_per_s);
-    StationSpec { queue: Some(station.queue), rate_per_s, ..StationSpec::new(station.servers, service) }
+    StationSpec {
+        queue: Some(station.queue),
+        rate_per_s,
+        ..StationSpec::new(station.servers, station.service.sampler())
+    }
 }
 
 /// The addresses of a scenario's nodes.
@@ -126,18 +145,8 @@ impl GrantRules for AnyGrants {
 pub fn build(scenario: &Scenario, models: &Models, drawn: Drawn, seed: u64, tracing: bool) -> WorldBuilder<Wire> {
     let mut world = WorldBuilder::new(seed);
     let regions: Vec<sim::RegionId> = scenario.topology.regions.iter().map(|name| world.region(name)).collect();
-    let places: Vec<Place> = scenario
-        .topology
-        .regions
-        .iter()
-        .map(|name| Place::named(name).expect("the scenario's regions are places of the world"))
-        .collect();
-    for (a, &from) in places.iter().enumerate() {
-        for (b, &to) in places.iter().enumerate().skip(a) {
-            let by_place = || if a == b { LinkModel::same_region() } else { LinkModel::cross_region(from, to) };
-            let of_pattern = scenario.patterns().iter().find_map(|pattern| pattern.link());
-            world.links(regions[a], regions[b], of_pattern.unwrap_or_else(by_place));
-        }
+    for (&(a, b), link) in &models.links {
+        world.links(regions[a], regions[b], link.clone());
     }
     let builder = NodeBuilder {
         scenario,
@@ -149,6 +158,7 @@ pub fn build(scenario: &Scenario, models: &Models, drawn: Drawn, seed: u64, trac
         votes: drawn.votes.into_iter().map(Some).collect(),
         friends: drawn.friends,
         system: drawn.system,
+        last_miles: models.last_miles.clone(),
         round_trips: models.round_trips.clone(),
         seed,
     };
@@ -170,6 +180,7 @@ pub(crate) struct NodeBuilder<'a> {
     friends: Option<Arc<Intentions>>,
     /// What users of a system intend.
     pub system: Option<Arc<systems::plan::Plan>>,
+    pub last_miles: LastMiles,
     round_trips: Arc<[Nanos]>,
     /// The run's.
     pub seed: u64,

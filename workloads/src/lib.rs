@@ -18,6 +18,7 @@
 //! | [`wire`] | engine messages and nodes in the world |
 //! | [`oracle`] | the properties, each judging by what was sent, received and durably stored |
 //! | [`metric`] | what can be asked of a run by name |
+//! | [`calibration`] | where service times and latencies are from |
 //! | [`certificate`] | why to believe a result |
 //! | [`interval`] | confidence intervals of a mean |
 //! | [`slo`] | thresholds on metrics, as text, and whether they are met |
@@ -29,6 +30,7 @@
 pub mod arrivals;
 pub mod auditor;
 pub mod bill;
+pub mod calibration;
 pub mod catalogue;
 pub mod certificate;
 mod client;

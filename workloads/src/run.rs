@@ -17,6 +17,7 @@ use headcount_engine::registry::Registry;
 use headcount_sim::Finished;
 
 use crate::auditor::Auditor;
+use crate::calibration::Calibrated;
 use crate::certificate::{AgainstTheory, Evidence};
 use crate::cluster::{self, Models};
 use crate::crowd::{Crowd, record};
@@ -77,7 +78,7 @@ impl Prepared {
     pub fn run(&self, seed: u64, options: RunOptions) -> Outcome {
         let last = options.last;
         let mut ended = self.play(seed, options);
-        let outcome = ended.judge(&self.scenario, seed);
+        let outcome = ended.judge(&self.scenario, &self.models.calibration, seed);
         if last {
             std::mem::forget(ended);
         }
@@ -224,7 +225,7 @@ impl Ended {
         parts
     }
 
-    fn judge(&mut self, scenario: &Scenario, seed: u64) -> Outcome {
+    fn judge(&mut self, scenario: &Scenario, calibration: &[Calibrated], seed: u64) -> Outcome {
         let trace = self.finished.trace.take().map(|trace| self.render(&trace));
         let properties = self.properties(scenario);
         let seconds_in_all = self.finished.virtual_ns.div_ceil(1_000_000_000) as usize;
@@ -257,7 +258,12 @@ impl Ended {
             virtual_s: seconds(self.finished.virtual_ns),
             messages: self.finished.messages,
             deliveries: parts.deliveries,
-            evidence: Evidence::of(self, seed, parts.theory, warm_up(scenario)),
+            evidence: Evidence {
+                theory: parts.theory,
+                warm_up: warm_up(scenario),
+                calibration: calibration.to_vec(),
+                ..Evidence::of(self, seed)
+            },
             trace,
         };
         outcome.thresholds = scenario.thresholds.judge(&outcome);

@@ -1,10 +1,12 @@
 //! Why to believe the run: its certificate as a section.
 
+use headcount_workloads::calibration::{Basis, Calibrated};
 use headcount_workloads::certificate::Certificate;
 use headcount_workloads::outcome::Outcome;
 
 use super::html::{Cell, Narrow, table};
 use super::sections::{paragraph, section};
+use crate::number::three_digits;
 use crate::summary::verdict_word;
 
 /// The checks with their figures, and what was left out.
@@ -24,6 +26,35 @@ pub(super) fn section_of(outcome: &Outcome) -> String {
     let body = paragraph(said)
         + &table(Narrow::Cards, &["Check", "Verdict", "What must be so", "Found"], &rows)
         + &paragraph(&format!("Warm-up: {}.", certificate.warm_up))
+        + &calibration(&certificate.calibration)
         + &paragraph("Of one seed there is no interval: a plan has one for each figure, over its seeds.");
     section("certificate", "Why to believe it", &body)
+}
+
+/// Where service times and latencies are from.
+fn calibration(all: &[Calibrated]) -> String {
+    let of = |basis: Basis| all.iter().filter(move |one| one.basis == basis).count();
+    let said = format!(
+        "Service times and latencies: {} of {} measured, {} from the scenario, {} from the documents.",
+        of(Basis::Measured),
+        all.len(),
+        of(Basis::Scenario),
+        of(Basis::Documents),
+    );
+    let row = |one: &Calibrated| {
+        let basis = match one.basis {
+            Basis::Measured => "measured",
+            Basis::Scenario => "scenario",
+            Basis::Documents => "documents",
+        };
+        vec![
+            Cell::Code(one.what.clone()),
+            Cell::Text(basis.to_string()),
+            Cell::Number(three_digits(one.mean_ms)),
+            Cell::Number(three_digits(one.p99_ms)),
+            Cell::Text(one.source.clone()),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = all.iter().map(row).collect();
+    paragraph(&said) + &table(Narrow::Cards, &["What", "Basis", "#Mean, ms", "#p99, ms", "Source"], &rows)
 }

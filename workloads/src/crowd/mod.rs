@@ -50,6 +50,7 @@ pub struct CrowdConfig {
     pub option_ids: Vec<String>,
     pub ack_timeout: Nanos,
     pub retry: crate::scenario::Retry,
+    pub last_miles: LastMiles,
     /// For last miles, jitter and backoff.
     pub dice: CounterHash,
 }
@@ -128,7 +129,6 @@ pub struct Crowd {
     edges: Vec<EdgeView>,
     control: Channel,
     results: Channel,
-    last_miles: LastMiles,
     /// Connection attempts by when they are given up; likewise readings of App Context and acks. Each kind has one
     /// patience, so they come in order.
     waits: VecDeque<(Nanos, u32, u32)>,
@@ -172,7 +172,6 @@ impl Crowd {
             edges: vec![EdgeView::default(); config.edges.len()],
             control: shard::control_channel(&config.session_id).into(),
             results: shard::results_channel(&config.session_id).into(),
-            last_miles: LastMiles::new(),
             waits: VecDeque::new(),
             syncs: VecDeque::new(),
             acks: VecDeque::new(),
@@ -264,7 +263,7 @@ impl Crowd {
     /// One way over the user's last mile.
     fn last_mile(&mut self, client: u32) -> Nanos {
         let bits = self.throw(client);
-        self.last_miles.draw(self.plan.wifi[client as usize], bits)
+        self.config.last_miles.draw(self.plan.wifi[client as usize], bits)
     }
 
     /// A call of this user to its edge, over its last mile. Nothing leaves without network.

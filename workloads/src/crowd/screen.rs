@@ -1,13 +1,12 @@
 //! What is shown: tallies, states, results. A screen never goes back: a tally with a smaller number is not shown.
 
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use headcount_engine::contract::{Nanos, Outbox};
 use headcount_engine::message::Envelope;
 use headcount_engine::patterns::voting::message::{Ack, Announcement, Header};
 use headcount_engine::timetoken::{Timetoken, parse_iso8601};
-use headcount_sim::link::{cellular_latency, wifi_latency};
 
 use super::plan::user_of;
 use super::record::{Broadcast, NONE};
@@ -194,14 +193,14 @@ impl Crowd {
         let buckets = self.record.results_latency.second(now);
         if self.edges[edge as usize].connected < MANY {
             for (client, conn) in self.conn.iter().enumerate().filter(|(_, conn)| **conn & AWAY == edge) {
-                let down = self.last_miles.draw(conn & WIFI != 0, mix(salt ^ client as u64));
+                let down = self.config.last_miles.draw(conn & WIFI != 0, mix(salt ^ client as u64));
                 buckets.record((on_the_way + down) / 1_000);
             }
             return;
         }
         let mut legs = Legs::new();
         legs.walk(&self.conn, edge, salt);
-        legs.record(on_the_way, buckets);
+        legs.record(self.config.last_miles.legs_ns(), on_the_way, buckets);
     }
 }
 
@@ -236,16 +235,9 @@ impl Legs {
         }
     }
 
-    fn record(&self, on_the_way: Nanos, buckets: &mut Buckets) {
-        /// The middle of each leg [ns], the shortest first.
-        static LEGS_NS: LazyLock<[Vec<Nanos>; 2]> = LazyLock::new(|| {
-            [cellular_latency(), wifi_latency()].map(|sampler| {
-                let middle = |leg: u64| sampler.sample(leg << 52 | 1 << 51);
-                (0..LEGS as u64).map(middle).collect()
-            })
-        });
-        for (legs_ns, counts) in LEGS_NS.iter().zip(self.counts.iter()) {
-            for (leg, (down, &count)) in legs_ns.iter().zip(counts).enumerate().filter(|(_, (_, count))| **count > 0) {
+    fn record(&self, legs_ns: &[Vec<Nanos>; 2], on_the_way: Nanos, buckets: &mut Buckets) {
+        for (of_kind, counts) in legs_ns.iter().zip(self.counts.iter()) {
+            for (leg, (down, &count)) in of_kind.iter().zip(counts).enumerate().filter(|(_, (_, count))| **count > 0) {
                 // 1 in 1,024 takes a retransmission longer, spread over the legs.
                 let count = u32::from(count);
                 let late = (count + leg as u32 % 1_024) / 1_024;

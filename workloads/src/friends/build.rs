@@ -26,6 +26,7 @@ use super::connect::first_deadline;
 use super::groups::{self, FriendGroups, groups_of};
 use super::plan::Intentions;
 use super::{People, PeopleConfig};
+use crate::client::LastMiles;
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Variant};
 
@@ -306,6 +307,7 @@ pub fn people(
     region: u32,
     edges: Vec<NodeId>,
     auth: NodeId,
+    last_miles: LastMiles,
     (seed, verifier): (u64, Verifier),
 ) -> People {
     let regions = scenario.topology.regions.len() as u32;
@@ -329,6 +331,7 @@ pub fn people(
         reload: scenario.friends.reload,
         reconnect_jitter: scenario.friends.reconnect_jitter,
         settled: scenario.end.saturating_sub(scenario.bounds.converge / 2),
+        last_miles,
         dice: CounterHash::new(&mut Stream::new(seed, "friends.dice", u64::from(region))),
     };
     People::new(config, world.plans[region as usize].clone(), world.clone(), tokens)

@@ -14,7 +14,6 @@ use headcount_engine::registry::Registry;
 use super::oracle::Seen;
 use super::record::{Record, Second};
 use super::scale;
-use crate::client::LastMiles;
 use crate::crowd::plan::place_of;
 use crate::latency::Recorder;
 use crate::outcome::Series;
@@ -162,7 +161,7 @@ pub fn ways(seen: &Seen<'_>) -> Ways {
     let regions = seen.people.len() as u32;
     let moves: Vec<Moves> =
         seen.people.iter().map(|people| Moves::of(people.record(), seen.intentions.online)).collect();
-    let last_miles = LastMiles::new();
+    let last_miles = seen.people[0].last_miles();
     let wifi_ppm = u64::from(seen.scenario.friends.wifi_ppm);
     let arrivals: usize = seen.people.iter().map(|people| people.record().arrivals.len()).sum();
     let draws_max = if arrivals > MANY_ARRIVALS { DRAWS_MAX / 4 } else { DRAWS_MAX };

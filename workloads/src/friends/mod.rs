@@ -84,6 +84,7 @@ pub struct PeopleConfig {
     pub reconnect_jitter: bool,
     /// Nobody wishes for anything any more after this, and pairs that were to part long ago have parted.
     pub settled: Nanos,
+    pub last_miles: LastMiles,
     pub dice: CounterHash,
 }
 
@@ -172,7 +173,6 @@ pub struct People {
     edges: Vec<EdgeLife>,
     later: Timers<Later>,
     silence_check: Nanos,
-    last_miles: LastMiles,
     ways_up: WaysUp,
     screens: Screens,
     /// By client: the edge it is connected to.
@@ -245,7 +245,6 @@ impl People {
             edges: vec![if online { EdgeLife::known(1) } else { EdgeLife::default() }; config.edges.len()],
             later: Timers::new(),
             silence_check: KEEPALIVE_PATIENCE,
-            last_miles: LastMiles::new(),
             ways_up: WaysUp::default(),
             record: Record::default(),
             screens: Screens::new(world.clone(), config.region, users, online),
@@ -264,6 +263,11 @@ impl People {
             people.begin_online();
         }
         people
+    }
+
+    /// The last miles of everybody's users.
+    pub fn last_miles(&self) -> &LastMiles {
+        &self.config.last_miles
     }
 
     /// What they saw.
@@ -321,7 +325,7 @@ impl People {
     /// One way over the user's last mile.
     fn last_mile(&mut self, client: u32) -> Nanos {
         let bits = self.throw(client);
-        self.last_miles.draw(self.plan.wifi[client as usize], bits)
+        self.config.last_miles.draw(self.plan.wifi[client as usize], bits)
     }
 
     fn after(&mut self, at: Nanos, later: Later) {

@@ -1,6 +1,5 @@
 //! Friends online (friends-online.md): people with friends, their presence and their channel groups.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use headcount_engine::access::Verifier;
@@ -28,7 +27,7 @@ impl Pattern for Friends {
         NodeKind::PLATFORM.into_iter().chain(own).collect()
     }
 
-    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>, _: &Path) -> Result<(), BadInput> {
+    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>) -> Result<(), BadInput> {
         scenario.friends_fields(form)
     }
 
@@ -74,6 +73,7 @@ impl Pattern for Friends {
                 spec.region as u32,
                 build.edges_for(spec.region),
                 at.one(NodeKind::Auth, None),
+                build.last_miles.clone(),
                 (build.seed, Verifier::new(build.secret)),
             )),
             NodeKind::Presence => {

@@ -7,8 +7,6 @@ mod station;
 mod system;
 mod voting;
 
-use std::path::Path;
-
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{Nanos, Node};
 use headcount_engine::functions::Function;
@@ -38,7 +36,7 @@ pub(crate) trait Pattern: Sync {
     fn kinds(&self, scenario: &Scenario) -> Vec<NodeKind>;
 
     /// Reads or writes its own tables.
-    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput>;
+    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>) -> Result<(), BadInput>;
 
     /// Checks its own tables.
     fn check(&self, check: &Check<'_>) -> Checked;

@@ -1,7 +1,5 @@
 //! One station and nothing else.
 
-use std::path::Path;
-
 use headcount_engine::contract::Node;
 use headcount_sim::{LinkModel, StationSpec};
 
@@ -21,8 +19,8 @@ impl Pattern for OneStation {
         vec![NodeKind::Source, NodeKind::Station]
     }
 
-    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
-        scenario.station_fields(form, folder)
+    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>) -> Result<(), BadInput> {
+        scenario.station_fields(form)
     }
 
     fn check(&self, check: &Check<'_>) -> Checked {

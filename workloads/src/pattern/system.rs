@@ -1,6 +1,5 @@
 //! Any system of [`crate::systems`]: what they all have in common.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use headcount_engine::auth::GrantRules;
@@ -36,7 +35,7 @@ impl Pattern for AnySystem {
         NodeKind::PLATFORM.into_iter().chain([NodeKind::Users]).chain(presence).chain(service).collect()
     }
 
-    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>, _: &Path) -> Result<(), BadInput> {
+    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>) -> Result<(), BadInput> {
         let system = of(scenario);
         scenario.system_fields(form, system)
     }
@@ -121,6 +120,7 @@ fn users(build: &NodeBuilder<'_>, region: usize) -> Users {
         auth: build.addresses.one(NodeKind::Auth, None),
         endpoints: build.addresses.of(NodeKind::Worker, Some(region)),
         services: build.services(),
+        last_miles: build.last_miles.clone(),
         dice: CounterHash::new(&mut Stream::new(build.seed, "system.dice", region as u64)),
     };
     Users::new(config, build.system.clone().expect("a system has a plan"))

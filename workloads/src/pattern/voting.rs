@@ -1,7 +1,5 @@
 //! A vote (voting.md): one session, its host, a crowd, and whoever asks the audit log.
 
-use std::path::Path;
-
 use headcount_engine::access::Verifier;
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::Node;
@@ -35,8 +33,8 @@ impl Pattern for Voting {
         NodeKind::PLATFORM.into_iter().chain(own).chain(auditor).collect()
     }
 
-    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
-        scenario.vote_fields(form, folder)
+    fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>) -> Result<(), BadInput> {
+        scenario.vote_fields(form)
     }
 
     fn check(&self, check: &Check<'_>) -> Checked {
@@ -148,6 +146,7 @@ fn crowd(build: &NodeBuilder<'_>, region: usize) -> CrowdConfig {
         option_ids: session_spec(scenario).options.into_iter().map(|option| option.id).collect(),
         ack_timeout: scenario.crowd.ack_timeout,
         retry: scenario.crowd.retry,
+        last_miles: build.last_miles.clone(),
         dice: CounterHash::new(&mut Stream::new(build.seed, "crowd.dice", region as u64)),
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::lab::{Lab, Trouble};
 use super::load::{Ask, Window, checked};
 use super::sample::{Sample, mean_over};
-use crate::scenario::{Deeds, Fault, FaultKind, Scenario, Service};
+use crate::scenario::{Deeds, Fault, FaultKind, Scenario};
 use crate::slo::Slo;
 
 /// When people begin to come and go, and when the connections are lost.
@@ -214,7 +214,6 @@ fn map(question: &StormQuestion<'_>, regions: u32, lab: &dyn Lab) -> Result<Vec<
 fn slower(scenario: &Scenario, times: f64) -> Scenario {
     let mut scenario = scenario.clone();
     let stations = &mut scenario.stations;
-    let stretch = |ns: Nanos| ((ns as f64 * times) as Nanos).max(1_000);
     for station in [
         &mut stations.edge,
         &mut stations.broker,
@@ -225,14 +224,7 @@ fn slower(scenario: &Scenario, times: f64) -> Scenario {
         &mut stations.access,
     ] {
         station.servers = 1;
-        station.service = match station.service {
-            Service::Lognormal { mean, p99 } => {
-                let ratio = p99 as f64 / mean as f64;
-                Service::Lognormal { mean: stretch(mean), p99: (stretch(mean) as f64 * ratio) as Nanos }
-            }
-            Service::Constant { time } => Service::Constant { time: stretch(time) },
-            Service::Exponential { mean } => Service::Exponential { mean: stretch(mean) },
-        };
+        station.service = station.service.stretched(times);
     }
     scenario
 }

@@ -1,35 +1,14 @@
 //! A CSV of arrivals per second that a user brings: header `second,arrivals`, a row for each second from 0.
 
-use std::path::Path;
-
 use super::bad_input::BadInput;
 use super::crowd::USERS_MAX;
+use super::form::File;
 
-/// Why there is no list.
-#[derive(Debug)]
-pub(super) enum Wrong {
-    /// The file cannot be read at all; the scenario's own line is the place to say so.
-    NoFile(String),
-    /// What is in it is wrong.
-    Content(BadInput),
-}
-
-/// Reads the file and checks it.
-pub(super) fn read(path: &Path) -> Result<Vec<u32>, Wrong> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        Wrong::NoFile(match e.kind() {
-            std::io::ErrorKind::NotFound => format!("no file {shown}"),
-            std::io::ErrorKind::InvalidData => format!("{shown} is not UTF-8 text"),
-            _ => format!("{shown}: {e}"),
-        })
-    })?;
-    parse(&shown, &text).map_err(Wrong::Content)
-}
-
-fn parse(source: &str, text: &str) -> Result<Vec<u32>, BadInput> {
+/// Arrivals by second.
+pub(super) fn read(file: &File) -> Result<Vec<u32>, BadInput> {
+    let source = &file.shown;
     let bad = |line: u64, what: &str, right: &str| BadInput::new(format!("{source}:{line}: {what}: {right}"));
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file.bytes.as_slice());
     let header = reader.headers().map_err(|e| bad(1, "header", &e.to_string()))?;
     if header.iter().ne(["second", "arrivals"]) {
         return Err(bad(1, "header", "must be second,arrivals"));
@@ -63,15 +42,19 @@ fn parse(source: &str, text: &str) -> Result<Vec<u32>, BadInput> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<u32>, BadInput> {
+        read(&File { shown: "load.csv".into(), bytes: text.into() })
+    }
 
     fn line(text: &str) -> String {
-        parse("load.csv", text).unwrap_err().to_string()
+        parse(text).unwrap_err().to_string()
     }
 
     #[test]
     fn a_row_for_each_second_is_read() {
-        assert_eq!(parse("load.csv", "second,arrivals\n0,10\n1, 0\n2,7\n").unwrap(), [10, 0, 7]);
+        assert_eq!(parse("second,arrivals\n0,10\n1, 0\n2,7\n").unwrap(), [10, 0, 7]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
 use super::document::Origins;
 use super::fault::{Fault, FaultKind, Store, Target};
-use super::form::{decimal, one_of};
 use super::nodes::{NodeKind, NodeSpec, PLACES};
+use super::spelling::{decimal, one_of};
 use super::{ArrivalKind, Arrivals, JoinKind, Scenario, Variant};
 use crate::slo::{Slo, THRESHOLDS_MAX};
 

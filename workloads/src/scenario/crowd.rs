@@ -1,7 +1,5 @@
 //! The crowd: who joins when, who votes when, and who does it wrong.
 
-use std::path::Path;
-
 use headcount_engine::contract::Nanos;
 
 use super::bad_input::BadInput;
@@ -148,7 +146,7 @@ const RATE_MAX: f64 = 1_000_000.0;
 pub(super) const TIME_MAX_S: f64 = 1_000_000.0;
 
 impl Crowd {
-    pub(super) fn fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+    pub(super) fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         form.whole("users", &mut self.users, 1, USERS_MAX)?;
         form.ppm("late_join_ppm", &mut self.late_join_ppm)?;
         form.ppm("wifi_ppm", &mut self.wifi_ppm)?;
@@ -159,7 +157,7 @@ impl Crowd {
             form.seconds("from_s", &mut self.join.from, 0.0, TIME_MAX_S)?;
             form.seconds("to_s", &mut self.join.to, 0.0, TIME_MAX_S)
         })?;
-        form.inline("arrivals", |form| self.arrivals.fields(form, folder))?;
+        form.inline("arrivals", |form| self.arrivals.fields(form))?;
         form.inline("retry", |form| self.retry.fields(form))?;
         form.section("misbehaviour", |form| self.misbehaviour.fields(form))
     }
@@ -186,8 +184,8 @@ impl Retry {
 }
 
 impl Arrivals {
-    fn fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
-        self.shape_fields(form, folder)?;
+    fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
+        self.shape_fields(form)?;
         match self.kind {
             // The window is as long as the list, and not a key of its own.
             ArrivalKind::PerSecond { .. } => Ok(()),
@@ -196,7 +194,7 @@ impl Arrivals {
     }
 
     /// Everything but the window's end; a list of counts sets that too.
-    pub(super) fn shape_fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+    pub(super) fn shape_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         const KINDS: [&str; 7] = ["constant", "poisson", "ramp", "burst", "spread", "csv", "per_second"];
         let now = match &self.kind {
             ArrivalKind::Constant { .. } => "constant",
@@ -231,14 +229,8 @@ impl Arrivals {
             ArrivalKind::Spread => {}
             ArrivalKind::PerSecond { counts } => {
                 if kind == "csv" {
-                    let mut path = String::new();
-                    form.text("path", &mut path, "the path of a CSV file `second,arrivals`", |p| !p.is_empty())?;
-                    *counts = arrivals_csv::read(&folder.join(&path)).map_err(|e| match e {
-                        arrivals_csv::Wrong::NoFile(why) => {
-                            form.bad("path", &format!("{why}: must be the path, from the scenario's folder, of a CSV with the header second,arrivals"))
-                        }
-                        arrivals_csv::Wrong::Content(bad) => bad,
-                    })?;
+                    let file = form.file("path", "a CSV with the header second,arrivals")?;
+                    *counts = arrivals_csv::read(&file)?;
                 } else {
                     form.wholes("counts", counts, USERS_MAX)?;
                 }

@@ -7,9 +7,11 @@ use crate::pattern::Busy;
 use crate::slo::Slo;
 
 use super::crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
+use super::distribution::Distribution;
 use super::fault::{Swarm, SwarmKind};
 use super::form::Words;
-use super::stations::{Service, Station, Stations};
+use super::links::Links;
+use super::stations::{Station, Stations};
 use super::{AddShards, Bounds, Scenario, Topology, Variant, Vote};
 
 /// Even spacing: the number of votes in a window is then a plain product that a reader can check.
@@ -42,6 +44,7 @@ pub(super) fn scenario() -> Scenario {
         system: super::SystemTable::new(None),
         station: super::station::defaults(),
         stations: stations(),
+        links: Links::presets(),
         faults: Vec::new(),
         swarm: None,
         bounds: Bounds { converge: 30 * SECOND },
@@ -163,10 +166,10 @@ pub(super) fn end(scenario: &Scenario) -> Nanos {
 /// | access | 64 / 2 ms = 32,000/s | a grant for each of these |
 ///
 /// Queues hold about a second of work, so that overload is refused and not hidden in ever longer waits.
-fn stations() -> Stations {
+pub(super) fn stations() -> Stations {
     let station = |mean: Nanos, p99: Nanos, queue: u32| Station {
         servers: 64,
-        service: Service::Lognormal { mean, p99 },
+        service: Distribution::lognormal(mean, p99),
         queue,
         rate_per_s: 0.0,
     };

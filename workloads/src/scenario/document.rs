@@ -4,6 +4,7 @@
 //! tree is built from the parser's own spanned tables and walked by [`super::form::Form`].
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
@@ -195,13 +196,15 @@ fn parse_value(key: &str, text: &str) -> Result<Item, String> {
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     source: String,
+    /// From which paths of other files in the text are taken.
+    folder: PathBuf,
     by_path: BTreeMap<String, (Origin, String)>,
 }
 
 impl Origins {
     /// Walks the whole tree once.
-    pub fn new(source: &str, root: &Table) -> Self {
-        let mut origins = Self { source: source.to_string(), by_path: BTreeMap::new() };
+    pub fn new(folder: &Path, source: &str, root: &Table) -> Self {
+        let mut origins = Self { source: source.to_string(), folder: folder.to_owned(), by_path: BTreeMap::new() };
         origins.add_table("", root);
         origins
     }
@@ -238,6 +241,15 @@ impl Origins {
             Some(Origin::Line(line)) => format!("{}:{line}: {said}: {right}", self.source),
             None => format!("{}: {said}: {right}", self.source),
         })
+    }
+
+    /// The file that a value with this origin names: beside the text that names it, or, of an override, from the current
+    /// folder.
+    pub fn file(&self, origin: &Origin, path: &str) -> PathBuf {
+        match origin {
+            Origin::Line(_) => self.folder.join(path),
+            Origin::Set { .. } => PathBuf::from(path),
+        }
     }
 
     fn nearest(&self, path: &str) -> Option<&Origin> {

@@ -1,8 +1,6 @@
 //! The keys of a scenario's own tables, each with its range. Order matters: a key is read after those on which its
 //! default depends.
 
-use std::path::Path;
-
 use headcount_engine::limits::Limits;
 use headcount_engine::patterns;
 
@@ -13,7 +11,8 @@ use crate::systems::System;
 
 use super::bad_input::BadInput;
 use super::crowd::TIME_MAX_S;
-use super::form::{Form, Words, one_of};
+use super::form::{Form, Words};
+use super::spelling::one_of;
 use super::{AddShards, Fault, Scenario, SystemTable, Topology, Variant, Vote, auditor, defaults};
 
 impl Words for Variant {
@@ -47,7 +46,7 @@ fn is_word(text: &str, more: &str, max: usize) -> bool {
 
 impl Scenario {
     /// Reads or writes everything.
-    pub(super) fn fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+    pub(super) fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         form.need(&[("name", "what the scenario is called")])?;
         form.text("name", &mut self.name, "letters, digits and -, at most 64", |n| is_word(n, "-", 64))?;
         form.text("summary", &mut self.summary, "one line of at most 200 characters", |s| {
@@ -73,11 +72,12 @@ impl Scenario {
             defaults::after_regions(self);
         }
         for pattern in self.patterns() {
-            pattern.fields(self, form, folder)?;
+            pattern.fields(self, form)?;
         }
         if has_platform {
             let serves = self.system().is_some();
             form.section("stations", |form| self.stations.fields(form, serves))?;
+            form.section("links", |form| self.links.fields(form, &self.topology.regions))?;
         }
         form.section("bounds", |form| form.seconds("converge_s", &mut self.bounds.converge, 1.0, 3_600.0))?;
         if form.has("swarm") {
@@ -120,12 +120,12 @@ impl Scenario {
     }
 
     /// The tables of a vote: session, crowd, auditor.
-    pub(crate) fn vote_fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+    pub(crate) fn vote_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         form.section("vote", |form| self.vote.fields(form))?;
         if form.is_reading() {
             defaults::after_vote(self);
         }
-        form.section("crowd", |form| self.crowd.fields(form, folder))?;
+        form.section("crowd", |form| self.crowd.fields(form))?;
         if form.has("auditor") {
             self.auditor = Some(auditor::defaults());
         }
@@ -152,8 +152,8 @@ impl Scenario {
     }
 
     /// The tables of one station.
-    pub(crate) fn station_fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
-        self.station.fields(form, folder)
+    pub(crate) fn station_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
+        self.station.fields(form)
     }
 
     fn topology_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {

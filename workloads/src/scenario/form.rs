@@ -5,6 +5,7 @@ use headcount_engine::contract::Nanos;
 
 use super::bad_input::BadInput;
 use super::document::{Item, Origins, Table, Value, join};
+use super::spelling::{bound, decimal, listed, one_of, quoted, thousands};
 
 /// A finite set of words, each standing for a value.
 pub(super) trait Words: Copy + PartialEq + 'static {
@@ -37,6 +38,13 @@ pub(crate) struct Form<'a> {
 }
 
 type Done = Result<(), BadInput>;
+
+/// A file that the document names.
+pub(super) struct File {
+    /// Its path as errors say it.
+    pub shown: String,
+    pub bytes: Vec<u8>,
+}
 
 impl<'a> Form<'a> {
     /// Walks `root` with `fields`, then refuses what no field asked for.
@@ -206,6 +214,50 @@ impl<'a> Form<'a> {
             }
         }
         self.put(key, quoted(value));
+        Ok(())
+    }
+
+    /// The file that this key names; `right` says what it must be. Such a key is only read: what is made of the file is
+    /// written out in its place.
+    pub(super) fn file(&mut self, key: &'static str, right: &str) -> Result<File, BadInput> {
+        let bad = |form: &Self, why: &str| form.bad(key, &format!("{why}must be the path of {right}"));
+        let Some(item) = self.take(key) else { return Err(bad(self, "missing: ")) };
+        let Value::Text(path) = &item.value else { return Err(bad(self, "")) };
+        let path = self.origins.file(&item.origin, path);
+        let shown = path.display().to_string();
+        let why = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound => format!("no file {shown}: "),
+            std::io::ErrorKind::IsADirectory => format!("{shown} is a folder: "),
+            _ => format!("{shown}: {e}: "),
+        };
+        let bytes = std::fs::read(&path).map_err(|e| bad(self, &why(e)))?;
+        Ok(File { shown, bytes })
+    }
+
+    /// Quantiles as pairs of probability and milliseconds, 0 to `high_ms`: from probability 0 to 1, neither falling.
+    pub(super) fn quantiles(&mut self, key: &'static str, points: &mut Vec<(f64, Nanos)>, high_ms: u32) -> Done {
+        if let Some(item) = self.take(key) {
+            let what = format!("[probability, milliseconds], 0 to 1 and 0 to {}", thousands(high_ms.into()));
+            *points = self.entries(key, item, &what, |value| match value {
+                Value::List(pair) => {
+                    let [p, ms] = [number(&pair.first()?.value)?, number(&pair.get(1)?.value)?];
+                    let fits = pair.len() == 2 && (0.0..=1.0).contains(&p) && (0.0..=f64::from(high_ms)).contains(&ms);
+                    fits.then(|| (p, (ms * 1e6).round() as Nanos))
+                }
+                _ => None,
+            })?;
+            let falls = points.windows(2).position(|w| w[1].0 < w[0].0 || w[1].1 < w[0].1);
+            if let Some(at) = falls {
+                return Err(self.bad(&format!("{key}.{}", at + 1), "must be no less than the pair before it, in both"));
+            }
+            if points.first().is_none_or(|first| first.0 != 0.0) || points.last().is_none_or(|last| last.0 != 1.0) {
+                return Err(self.bad(key, "must begin with probability 0 and end with 1"));
+            }
+            if points.last().is_none_or(|last| last.1 == 0) {
+                return Err(self.bad(key, "must have a duration above 0"));
+            }
+        }
+        self.put(key, listed(points.iter().map(|(p, ns)| format!("[{p:?}, {}]", decimal(*ns as i64, 6)))));
         Ok(())
     }
 
@@ -385,83 +437,4 @@ fn number(value: &Value) -> Option<f64> {
 
 fn words<T: Words>() -> impl Iterator<Item = &'static str> {
     T::WORDS.iter().map(|(w, _)| *w)
-}
-
-fn listed(items: impl Iterator<Item = String>) -> String {
-    format!("[{}]", items.collect::<Vec<_>>().join(", "))
-}
-
-/// `"a", "b" or "c"`.
-pub(super) fn one_of<'s>(words: impl Iterator<Item = &'s str>) -> String {
-    let mut quoted: Vec<String> = words.map(|w| format!("\"{w}\"")).collect();
-    let last = quoted.pop().unwrap_or_default();
-    if quoted.is_empty() { last } else { format!("{} or {last}", quoted.join(", ")) }
-}
-
-/// `5,000,000`.
-pub(super) fn thousands(n: i128) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let mut out = String::from(if n < 0 { "-" } else { "" });
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// An end of a range as errors say it: `0.001`, `1,000,000`.
-fn bound(value: f64) -> String {
-    let is_whole = value.fract() == 0.0 && value.abs() < 1e15;
-    if is_whole { thousands(value as i128) } else { value.to_string() }
-}
-
-/// `n` units of 10^-digits as an exact decimal: `1_500_000_000` with 9 digits is `1.5`.
-pub(super) fn decimal(n: i64, digits: usize) -> String {
-    let scale = 10u64.pow(digits as u32);
-    let (sign, n) = (if n < 0 { "-" } else { "" }, n.unsigned_abs());
-    let fraction = format!("{:0digits$}", n % scale);
-    let fraction = fraction.trim_end_matches('0');
-    format!("{sign}{}.{}", n / scale, if fraction.is_empty() { "0" } else { fraction })
-}
-
-/// A TOML basic string on one line.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{decimal, quoted, thousands};
-
-    #[test]
-    fn decimals_are_exact_and_short() {
-        assert_eq!(decimal(1_500_000_000, 9), "1.5");
-        assert_eq!(decimal(0, 9), "0.0");
-        assert_eq!(decimal(1, 9), "0.000000001");
-        assert_eq!(decimal(-2_050_000, 6), "-2.05");
-    }
-
-    #[test]
-    fn whole_numbers_are_grouped_by_three() {
-        assert_eq!(thousands(5_000_000), "5,000,000");
-        assert_eq!(thousands(32), "32");
-        assert_eq!(thousands(-1_000), "-1,000");
-    }
-
-    #[test]
-    fn strings_keep_their_quotes_and_stay_on_one_line() {
-        assert_eq!(quoted("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000Ad\"");
-    }
 }

@@ -12,6 +12,9 @@
 //! | `defaults` | every value that a file may leave out, and why it is what it is |
 //! | `fault`, `stations` | the tables that come in kinds |
 //! | `station` | one station, and what comes to it |
+//! | `distribution`, `measured` | how long something takes, by a formula or as a user measured it |
+//! | `links` | how long messages are under way |
+//! | `spelling` | how values are written |
 //! | `auditor` | who asks the audit log |
 //! | `nodes` | what nodes a topology has, by name |
 //! | `check` | what no single key can say: orders of times, names of nodes |
@@ -22,12 +25,16 @@ mod bad_input;
 mod check;
 mod crowd;
 mod defaults;
+mod distribution;
 pub(crate) mod document;
 mod fault;
 mod fields;
 mod form;
 mod friends;
+mod links;
+mod measured;
 mod nodes;
+mod spelling;
 mod station;
 mod stations;
 mod system;
@@ -48,12 +55,15 @@ pub use auditor::Auditor;
 pub use bad_input::BadInput;
 pub(crate) use check::{Check, Checked};
 pub use crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
+pub use distribution::Distribution;
 pub use fault::{Fault, FaultKind, Store, Swarm, SwarmKind, Target};
 pub(crate) use form::Form;
 pub use friends::{Deeds, Friends};
+pub use links::{Between, Links};
+pub use measured::Quantiles;
 pub use nodes::{NodeKind, NodeSpec, PLACES};
 pub use station::{JobService, OneStation};
-pub use stations::{Service, Station, Stations};
+pub use stations::{Station, Stations};
 pub use system::{Setting, SystemTable};
 
 /// Which of a pattern's two variants runs.
@@ -96,6 +106,7 @@ pub struct Scenario {
     /// Where nothing else is.
     pub station: OneStation,
     pub stations: Stations,
+    pub links: Links,
     pub faults: Vec<Fault>,
     /// Faults drawn from the seed, on top of `faults`.
     pub swarm: Option<Swarm>,
@@ -193,20 +204,20 @@ impl Scenario {
     }
 
     /// Parses and checks a scenario's text. `source` names it in errors, `overrides` are (dotted key, TOML value) pairs
-    /// that replace what the text says. A CSV path is taken from the current folder.
+    /// that replace what the text says. Paths of other files are taken from the current folder.
     pub fn parse(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Self, BadInput> {
         Self::parse_in(Path::new(""), source, text, overrides)
     }
 
-    /// The same, with CSV paths taken from `folder`.
+    /// The same, with paths of other files in the text taken from `folder`; those of overrides are not.
     pub fn parse_in(folder: &Path, source: &str, text: &str, overrides: &[(String, String)]) -> Result<Self, BadInput> {
         let mut root = document::parse(source, text)?;
         for (key, value) in overrides {
             document::set(&mut root, key, value)?;
         }
-        let origins = document::Origins::new(source, &root);
+        let origins = document::Origins::new(folder, source, &root);
         let mut scenario = defaults::scenario();
-        form::Form::read(root, &origins, |form| scenario.fields(form, folder))?;
+        form::Form::read(root, &origins, |form| scenario.fields(form))?;
         check::check(&scenario, &origins)?;
         Ok(scenario)
     }
@@ -216,7 +227,7 @@ impl Scenario {
     pub fn to_toml(&self) -> String {
         let origins = document::Origins::default();
         let mut copy = self.clone();
-        form::Form::write(&origins, |form| copy.fields(form, Path::new("")))
+        form::Form::write(&origins, |form| copy.fields(form))
     }
 
     /// What runs in it.

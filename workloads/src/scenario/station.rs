@@ -1,7 +1,5 @@
 //! The `[arrivals]` and `[station]` tables: jobs for one station, and the station.
 
-use std::path::Path;
-
 use headcount_engine::contract::{MS, Nanos, SECOND};
 
 use super::bad_input::BadInput;
@@ -57,14 +55,14 @@ pub(super) fn defaults() -> OneStation {
 }
 
 impl OneStation {
-    pub(super) fn fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
-        form.section("arrivals", |form| self.arrivals_fields(form, folder))?;
+    pub(super) fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
+        form.section("arrivals", |form| self.arrivals_fields(form))?;
         form.section("station", |form| self.station_fields(form))
     }
 
-    fn arrivals_fields(&mut self, form: &mut Form<'_>, folder: &Path) -> Result<(), BadInput> {
+    fn arrivals_fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         let ends_by_itself = form.has("to_s");
-        self.arrivals.shape_fields(form, folder)?;
+        self.arrivals.shape_fields(form)?;
         let is_list = matches!(self.arrivals.kind, ArrivalKind::PerSecond { .. });
         if form.is_reading() && (ends_by_itself || is_list) && self.arrivals.kind != ArrivalKind::Spread {
             self.jobs = JOBS_MAX;

@@ -1,35 +1,25 @@
 //! How fast each kind of node serves.
 
-use headcount_engine::contract::Nanos;
-
 use super::bad_input::BadInput;
+use super::defaults;
+use super::distribution::Distribution;
 use super::form::Form;
 
 /// A serving node's capacity.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Station {
     /// Requests served at once, 1 to 100,000.
     pub servers: u32,
-    pub service: Service,
+    /// How long one request takes a server.
+    pub service: Distribution,
     /// Requests that wait before one is refused, 0 to 10,000,000.
     pub queue: u32,
     /// Requests a second that are let in, 0 for no such limit.
     pub rate_per_s: f64,
 }
 
-/// How long one request takes a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// [ns]; the 99th percentile is above the mean and at most 14 times it.
-    Lognormal { mean: Nanos, p99: Nanos },
-    /// [ns].
-    Constant { time: Nanos },
-    /// [ns].
-    Exponential { mean: Nanos },
-}
-
 /// A station for each kind of node; every node of the kind has one of its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stations {
     pub edge: Station,
     pub broker: Station,
@@ -59,6 +49,13 @@ impl Stations {
         ]
     }
 
+    /// Each station with its key, the service time that stands where nobody said another, and the source of that.
+    pub fn with_sources(&self) -> Vec<(&'static str, &Station, Distribution, &'static str)> {
+        let defaults = defaults::stations();
+        let with_default = self.by_kind().into_iter().zip(defaults.by_kind());
+        with_default.map(|((kind, now), (_, default))| (kind, now, default.service.clone(), source(kind))).collect()
+    }
+
     pub(super) fn fields(&mut self, form: &mut Form<'_>, serves: bool) -> Result<(), BadInput> {
         form.section("edge", |form| self.edge.fields(form))?;
         form.section("broker", |form| self.broker.fields(form))?;
@@ -73,51 +70,34 @@ impl Stations {
     }
 }
 
+/// Where a kind's service time is from. The documents know whole steps, with the ways between nodes and the waits in them;
+/// what a server alone takes of such a step is an order of magnitude, set here.
+fn source(kind: &str) -> &'static str {
+    match kind {
+        "edge" => {
+            "friends-online.md 11.5: a publish takes 10-50 ms, ways and waits included; of these the edge serves for this long"
+        }
+        "broker" => {
+            "friends-online.md 11.5: routing to subscribers takes 50-100 ms, ways and waits included; of these the broker serves for this long"
+        }
+        "worker" => {
+            "friends-online.md 11.5: an execution takes 50-200 ms, its calls included; each of its steps computes for this long"
+        }
+        "kv" => "kvstore-module.md gives no time: an order of magnitude for a store in memory",
+        "audit" => "voting.md gives no time: an order of magnitude for a transaction that is flushed to a disk",
+        "appcontext" => {
+            "friends-online.md 11.5: an update takes 50-100 ms, ways and waits included; of these the store serves for this long"
+        }
+        "auth" | "access" => "no document gives a time: an order of magnitude for a signature and a look-up",
+        _ => "no document gives a time: an order of magnitude for somebody else's machines over the open network",
+    }
+}
+
 impl Station {
     fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
         form.whole("servers", &mut self.servers, 1, 100_000)?;
         form.inline("service", |form| self.service.fields(form))?;
         form.whole("queue", &mut self.queue, 0, 10_000_000)?;
         form.number("rate_per_s", &mut self.rate_per_s, 0.0, 1e9, "requests a second (0: no limit)")
-    }
-}
-
-/// A service time's range [ms].
-const MS: (f64, f64) = (0.0001, 60_000.0);
-
-impl Service {
-    fn fields(&mut self, form: &mut Form<'_>) -> Result<(), BadInput> {
-        let now = match self {
-            Service::Lognormal { .. } => "lognormal",
-            Service::Constant { .. } => "constant",
-            Service::Exponential { .. } => "exponential",
-        };
-        let kind = form.kind(now, &["lognormal", "constant", "exponential"])?;
-        if kind != now {
-            *self = match kind {
-                "lognormal" => Service::Lognormal { mean: 0, p99: 0 },
-                "constant" => Service::Constant { time: 0 },
-                _ => Service::Exponential { mean: 0 },
-            };
-            form.need(match self {
-                Service::Lognormal { .. } => &[("mean_ms", "milliseconds"), ("p99_ms", "milliseconds")],
-                Service::Constant { .. } => &[("ms", "milliseconds")],
-                Service::Exponential { .. } => &[("mean_ms", "milliseconds")],
-            })?;
-        }
-        match self {
-            Service::Lognormal { mean, p99 } => {
-                form.millis("mean_ms", mean, MS.0, MS.1)?;
-                form.millis("p99_ms", p99, MS.0, MS.1 * 14.0)?;
-                // p99/mean = exp(2.326 s - s^2/2) is largest at s = 2.326: exp(2.706) = 14.97.
-                if *p99 <= *mean || *p99 > 14 * *mean {
-                    let right = "must be above mean_ms and at most 14 times mean_ms (no lognormal has a longer tail)";
-                    return Err(form.bad("p99_ms", right));
-                }
-                Ok(())
-            }
-            Service::Constant { time } => form.millis("ms", time, MS.0, MS.1),
-            Service::Exponential { mean } => form.millis("mean_ms", mean, MS.0, MS.1),
-        }
     }
 }

@@ -47,7 +47,7 @@ fn the_documented_variant_has_the_documents_own_numbers() {
 fn every_built_in_station_can_serve_its_lognormal() {
     let stations = defaults::scenario().stations;
     for (name, station) in stations.by_kind() {
-        let Service::Lognormal { mean, p99 } = station.service else { panic!("{name} is not lognormal") };
+        let Distribution::Lognormal { mean, p99, .. } = station.service else { panic!("{name} is not lognormal") };
         assert!(mean < p99 && p99 <= 14 * mean, "{name}");
     }
 }

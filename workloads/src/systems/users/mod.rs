@@ -35,6 +35,7 @@ pub struct UsersConfig {
     pub endpoints: Vec<NodeId>,
     /// Outside services by the base of their addresses.
     pub services: Vec<(&'static str, NodeId)>,
+    pub last_miles: LastMiles,
     pub dice: CounterHash,
 }
 
@@ -109,7 +110,6 @@ pub struct Users {
     edges: Vec<EdgeView>,
     later: Timers<Later>,
     silence_check: Nanos,
-    last_miles: LastMiles,
     /// By client: the acts, by place, that wait for its connection.
     waiting: BTreeMap<u32, Vec<u32>>,
     /// By region and timetoken: which of the messages heard.
@@ -144,7 +144,6 @@ impl Users {
             edges: vec![EdgeView::default(); config.edges.len()],
             later,
             silence_check: KEEPALIVE_PATIENCE,
-            last_miles: LastMiles::new(),
             waiting: BTreeMap::new(),
             known: FxHashMap::default(),
             turn: 0,
@@ -189,7 +188,7 @@ impl Users {
     fn last_mile(&mut self, client: u32) -> Nanos {
         let bits = self.throw(client);
         let wifi = self.plan.wifi[self.user_of(client) as usize];
-        self.last_miles.draw(wifi, bits)
+        self.config.last_miles.draw(wifi, bits)
     }
 
     /// A call of this user to its edge.
