@@ -16,7 +16,6 @@ mod objects;
 mod provision;
 #[cfg(test)]
 mod provision_tests;
-mod rank_set;
 mod roster;
 #[cfg(test)]
 mod tests;

@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::object::Parts;
 use super::provision::Base;
-use super::rank_set::RankSet;
 use crate::message::Filter;
 
 /// The values of some fields, as JSON, one behind the other; a field that is not there is `null`, as in a filter.
@@ -33,24 +33,31 @@ pub(super) enum Place {
 #[derive(Debug, Default)]
 struct Ids {
     /// Ranks of provisioned objects.
-    numbered: RankSet,
+    numbered: RoaringBitmap,
     /// Other objects, each behind the rank that it stands before.
     named: BTreeSet<(u32, Arc<str>)>,
 }
 
 impl Ids {
     fn len(&self) -> usize {
-        self.numbered.len() + self.named.len()
+        self.numbered.len() as usize + self.named.len()
     }
 
-    /// In the order of id texts.
-    fn iter(&self) -> impl Iterator<Item = Result<u32, &Arc<str>>> {
-        let (mut numbered, mut named) = (self.numbered.iter().peekable(), self.named.iter().peekable());
-        std::iter::from_fn(move || match (numbered.peek(), named.peek()) {
+    /// From the `offset`-th on, in the order of id texts.
+    fn page(&self, offset: usize) -> impl Iterator<Item = Result<u32, &Arc<str>>> {
+        // Without others, ranks before the page are not read one by one.
+        let skipped = if self.named.is_empty() { offset } else { 0 };
+        let mut numbered = self.numbered.iter();
+        if skipped > 0 {
+            numbered.nth(skipped - 1);
+        }
+        let (mut numbered, mut named) = (numbered.peekable(), self.named.iter().peekable());
+        let merged = std::iter::from_fn(move || match (numbered.peek(), named.peek()) {
             (Some(rank), Some((before, _))) if before > rank => numbered.next().map(Ok),
             (_, Some(_)) => named.next().map(|(_, id)| Err(id)),
             (_, None) => numbered.next().map(Ok),
-        })
+        });
+        merged.skip(offset - skipped)
     }
 }
 
@@ -184,7 +191,7 @@ impl Finder {
         let index = self.indexes.iter().find(fits).expect("the fields are indexed");
         let wanted: Key = filter.iter().flat_map(|term| [&*term.value, "\n"]).collect();
         let Some(found) = index.ids.get(&wanted) else { return (Vec::new(), 0) };
-        let page = found.iter().skip(offset).take(max).map(|entry| match entry {
+        let page = found.page(offset).take(max).map(|entry| match entry {
             Ok(rank) => Place::Numbered(self.ranks.number_at(rank)),
             Err(id) => Place::Named(id.clone()),
         });

@@ -94,6 +94,11 @@ impl RegionLog {
         (key, edges)
     }
 
+    /// Room for so many channels more.
+    pub fn reserve(&mut self, channels: usize) {
+        self.channels.reserve(channels);
+    }
+
     /// From now on these edges get what is published on `channel`, or on all channels that a wildcard `a.*` covers.
     pub fn listen(&mut self, channel: &Channel, edges: EdgeSet) {
         if let Some(Wildcard { prefix, presence }) = Wildcard::parse(channel) {

@@ -139,6 +139,11 @@ impl Broker {
         broker
     }
 
+    /// Room for so many channels that [`Broker::provision`] will name.
+    pub fn reserve(&mut self, channels: usize) {
+        self.log.reserve(channels);
+    }
+
     /// An edge, in its first epoch, has wanted this channel since before the run began: for building a world.
     pub fn provision(&mut self, edge: NodeId, channel: &Channel) {
         let place = self.current(edge, 1);

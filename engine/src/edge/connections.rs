@@ -39,6 +39,12 @@ impl Connections {
         *self = Self::default();
     }
 
+    /// Room for so many clients more, each with a channel of its own.
+    pub fn reserve(&mut self, clients: usize) {
+        self.subscriptions.reserve(clients);
+        self.audiences.reserve(clients);
+    }
+
     /// What a client asked for by name.
     pub fn subscription(&self, population: NodeId, client: Client) -> Option<&ChannelList> {
         self.subscriptions.get(&(population, client)).map(|subscription| &subscription.channels)

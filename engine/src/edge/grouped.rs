@@ -97,6 +97,12 @@ impl Grouped {
             .collect()
     }
 
+    /// Room for so many clients more, each with a group of its own.
+    pub fn reserve(&mut self, clients: usize) {
+        self.listeners.reserve(clients);
+        self.of_client.reserve(clients);
+    }
+
     /// A client listens to these groups from now on, and to no other. Returns the channels that must be listened to, and
     /// those that need not be any longer.
     pub fn connect(&mut self, listener: Listener, names: &[Arc<str>]) -> (ChannelList, ChannelList) {

@@ -107,6 +107,14 @@ impl Edge {
         EdgeCounts { discarded: self.polls.discarded(), ..self.counts }
     }
 
+    /// Room for so many clients that [`Edge::provision`] will connect.
+    pub fn reserve(&mut self, clients: usize) {
+        self.connections.reserve(clients);
+        if let Some(grouped) = &mut self.grouped {
+            grouped.reserve(clients);
+        }
+    }
+
     /// A client that has been connected since before the run began, in the edge's first epoch: for building a world. The
     /// broker must know of the channels ([`crate::broker::Broker::provision`]).
     pub fn provision(&mut self, population: NodeId, client: Client, channels: ChannelList, groups: &[Arc<str>]) {

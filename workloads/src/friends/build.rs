@@ -271,6 +271,7 @@ pub fn connect_edge(
     (number, edges): (usize, usize),
 ) {
     let (deployment, variant) = (Deployment::new(scenario.friends.shards), scenario.variant.in_engine());
+    edge.reserve(online_at(world, people.0, edges).count().div_ceil(edges));
     for (user, client, _) in online_at(world, people.0, edges).filter(|(_, _, at)| *at == number) {
         let (id, friends) = (user_id(user), world.graph.degree(user) as usize);
         edge.provision(
@@ -291,6 +292,8 @@ pub fn connect_broker(
     edges: &[NodeId],
 ) {
     let (deployment, variant) = (Deployment::new(scenario.friends.shards), scenario.variant.in_engine());
+    // Most have a channel of their own.
+    broker.reserve(online_at(world, region, edges.len()).count());
     for (user, _, edge) in online_at(world, region, edges.len()) {
         deployment.channels(variant, &user_id(user)).iter().for_each(|channel| broker.provision(edges[edge], channel));
     }

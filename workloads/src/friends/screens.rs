@@ -9,6 +9,7 @@
 //! *to the region*: who has not heard the newer one is told it by its own edge, or loads its list anew when it has lost that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -287,13 +288,19 @@ impl Screens {
         let places = world.mirror.places(first..first + members.len() as u64);
         // Friends are nowhere in the caches. In a loop that does nothing else, what is known of each is asked for at once, and
         // so are the words that their bits lie in.
-        let mut known = [Publisher::default(); AT_ONCE];
+        let (mut known, mut bits) = ([Publisher::default(); AT_ONCE], [0; AT_ONCE]);
         for (members, places) in members.chunks(AT_ONCE).zip(places.chunks(AT_ONCE)) {
             known.iter_mut().zip(members).for_each(|(known, (of, _))| *known = self.publishers[*of as usize]);
-            for (((of, column), place), Publisher { latest, first, here }) in members.iter().zip(places).zip(known) {
-                let newest = if Shown::of(latest).stamp > Shown::of(*column).stamp { latest } else { *column };
-                let place = world.graph.place_back(me, *of, *place, here as usize);
-                self.set(first as usize + place, Shown::of(newest).online);
+            let bits = &mut bits[..members.len()];
+            for (((bit, (of, _)), place), Publisher { first, here, .. }) in
+                bits.iter_mut().zip(members).zip(places).zip(&known)
+            {
+                *bit = *first as usize + world.graph.place_back(me, *of, *place, *here as usize);
+            }
+            black_box(bits.iter().fold(0, |all, bit| all ^ self.views[bit / 64]));
+            for ((bit, (_, column)), Publisher { latest, .. }) in bits.iter().zip(members).zip(&known) {
+                let newest = if Shown::of(*latest).stamp > Shown::of(*column).stamp { *latest } else { *column };
+                self.set(*bit, Shown::of(newest).online);
             }
         }
     }

@@ -1,9 +1,11 @@
 //! Finds the users of a shard whom presence has and App Context has not online, or the other way about, however many users the
 //! shard has: both listings are walked to their ends, over as many executions as that takes.
 //!
-//! **When.** Each execution may compare the two totals, a call each, and while they agree there is nothing more to do: a walk begins
-//! when they differ. Two errors may cancel, so one begins now and then all the same ([`REST`]). A walk that has begun, or found
-//! somebody, goes on whatever the totals say.
+//! **When.** Each execution may compare the two totals, a call each, and while they agree there is nothing more to do. While users
+//! come and go they differ all the time, for App Context is told after presence, and a walk through moving pages finds little: one
+//! begins when two comparisons, one after the other, found the same two totals, and these differ. Two errors may cancel, and a
+//! shard may never rest, so one begins now and then all the same ([`REST`]). A walk that has begun, or found somebody, goes on
+//! whatever the totals say.
 //!
 //! **How.** App Context lists by name, presence by who joined first. So the names are cut into stretches: a stretch is read from App
 //! Context, and held against *all* pages of presence; then comes the next. What is left of the stretch is not present; who is
@@ -33,7 +35,7 @@ const HERE_PAGE: u32 = 1_000;
 /// Users whom one execution gets through, roughly: ten pages of App Context are a thousand names, and are then held against
 /// all pages of presence.
 const USERS_AN_EXECUTION: u64 = 500;
-/// While totals agree a walk begins once in so many times as long as it takes: a shard of some hundred users is walked every
+/// Whatever the totals say, a walk begins once in so many times as long as it takes: a shard of some hundred users is walked every
 /// 15 s, one of 5,000 every 165 s.
 const REST: u64 = 5;
 /// Between two looks at a user who differs [ms]: the platform holds a leave back for 2 s, and what presence answers may be
@@ -55,6 +57,9 @@ type Looks = BTreeMap<u64, BTreeSet<String>>;
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Walk {
+    /// While nothing is walked: how many presence had at the last comparison, and how many App Context had online, if these
+    /// differed.
+    totals: Option<(u32, u32)>,
     /// Who differed in the walk before and has not been met in this one.
     before: Looks,
     /// Who differs in this walk.
@@ -110,16 +115,6 @@ pub async fn step(context: Context, shard: u32) -> Resolution {
     Resolution::Ok(None)
 }
 
-/// Whether a shard that nothing is remembered of is to be walked now.
-async fn is_called_for(context: &Context, shard: u32) -> Result<bool, OpError> {
-    let here = context.here_now(vec![names::presence_channel(shard).into()], 0, 0).await?.total_occupancy;
-    let (_, _, online) = listed(context, shard, 1, None).await?;
-    // By the time, so that nothing need be remembered; not all shards at once.
-    let beat = context.now() / (RECONCILE_INTERVAL_S * SECOND) + u64::from(shard);
-    let executions = 1 + u64::from(here) / USERS_AN_EXECUTION;
-    Ok(here != online || beat.is_multiple_of(REST * executions))
-}
-
 /// A page of those whom App Context has online: their ids, where it goes on, and how many there are in all.
 async fn listed(
     context: &Context,
@@ -169,11 +164,28 @@ impl Walk {
         *self = Self { before, wrong, ..Self::default() };
     }
 
+    /// Whether no walk has begun, and the last one left nobody.
+    fn rests(&self) -> bool {
+        *self == Self { totals: self.totals, ..Self::default() }
+    }
+
+    /// Whether a shard that is not being walked is to be walked now: compares its totals.
+    async fn is_called_for(&mut self, context: &Context, shard: u32) -> Result<bool, OpError> {
+        let here = context.here_now(vec![names::presence_channel(shard).into()], 0, 0).await?.total_occupancy;
+        let (_, _, online) = listed(context, shard, 1, None).await?;
+        let totals = Some((here, online)).filter(|_| here != online);
+        let moves = std::mem::replace(&mut self.totals, totals) != totals;
+        // By the time, so that nothing need be remembered; not all shards at once.
+        let beat = context.now() / (RECONCILE_INTERVAL_S * SECOND) + u64::from(shard);
+        let executions = 1 + u64::from(here) / USERS_AN_EXECUTION;
+        Ok(totals.is_some() && !moves || beat.is_multiple_of(REST * executions))
+    }
+
     /// Goes on until no call is left, or all of the shard has been walked.
     async fn go_on(&mut self, context: &Context, shard: u32) -> Result<(), OpError> {
         let mut calls = CALLS;
-        if *self == Self::default() {
-            if !is_called_for(context, shard).await? {
+        if self.rests() {
+            if !self.is_called_for(context, shard).await? {
                 return Ok(());
             }
             calls -= 2;
