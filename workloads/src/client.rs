@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, SECOND};
+use headcount_engine::message::{ApiOk, Envelope, Msg};
+use headcount_engine::timetoken::Timetoken;
 use headcount_sim::Sampler;
 
 use crate::scenario::Links;
@@ -96,10 +98,49 @@ pub enum Connection {
     BackingOff,
 }
 
+impl Connection {
+    /// Whether a login or a subscribe waits for its answer.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::LoggingIn | Self::Subscribing)
+    }
+}
+
+/// What a client makes of the answer to its subscribe.
+#[derive(Debug)]
+pub enum Subscribed {
+    /// It is connected, and caught up so far.
+    There { cursor: Timetoken, messages: Vec<Arc<Envelope>>, missed: u32 },
+    /// The token is no good.
+    TokenRefused,
+    /// It is not: for any other reason, or since the connection is of an epoch that is over, gone before it came.
+    NotThere,
+}
+
+impl Subscribed {
+    /// Reads the answer of an edge that announced this epoch.
+    pub fn of(msg: Msg, announced: u64) -> Self {
+        match msg {
+            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), .. }
+                if epoch >= announced =>
+            {
+                Self::There { cursor, messages, missed }
+            }
+            Msg::Answer { result: Err(error), .. } if error.status == 403 => Self::TokenRefused,
+            _ => Self::NotThere,
+        }
+    }
+}
+
+/// How long a client of this presence timeout waits from one heartbeat to the next: `timeout / 2 - 1`, as every client
+/// library has it (platform.md 2.5).
+pub fn heartbeat_interval(timeout_s: u32) -> Nanos {
+    Nanos::from(timeout_s / 2 - 1) * SECOND
+}
+
 /// What clients know of an edge by its keepalives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EdgeLife {
-    pub epoch: Option<u64>,
+    epoch: Option<u64>,
     heard: Nanos,
 }
 
@@ -107,6 +148,11 @@ impl EdgeLife {
     /// An edge known from the beginning.
     pub fn known(epoch: u64) -> Self {
         Self { epoch: Some(epoch), heard: 0 }
+    }
+
+    /// The epoch that it announced; 0: none so far.
+    pub fn announced(&self) -> u64 {
+        self.epoch.unwrap_or(0)
     }
 
     /// The edge says that it lives; whether the connections to it are lost: it has a new epoch, or was silent for too long.

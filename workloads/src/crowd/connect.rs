@@ -12,7 +12,7 @@ use headcount_engine::patterns::voting::{Variant, shard};
 
 use super::record::LateSync;
 use super::{Crowd, EdgeView, Later, QUIET, tag};
-use crate::client::{AWAY, CALL_PATIENCE, Connection, WIFI, backoff};
+use crate::client::{AWAY, CALL_PATIENCE, Connection, Subscribed, WIFI, backoff};
 
 impl Crowd {
     /// Takes the next step to a connection.
@@ -82,22 +82,13 @@ impl Crowd {
         if user.generation != generation || user.connection != Connection::Subscribing {
             return;
         }
-        let announced = self.edges[user.edge as usize].life.epoch.unwrap_or(0);
-        let (cursor, messages, missed) = match msg {
-            // A connection of an epoch that is over: it is gone before it came.
-            Msg::Answer { result: Ok(ApiOk::Subscribed { epoch, .. }), .. } if epoch < announced => {
+        let (cursor, messages, missed) = match Subscribed::of(msg, self.edges[user.edge as usize].life.announced()) {
+            Subscribed::There { cursor, messages, missed } => (cursor, messages, missed),
+            Subscribed::TokenRefused => {
+                self.expire(client);
                 return self.back_off(now, client);
             }
-            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed, .. }), .. } => {
-                (cursor, messages, missed)
-            }
-            Msg::Answer { result: Err(error), .. } => {
-                if error.status == 403 {
-                    self.expire(client);
-                }
-                return self.back_off(now, client);
-            }
-            _ => return,
+            Subscribed::NotThere => return self.back_off(now, client),
         };
         user.connection = Connection::Connected;
         user.failures = 0;
@@ -233,7 +224,7 @@ impl Crowd {
     /// Whether this attempt still waits for its answer.
     pub(super) fn waits_for(&self, client: u32, generation: u32) -> bool {
         let user = &self.users[client as usize];
-        user.generation == generation && matches!(user.connection, Connection::LoggingIn | Connection::Subscribing)
+        user.generation == generation && user.connection.is_under_way()
     }
 
     /// Tries again after a wait.

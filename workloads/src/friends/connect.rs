@@ -9,7 +9,7 @@ use headcount_engine::timetoken::Timetoken;
 
 use super::groups::groups_of;
 use super::{Later, People, conn, tag, timers};
-use crate::client::{CALL_PATIENCE, Connection, backoff, backoff_in_step};
+use crate::client::{CALL_PATIENCE, Connection, Subscribed, backoff, backoff_in_step, heartbeat_interval};
 
 impl People {
     /// Takes the next step to a connection.
@@ -71,7 +71,7 @@ impl People {
         if user.generation != tag as u32 || user.connection != Connection::Connected {
             return;
         }
-        let announced = self.edges[user.edge as usize].epoch.unwrap_or(0);
+        let announced = self.edges[user.edge as usize].announced();
         match msg {
             Msg::Answer { result: Ok(ApiOk::Subscribed { epoch, .. }), .. } if *epoch >= announced => {
                 user.groups = ((tag & !tag::KIND) >> 32) as u8;
@@ -125,23 +125,17 @@ impl People {
             return;
         }
         let edge = user.edge;
-        let announced = self.edges[edge as usize].epoch.unwrap_or(0);
-        let found = match msg {
-            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), .. }
-                if epoch >= announced =>
-            {
+        let found = match Subscribed::of(msg, self.edges[edge as usize].announced()) {
+            Subscribed::There { cursor, messages, missed } => {
                 self.record.missed_messages += u64::from(missed);
                 self.reached(edge, cursor);
                 messages
             }
-            Msg::Answer { result: Err(error), .. } => {
-                if error.status == 403 {
-                    user.token = None;
-                }
+            Subscribed::TokenRefused => {
+                user.token = None;
                 return self.back_off(now, client);
             }
-            // A connection of an epoch that is over: it is gone before it came.
-            _ => return self.back_off(now, client),
+            Subscribed::NotThere => return self.back_off(now, client),
         };
         self.join(now, client);
         self.arrived(now, client, &found);
@@ -262,11 +256,6 @@ impl People {
             }
         }
     }
-}
-
-/// `timeout / 2 - 1`, as every client library has it (platform.md 2.5).
-fn heartbeat_interval(timeout_s: u32) -> Nanos {
-    Nanos::from(timeout_s / 2 - 1) * SECOND
 }
 
 /// When a user who is online from the beginning sends its first heartbeat: the users are spread evenly over the interval.

@@ -171,7 +171,7 @@ impl People {
                 _ => (0..self.users.len() as u32).for_each(|client| self.show_here(now, edge, client, news, envelope)),
             },
             // Of another epoch: those connections are gone.
-            Recipients::Members(members) if self.edges[usize::from(edge)].epoch != Some(members.epoch) => {}
+            Recipients::Members(members) if self.edges[usize::from(edge)].announced() != members.epoch => {}
             Recipients::Members(members) => {
                 match news {
                     News::Status { of, new } => self.tell_members(now, edge, (of, new), members, envelope),

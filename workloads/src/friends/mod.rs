@@ -383,7 +383,7 @@ impl People {
             }
             Later::Deadline { client, generation } => {
                 let user = &self.users[client as usize];
-                let waits = matches!(user.connection, Connection::LoggingIn | Connection::Subscribing);
+                let waits = user.connection.is_under_way();
                 if user.generation == generation && waits {
                     self.back_off(now, client);
                 }

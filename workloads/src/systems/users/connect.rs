@@ -1,11 +1,11 @@
 //! Tokens, connections and heartbeats.
 
 use headcount_engine::access::Role;
-use headcount_engine::contract::{Nanos, NodeId, Outbox, SECOND};
-use headcount_engine::message::{ApiOk, Call, Msg, SubscribeWith};
+use headcount_engine::contract::{Nanos, NodeId, Outbox};
+use headcount_engine::message::{Call, Msg, SubscribeWith};
 
 use super::{Later, Users, tag};
-use crate::client::{CALL_PATIENCE, Connection, backoff};
+use crate::client::{CALL_PATIENCE, Connection, Subscribed, backoff, heartbeat_interval};
 use crate::crowd::plan::user_id;
 
 impl Users {
@@ -58,25 +58,19 @@ impl Users {
         if user.generation != generation || user.connection != Connection::Subscribing {
             return;
         }
-        let announced = self.edges[usize::from(user.edge)].life.epoch.unwrap_or(0);
-        match msg {
-            Msg::Answer { result: Ok(ApiOk::Subscribed { cursor, messages, missed, epoch }), .. }
-                if epoch >= announced =>
-            {
+        match Subscribed::of(msg, self.edges[usize::from(user.edge)].life.announced()) {
+            Subscribed::There { cursor, messages, missed } => {
                 user.cursor = cursor;
                 self.record.missed_messages += u64::from(missed);
                 self.record.catch_up_messages += messages.len() as u64;
                 self.connected(now, client, out);
                 messages.into_iter().for_each(|envelope| self.hear_one(now, client, envelope));
             }
-            Msg::Answer { result: Err(error), .. } => {
-                if error.status == 403 {
-                    user.token = None;
-                }
+            Subscribed::TokenRefused => {
+                user.token = None;
                 self.back_off(now, client);
             }
-            // A connection of an epoch that is over: it is gone before it came.
-            _ => self.back_off(now, client),
+            Subscribed::NotThere => self.back_off(now, client),
         }
     }
 
@@ -93,12 +87,11 @@ impl Users {
         }
     }
 
-    /// `timeout / 2 - 1`, as every client library has it (platform.md 2.5).
     fn schedule_heartbeat(&mut self, now: Nanos, client: u32) {
         let timeout_s = self.config.system.presence_timeout_s();
         if timeout_s > 0 {
             let generation = self.users[client as usize].generation;
-            let at = now + Nanos::from(timeout_s / 2 - 1) * SECOND;
+            let at = now + heartbeat_interval(timeout_s);
             self.later.set(at, Later::Heartbeat { client, generation });
         }
     }
