@@ -219,6 +219,11 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// A call without headers or token.
+    pub fn new(method: &'static str, path: impl Into<Arc<str>>, body: impl Into<Arc<str>>) -> Self {
+        Self { method, path: path.into(), body: body.into(), headers: Vec::new(), token: None }
+    }
+
     /// The path without the query.
     pub fn route(&self) -> &str {
         self.path.split_once('?').map_or(&*self.path, |(route, _)| route)

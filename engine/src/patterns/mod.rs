@@ -1,12 +1,16 @@
 //! The application patterns on the platform: what a customer deploys and runs.
 
+pub mod claim;
 pub mod counter;
+pub mod dedupe;
 pub mod enrichment;
 pub mod friends;
 pub mod hash;
 pub mod orders;
 pub mod ratelimit;
 pub mod rights;
+#[cfg(test)]
+mod tests;
 pub mod voting;
 
 /// Which handlers are deployed.

@@ -18,6 +18,7 @@
 //! `service` are theirs.
 
 mod counter;
+mod dedupe;
 mod enrichment;
 pub mod judge;
 pub mod oracle;
@@ -42,8 +43,13 @@ use self::plan::Act;
 use crate::scenario::{Scenario, Setting};
 
 /// Every system.
-pub const SYSTEMS: &[&dyn System] =
-    &[&counter::Counter, &enrichment::Enrichment, &ratelimit::RateLimit, &orders::Orders];
+pub const SYSTEMS: &[&dyn System] = &[
+    &counter::Counter,
+    &dedupe::Dedupe,
+    &enrichment::Enrichment,
+    &orders::Orders,
+    &ratelimit::RateLimit,
+];
 
 /// The system of this word.
 pub fn find(word: &str) -> Option<&'static dyn System> {

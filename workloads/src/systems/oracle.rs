@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use headcount_engine::appcontext::AppContext;
+use headcount_engine::contract::Nanos;
 use headcount_engine::functions::Needs;
 use headcount_engine::kvstore::KvReplica;
 use headcount_engine::limits::Limits;
 use headcount_engine::outside::Outside;
+use headcount_sim::FaultWindow;
 use serde::de::DeserializeOwned;
 
 use super::System;
@@ -28,7 +30,7 @@ pub struct Seen<'a> {
     pub objects: &'a AppContext,
     /// Outside services by name.
     pub services: Vec<(&'static str, &'a Outside)>,
-    pub faults: &'a [headcount_sim::FaultWindow],
+    pub faults: &'a [FaultWindow],
     /// The most calls any execution made: see [`headcount_engine::functions::WorkerCounts::most_ops`].
     pub most_ops: [u32; 5],
     /// What has not come true at the end.
@@ -56,6 +58,14 @@ impl<'a> Seen<'a> {
     /// Every such message that reads as a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> impl Iterator<Item = (&'a Heard, T)> + '_ {
         self.heard().filter_map(|heard| Some((heard, serde_json::from_str(&heard.envelope.payload).ok()?)))
+    }
+
+    /// Whether every message published from one moment to another came to somebody. Not so if connections' queues ran over, or
+    /// if a network was cut or bad: what is lost on its last leg in less time than a client needs to notice is not sent again.
+    pub fn all_was_heard(&self, from: Nanos, to: Nanos) -> bool {
+        let lossy = ["partition", "one_way_partition", "degrade"];
+        let lost = |fault: &FaultWindow| lossy.contains(&fault.kind) && fault.start <= to && fault.end >= from;
+        self.records.iter().all(|record| record.missed_messages == 0) && !self.faults.iter().any(lost)
     }
 
     /// An outside service by the type that serves it.

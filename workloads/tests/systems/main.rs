@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dedupe;
 mod enrichment;
 mod orders;
 mod ratelimit;

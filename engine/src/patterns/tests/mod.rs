@@ -1,0 +1,3 @@
+//! What tests of all patterns have in common.
+
+pub mod bench;
