@@ -57,6 +57,9 @@ scenarios! {
     "orders-small": "Orders through payment, inventory, shipping and notification, under a swarm of all faults: many seeds in little time",
     "orders-documented": "The same swarm against the document's own workflow: expected to be violated",
     "orders-100k": "100,000 customers, 20,000 orders, through a payment service that errs for 20 s",
+    "sessions-small": "Sessions that are logged in, used, logged out and expire, under a swarm of all faults: many seeds in little time",
+    "sessions-documented": "The same swarm against the document's own sessions: expected to be violated",
+    "sessions-100k": "100,000 users and their sessions, counted as keys, through a KV outage",
 }
 
 /// Every built-in scenario, the flagship first.

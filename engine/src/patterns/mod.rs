@@ -9,6 +9,7 @@ pub mod hash;
 pub mod orders;
 pub mod ratelimit;
 pub mod rights;
+pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod voting;

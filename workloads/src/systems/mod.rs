@@ -26,6 +26,7 @@ mod orders;
 pub mod plan;
 mod ratelimit;
 pub mod record;
+mod sessions;
 pub mod users;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub const SYSTEMS: &[&dyn System] = &[
     &enrichment::Enrichment,
     &orders::Orders,
     &ratelimit::RateLimit,
+    &sessions::Sessions,
 ];
 
 /// The system of this word.
@@ -114,6 +116,23 @@ pub trait System: Sync {
 
     /// The call that an act is, the same at every attempt; `number` is the act's own.
     fn doing(&self, scenario: &Scenario, number: u32, act: &Act) -> Doing;
+
+    /// What an act brings about and what an act is made from, as numbers of the system's own, told apart user by user: a session
+    /// is brought about by its login, and every use of it is made from that login's answer. Such an act waits for the answer
+    /// for good to the one that brings it about, and is never sent if that was not accepted.
+    fn brings(&self, _act: &Act) -> Option<u32> {
+        None
+    }
+
+    /// See [`Self::brings`].
+    fn made_from(&self, _act: &Act) -> Option<u32> {
+        None
+    }
+
+    /// The call of an act that is made from an answer, with that answer's body: as [`Self::doing`], the same at every attempt.
+    fn doing_with(&self, scenario: &Scenario, number: u32, act: &Act, _answer: &str) -> Doing {
+        self.doing(scenario, number, act)
+    }
 
     /// What a client makes of an answer.
     fn judge(&self, _act: &Act, reply: &Reply<'_>) -> Judged {

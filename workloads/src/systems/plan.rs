@@ -1,5 +1,7 @@
 //! What users of a system intend: drawn from the seed alone, so that the same crowd comes under any fault plan.
 
+use std::collections::BTreeMap;
+
 use headcount_engine::contract::Nanos;
 use headcount_sim::Stream;
 
@@ -29,6 +31,8 @@ pub struct Plan {
     /// By user.
     pub wifi: Vec<bool>,
     pub regions: u32,
+    /// By act: the one from whose answer it is made.
+    pub made_from: BTreeMap<u32, u32>,
 }
 
 impl Plan {
@@ -40,6 +44,7 @@ impl Plan {
         let mut acts = system.plan(scenario, &mut Stream::new(seed, "system.acts", 0));
         acts.sort_unstable();
         Self {
+            made_from: made_from(system, &acts),
             acts,
             joins: (0..table.users).map(|_| joins.between(table.join_from, table.join_to)).collect(),
             wifi: (0..table.users).map(|_| wifi.chance(table.wifi_ppm)).collect(),
@@ -58,6 +63,18 @@ impl Plan {
         let users = self.joins.len() as u32;
         (0..).map(move |client| user_at(region, client, self.regions)).take_while(move |user| *user < users)
     }
+}
+
+/// Of each act that is made from an answer, the same user's act that brings about what it needs.
+fn made_from(system: &dyn System, acts: &[Act]) -> BTreeMap<u32, u32> {
+    let numbered = || (0..).zip(acts);
+    let brought: BTreeMap<(u32, u32), u32> =
+        numbered().filter_map(|(number, act)| Some(((act.user, system.brings(act)?), number))).collect();
+    let source = |act: &Act| {
+        let what = system.made_from(act)?;
+        Some(*brought.get(&(act.user, what)).expect("what an act is made from is brought about by another one"))
+    };
+    numbered().filter_map(|(number, act)| Some((number, source(act)?))).collect()
 }
 
 /// Who wants something when: `acts` moments at random in the table's time, the users dealt out so that each has its share.

@@ -17,7 +17,8 @@ pub enum Fate {
     Accepted,
     /// Refused for good, with this status.
     Refused(u16),
-    /// The client stopped asking: it may have taken effect or not.
+    /// The client stopped asking: it may have taken effect or not; if there was no attempt, what it was to be made from was not
+    /// accepted.
     GaveUp,
 }
 

@@ -7,6 +7,7 @@ mod dedupe;
 mod enrichment;
 mod orders;
 mod ratelimit;
+mod sessions;
 
 use headcount_workloads::outcome::Verdict;
 use headcount_workloads::systems::SYSTEMS;

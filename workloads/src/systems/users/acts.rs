@@ -1,13 +1,27 @@
 //! What users do: each act is sent, sent again as the same call until it is answered for good, and settled once.
 
-use headcount_engine::contract::{Nanos, Outbox};
-use headcount_engine::message::Msg;
+use headcount_engine::contract::{MS, Nanos, Outbox};
+use headcount_engine::message::{Msg, Payload};
 
 use super::{Later, Users, tag};
 use crate::client::Connection;
 use crate::crowd::plan::place_of;
 use crate::systems::record::Fate;
 use crate::systems::{Doing, Judged, Reply};
+
+/// How soon an act that waits for another one's answer looks again: a person notices no less.
+const LOOK_AGAIN: Nanos = 200 * MS;
+
+/// What an act is made from.
+enum Material {
+    Nothing,
+    /// The body of the answer to an act before it.
+    Answer(Payload),
+    /// That act is not answered for good.
+    NotYet,
+    /// It was not accepted.
+    Never,
+}
 
 impl Users {
     fn client_of(&self, place: u32) -> u32 {
@@ -28,13 +42,24 @@ impl Users {
             self.waiting.entry(client).or_default().push(place);
             return;
         }
+        let number = self.record.numbers[place as usize];
+        let answer = match self.made_from(number) {
+            Material::Nothing => None,
+            Material::Answer(answer) => Some(answer),
+            Material::NotYet => {
+                let done = &mut self.record.done[place as usize];
+                done.waits = false;
+                return self.later.set(now + LOOK_AGAIN, Later::Again { place, attempt: done.attempts });
+            }
+            Material::Never => return self.settle(now, place, Fate::GaveUp),
+        };
+        let done = &mut self.record.done[place as usize];
         (done.waits, done.again) = (false, false);
         done.attempts += 1;
         let (attempt, again) = (done.attempts, done.attempts > 1);
         if !again {
             done.first_sent = now;
         }
-        let number = self.record.numbers[place as usize];
         let second = self.record.second(now);
         if again {
             second.resent += 1;
@@ -43,7 +68,12 @@ impl Users {
         }
         self.later.set(now + self.config.scenario.system.ack_timeout, Later::Overdue { place, attempt });
         let (tag, act) = (tag::ACT | u64::from(place), self.plan.acts[number as usize]);
-        match self.config.system.doing(&self.config.scenario, number, &act) {
+        let (system, scenario) = (self.config.system, &self.config.scenario);
+        let doing = match answer {
+            None => system.doing(scenario, number, &act),
+            Some(answer) => system.doing_with(scenario, number, &act, &answer),
+        };
+        match doing {
             Doing::Api(call) => self.call(client, tag, call, out),
             Doing::Http { base, mut request } => {
                 let service = self.config.services.iter().find(|(known, _)| *known == base).map(|(_, node)| *node);
@@ -55,6 +85,17 @@ impl Users {
                 let after = self.last_mile(client);
                 out.send_after(after, to, Msg::Http { tag, request: Box::new(request) });
             }
+        }
+    }
+
+    fn made_from(&self, number: u32) -> Material {
+        let Some(source) = self.plan.made_from.get(&number) else { return Material::Nothing };
+        let place = self.record.numbers.binary_search(source).expect("one user's acts are all here");
+        let source = &self.record.done[place];
+        match source.fate {
+            Fate::Open => Material::NotYet,
+            Fate::Accepted => Material::Answer(source.body.clone().unwrap_or_default()),
+            Fate::Refused(_) | Fate::GaveUp => Material::Never,
         }
     }
 
