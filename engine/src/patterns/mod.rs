@@ -1,6 +1,7 @@
 //! The application patterns on the platform: what a customer deploys and runs.
 
 pub mod claim;
+pub mod configuration;
 pub mod counter;
 pub mod dedupe;
 pub mod enrichment;

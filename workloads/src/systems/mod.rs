@@ -17,6 +17,7 @@
 //! (`context.fetch(method, base + path, body)`) and by users ([`Doing::Http`]); the fault `service_errors` and the swarm's
 //! `service` are theirs.
 
+mod configuration;
 mod counter;
 mod dedupe;
 mod enrichment;
@@ -45,6 +46,7 @@ use crate::scenario::{Scenario, Setting};
 
 /// Every system.
 pub const SYSTEMS: &[&dyn System] = &[
+    &configuration::Configuration,
     &counter::Counter,
     &dedupe::Dedupe,
     &enrichment::Enrichment,
