@@ -63,6 +63,9 @@ scenarios! {
     "sessions-small": "Sessions that are logged in, used, logged out and expire, under a swarm of all faults: many seeds in little time",
     "sessions-documented": "The same swarm against the document's own sessions: expected to be violated",
     "sessions-100k": "100,000 users and their sessions, counted as keys, through a KV outage",
+    "metrics-small": "Metrics by windows, a dashboard and alerts, under a swarm of all faults: many seeds in little time",
+    "metrics-documented": "The same swarm against the document's own counters and alerts: expected to be violated",
+    "metrics-100k": "100,000 senders of metrics, late ones and doubles among them, through an incident and a KV outage",
 }
 
 /// Every built-in scenario, the flagship first.

@@ -22,6 +22,7 @@ mod counter;
 mod dedupe;
 mod enrichment;
 pub mod judge;
+mod metrics;
 pub mod oracle;
 mod orders;
 pub mod plan;
@@ -50,6 +51,7 @@ pub const SYSTEMS: &[&dyn System] = &[
     &counter::Counter,
     &dedupe::Dedupe,
     &enrichment::Enrichment,
+    &metrics::Metrics,
     &orders::Orders,
     &ratelimit::RateLimit,
     &sessions::Sessions,

@@ -6,6 +6,7 @@ mod support;
 mod configuration;
 mod dedupe;
 mod enrichment;
+mod metrics;
 mod orders;
 mod ratelimit;
 mod sessions;
