@@ -1,8 +1,11 @@
 //! The customer's own auth server: decides who a user is, asks the access manager for a token, hands it over
 //! (voting.md 8.2 and 8.3), and limits how often (voting.md 10.4).
 //!
-//! What a role may do in a session is the pattern's to say, through [`GrantRules`]. All state is volatile, as in a
-//! plain web server: a crash forgets who was waiting (their calls time out) and how often each user had come.
+//! What a role may do in a session is the pattern's to say, through [`GrantRules`]. Who is waiting and how often each user
+//! has come is volatile, as in a plain web server: a crash forgets it (calls time out). Which tokens a goodbye must revoke
+//! is durable, where it is kept at all ([`LogoutRule`]).
+
+mod sessions;
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -20,6 +23,9 @@ use crate::dice::{Fate, Mischief};
 use crate::error::ApiError;
 use crate::message::{Client, Msg, UserId};
 
+pub use sessions::LogoutRule;
+use sessions::Sessions;
+
 /// Who may have which token.
 pub trait GrantRules {
     /// What this user gets in this role and session; `None`: unknown, or not in this role.
@@ -35,6 +41,8 @@ pub struct AuthOptions {
     pub tokens_per_hour_max: usize,
     /// How long to wait for the access manager.
     pub grant_timeout: Nanos,
+    /// What a goodbye revokes.
+    pub logout: LogoutRule,
     /// For the dice of misbehaviour.
     pub seed: u64,
 }
@@ -42,7 +50,13 @@ pub struct AuthOptions {
 impl AuthOptions {
     /// One-hour tokens (voting.md 8.4), 10 an hour, 5 s of patience.
     pub fn of(seed: u64) -> Self {
-        Self { ttl_minutes: Some(60), tokens_per_hour_max: 10, grant_timeout: 5 * SECOND, seed }
+        Self {
+            ttl_minutes: Some(60),
+            tokens_per_hour_max: 10,
+            grant_timeout: 5 * SECOND,
+            logout: LogoutRule::Shown,
+            seed,
+        }
     }
 }
 
@@ -58,6 +72,8 @@ pub struct AuthCounts {
     pub limited: u64,
     /// Answered 500 or 503.
     pub failed: u64,
+    /// Goodbyes after which everything was revoked.
+    pub logged_out: u64,
 }
 
 /// A user whose token has been asked for.
@@ -69,6 +85,19 @@ struct Waiting {
     user: UserId,
     /// Whether misbehaviour lets the answer fall under the table.
     fate: Fate,
+    /// How often the user had said goodbye.
+    goodbyes: u32,
+}
+
+/// A user who says goodbye: what has not been taken to be revoked.
+#[derive(Debug)]
+struct Leaving {
+    from: NodeId,
+    client: Client,
+    tag: u64,
+    user: UserId,
+    fate: Fate,
+    left: Vec<u64>,
 }
 
 /// The auth server's node.
@@ -80,8 +109,10 @@ pub struct AuthServer {
     counts: AuthCounts,
     /// Numbers its questions to the access manager; never used twice, so that an answer to a former life finds nobody.
     next_tag: u64,
+    sessions: Sessions,
     // Volatile.
     waiting: FxHashMap<u64, Waiting>,
+    leaving: FxHashMap<u64, Leaving>,
     /// When each question is given up; all wait equally long, so they are in order.
     deadlines: VecDeque<(Nanos, u64)>,
     users: Users,
@@ -125,7 +156,9 @@ impl AuthServer {
             mischief: Mischief::new(options.seed),
             counts: AuthCounts::default(),
             next_tag: 0,
+            sessions: Sessions::new(options.logout),
             waiting: FxHashMap::default(),
+            leaving: FxHashMap::default(),
             deadlines: VecDeque::new(),
             users: Users::default(),
         }
@@ -154,25 +187,77 @@ impl AuthServer {
         }
         tokens.push(now_s);
         grant.ttl_minutes = self.options.ttl_minutes.unwrap_or(grant.ttl_minutes);
-        let tag = self.next_tag;
-        self.next_tag += 1;
+        let tag = self.ask(now);
         self.waiting.insert(tag, asked);
-        self.deadlines.push_back((now + self.options.grant_timeout, tag));
         out.send(self.access_manager, Msg::Grant { tag, grant: Box::new(grant) });
     }
 
-    fn granted(&mut self, tag: u64, result: Result<Arc<Token>, ApiError>, out: &mut Outbox) {
-        // Nobody waits for an answer that comes after its time, or to a former life.
-        let Some(asked) = self.waiting.remove(&tag) else { return };
-        while self.deadlines.front().is_some_and(|(_, tag)| !self.waiting.contains_key(tag)) {
+    /// The tag of a question to the access manager, which is given up in time.
+    fn ask(&mut self, now: Nanos) -> u64 {
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.deadlines.push_back((now + self.options.grant_timeout, tag));
+        tag
+    }
+
+    fn forget_deadlines(&mut self) {
+        let is_answered = |tag: &u64| !self.waiting.contains_key(tag) && !self.leaving.contains_key(tag);
+        while self.deadlines.front().is_some_and(|(_, tag)| is_answered(tag)) {
             self.deadlines.pop_front();
         }
+    }
+
+    fn granted(&mut self, now: Nanos, tag: u64, result: Result<Arc<Token>, ApiError>, out: &mut Outbox) {
+        // Nobody waits for an answer that comes after its time, or to a former life.
+        let Some(asked) = self.waiting.remove(&tag) else { return };
+        self.forget_deadlines();
         // A grant that the access manager refuses is this server's own mistake.
-        let result = result.map_err(|error| if matches!(error.status, 429 | 500..) { 503 } else { 500 });
-        if result.is_err() {
-            self.forget_token(&asked.user);
+        let mut result = result.map_err(|error| if matches!(error.status, 429 | 500..) { 503 } else { 500 });
+        match &result {
+            // It was asked for before the goodbye: nobody gets it, and so nobody has it.
+            Ok(_) if self.sessions.goodbyes(&asked.user) != asked.goodbyes => result = Err(403),
+            Ok(token) => self.sessions.hold(now, token),
+            Err(_) => self.forget_token(&asked.user),
         }
         self.answer(asked, result, out);
+    }
+
+    /// A user says goodbye. Who gets no answer says it again.
+    fn logout(&mut self, now: Nanos, token: &Token, mut leaving: Leaving, out: &mut Outbox) {
+        match leaving.fate {
+            Fate::Error => return self.said_goodbye(leaving, Err(503), out),
+            Fate::Throttled => return self.said_goodbye(leaving, Err(429), out),
+            _ => (),
+        }
+        leaving.left = self.sessions.leave(token);
+        let tag = self.ask(now);
+        for &signature in &leaving.left {
+            out.send(self.access_manager, Msg::Revoke { tag, signature });
+        }
+        self.leaving.insert(tag, leaving);
+    }
+
+    /// The access manager has one of them.
+    fn revoke_taken(&mut self, tag: u64, signature: u64, out: &mut Outbox) {
+        let Some(leaving) = self.leaving.get_mut(&tag) else { return };
+        leaving.left.retain(|left| *left != signature);
+        self.sessions.revoked(&leaving.user, signature);
+        if leaving.left.is_empty() {
+            let leaving = self.leaving.remove(&tag).expect("it is there");
+            self.forget_deadlines();
+            self.said_goodbye(leaving, Ok(()), out);
+        }
+    }
+
+    fn said_goodbye(&mut self, leaving: Leaving, mut result: Result<(), u16>, out: &mut Outbox) {
+        if leaving.fate == Fate::ErrorAfterEffect && result.is_ok() {
+            result = Err(503);
+        }
+        *(if result.is_ok() { &mut self.counts.logged_out } else { &mut self.counts.failed }) += 1;
+        if leaving.fate != Fate::SilentAfterEffect {
+            let Leaving { from, client, tag, .. } = leaving;
+            out.send_after(self.mischief.delay(), from, Msg::LoggedOut { client, tag, result });
+        }
     }
 
     /// A token that was not handed over does not count towards the hourly limit.
@@ -203,10 +288,22 @@ impl Node for AuthServer {
         match input {
             Input::Message { from, msg: Msg::Login { client, tag, user, role, session } } => {
                 let fate = self.mischief.fate();
-                self.login(now, Waiting { from, client, tag, user, fate }, role, &session, out);
+                let goodbyes = self.sessions.goodbyes(&user);
+                self.login(now, Waiting { from, client, tag, user, fate, goodbyes }, role, &session, out);
             }
             Input::Message { from, msg: Msg::Granted { tag, result } } if from == self.access_manager => {
-                self.granted(tag, result, out);
+                self.granted(now, tag, result, out);
+            }
+            Input::Message { from, msg: Msg::Logout { client, tag, token } } => {
+                let (fate, user) = (self.mischief.fate(), token.grant.user.clone());
+                self.logout(now, &token, Leaving { from, client, tag, user, fate, left: Vec::new() }, out);
+            }
+            Input::Message { from, msg: Msg::RevokeTaken { tag, signature } } if from == self.access_manager => {
+                self.revoke_taken(tag, signature, out);
+            }
+            Input::Overload { from, msg: Msg::Logout { client, tag, .. } } => {
+                self.counts.failed += 1;
+                out.send(from, Msg::LoggedOut { client, tag, result: Err(503) });
             }
             Input::Message { msg: Msg::Misbehave(orders), .. } => self.mischief.set(orders),
             Input::Overload { from, msg: Msg::Login { client, tag, .. } } => {
@@ -220,6 +317,8 @@ impl Node for AuthServer {
                     if let Some(asked) = self.waiting.remove(&tag) {
                         self.forget_token(&asked.user);
                         self.answer(asked, Err(503), out);
+                    } else if let Some(leaving) = self.leaving.remove(&tag) {
+                        self.said_goodbye(leaving, Err(503), out);
                     }
                 }
             }
@@ -233,6 +332,7 @@ impl Node for AuthServer {
 
     fn reboot(&mut self, _now: Nanos) {
         self.waiting = FxHashMap::default();
+        self.leaving = FxHashMap::default();
         self.deadlines = VecDeque::new();
         self.users = Users::default();
     }
@@ -356,5 +456,45 @@ mod tests {
         let late = Msg::Granted { tag: 0, result: Err(ApiError::grant_empty()) };
         server.handle(2, Input::Message { from: MANAGER, msg: late }, &mut out);
         assert_eq!((out.drain_sends().count(), server.next_wake()), (0, None));
+    }
+
+    /// Two tokens, a refresh under way, and a goodbye whose first answers are lost: both tokens are revoked, over a crash too, and
+    /// what was asked for before is not handed over after.
+    #[test]
+    fn a_goodbye_revokes_every_token_and_what_is_under_way() {
+        let options = AuthOptions { logout: LogoutRule::All, ..AuthOptions::of(1) };
+        let mut server = AuthServer::new(MANAGER, Box::new(Rules), options);
+        let first = log_in(&mut server, 0, "user_1").unwrap().unwrap();
+        let second = log_in(&mut server, SECOND, "user_1").unwrap().unwrap();
+        let mut out = Outbox::new(false);
+        login(&mut server, 2 * SECOND, "user_1", &mut out);
+        let goodbye = |server: &mut AuthServer, now, out: &mut Outbox| {
+            let msg = Msg::Logout { client: 4, tag: 8, token: second.clone() };
+            server.handle(now, Input::Message { from: USERS, msg }, out);
+            let revokes = out.drain_sends().filter_map(|send| match send.msg {
+                Msg::Revoke { tag, signature } => Some((tag, signature)),
+                _ => None,
+            });
+            revokes.collect::<Vec<_>>()
+        };
+        let lost = goodbye(&mut server, 3 * SECOND, &mut out);
+        assert_eq!(lost.len(), 2);
+        let late = Verifier::new(42).sign(first.grant.clone(), 3 * SECOND);
+        // The login's question was the third.
+        let granted = Msg::Granted { tag: 2, result: Ok(Arc::new(late)) };
+        server.handle(4 * SECOND, Input::Message { from: MANAGER, msg: granted }, &mut out);
+        assert!(matches!(out.drain_sends().next().unwrap().msg, Msg::LoggedIn { result: Err(403), .. }));
+        server.reboot(5 * SECOND);
+        let again = goodbye(&mut server, 6 * SECOND, &mut out);
+        let mut signatures = [first.signature, second.signature];
+        signatures.sort_unstable();
+        assert_eq!(again.iter().map(|(_, signature)| *signature).collect::<Vec<_>>(), signatures);
+        for (tag, signature) in again {
+            assert_eq!(out.drain_sends().count(), 0, "not before the last");
+            let taken = Msg::RevokeTaken { tag, signature };
+            server.handle(7 * SECOND, Input::Message { from: MANAGER, msg: taken }, &mut out);
+        }
+        assert!(matches!(out.drain_sends().next().unwrap().msg, Msg::LoggedOut { tag: 8, result: Ok(()), .. }));
+        assert_eq!((server.counts().logged_out, server.next_wake()), (1, None));
     }
 }

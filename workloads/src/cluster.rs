@@ -243,7 +243,7 @@ impl NodeBuilder<'_> {
             NodeKind::Auth => Box::new(AuthServer::new(
                 at.one(NodeKind::Access, None),
                 Box::new(self.grants()),
-                AuthOptions { ttl_minutes: None, ..AuthOptions::of(seed) },
+                self.auth_options(AuthOptions { ttl_minutes: None, ..AuthOptions::of(seed) }),
             )),
             NodeKind::History => Box::new(History::new(Retention::voting(), seed)),
             NodeKind::Scheduler => Box::new(Scheduler::new(SchedulerConfig {
@@ -253,6 +253,10 @@ impl NodeBuilder<'_> {
             })),
             kind => unreachable!("{} is no node of the platform: its pattern makes it", kind.word()),
         }
+    }
+
+    fn auth_options(&self, options: AuthOptions) -> AuthOptions {
+        self.scenario.system().map_or(options, |system| system.auth(self.scenario, options))
     }
 
     /// Outside services by the base of their addresses.

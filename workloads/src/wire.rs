@@ -136,6 +136,9 @@ fn parts(msg: &Msg) -> (u64, u64, u64, &str) {
         Msg::Grant { tag, grant } => (43, *tag, 0, &grant.user),
         Msg::Granted { tag, result } => (44, *tag, result.as_ref().map_or(0, |token| token.signature), ""),
         Msg::Revoke { tag, signature } => (45, *tag, *signature, ""),
+        Msg::RevokeTaken { tag, signature } => (75, *tag, *signature, ""),
+        Msg::Logout { client, tag, token } => (76, *tag ^ u64::from(*client), token.signature, ""),
+        Msg::LoggedOut { client, tag, result } => (77, *tag ^ u64::from(*client), u64::from(result.is_ok()), ""),
         Msg::Login { client, tag, user, .. } => (47, *tag, u64::from(*client), user),
         Msg::LoggedIn { client, tag, result } => {
             (48, *tag ^ u64::from(*client), result.as_ref().map_or(0, |token| token.signature), "")
@@ -221,6 +224,9 @@ impl sim::Payload for Wire {
             Msg::Grant { .. } => "grant",
             Msg::Granted { .. } => "granted",
             Msg::Revoke { .. } => "revoke",
+            Msg::RevokeTaken { .. } => "revoke-taken",
+            Msg::Logout { .. } => "logout",
+            Msg::LoggedOut { .. } => "logged-out",
             Msg::Login { .. } => "login",
             Msg::LoggedIn { .. } => "logged-in",
             Msg::Stream(_) => "stream",

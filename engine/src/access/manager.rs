@@ -120,9 +120,10 @@ impl Node for AccessManager {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Outbox) {
         match input {
             Input::Message { from, msg: Msg::Grant { tag, grant } } => self.grant(now, from, tag, *grant, out),
-            Input::Message { msg: Msg::Revoke { signature, .. }, .. } => {
+            Input::Message { from, msg: Msg::Revoke { tag, signature } } => {
                 self.counts.revoked += 1;
                 self.spreading.push_back((now + self.options.revoke_delay, signature));
+                out.send(from, Msg::RevokeTaken { tag, signature });
             }
             Input::Message { from, msg: Msg::Stream(frame) } => {
                 if let StreamFrame::Ack { epoch, next_seq } = *frame
@@ -224,6 +225,10 @@ mod tests {
         manager.handle(SECOND, Input::Message { from: NodeId(1), msg: revoke }, &mut out);
         manager.reboot(2 * SECOND);
         manager.handle(11 * SECOND - 1, Input::Wake, &mut out);
+        assert!(matches!(
+            out.drain_sends().next().map(|send| send.msg),
+            Some(Msg::RevokeTaken { tag: 1, signature: 77 })
+        ));
         assert_eq!(out.drain_sends().count(), 0);
         assert_eq!(manager.next_wake(), Some(11 * SECOND));
         manager.handle(11 * SECOND, Input::Wake, &mut out);

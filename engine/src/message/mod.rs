@@ -128,10 +128,16 @@ pub enum Msg {
     Granted { tag: u64, result: Result<Arc<Token>, ApiError> },
     /// Revoke a token by its signature.
     Revoke { tag: u64, signature: u64 },
+    /// The access manager has it, durably; it spreads from then on.
+    RevokeTaken { tag: u64, signature: u64 },
     /// A user asks the customer's auth server for a token.
     Login { client: Client, tag: u64, user: UserId, role: crate::access::Role, session: Arc<str> },
     /// Its answer; the status is the auth server's own (403 unknown, 429 too many refreshes, 503 access manager away).
     LoggedIn { client: Client, tag: u64, result: Result<Arc<Token>, u16> },
+    /// A user says goodbye to the customer's auth server: its tokens are to be revoked.
+    Logout { client: Client, tag: u64, token: Arc<Token> },
+    /// The access manager has been told of all that is to be revoked, or could not be (503).
+    LoggedOut { client: Client, tag: u64, result: Result<(), u16> },
 
     // Reliable streams between infrastructure nodes.
     /// A frame of a reliable stream, or an acknowledgement of one.

@@ -33,7 +33,7 @@ pub mod users;
 
 use std::sync::Arc;
 
-use headcount_engine::auth::GrantRules;
+use headcount_engine::auth::{AuthOptions, GrantRules};
 use headcount_engine::error::ApiError;
 use headcount_engine::functions::{Function, Needs, Secrets};
 use headcount_engine::message::{ApiOk, Call, ChannelList, Envelope, HttpRequest};
@@ -43,6 +43,7 @@ use headcount_sim::Stream;
 
 use self::oracle::Property;
 use self::plan::Act;
+use self::users::rules::ClientRules;
 use crate::scenario::{Scenario, Setting};
 
 /// Every system.
@@ -94,6 +95,16 @@ pub trait System: Sync {
     /// What users' tokens open.
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send>;
 
+    /// How the customer's auth server works, where it is not as for everybody.
+    fn auth(&self, _scenario: &Scenario, options: AuthOptions) -> AuthOptions {
+        options
+    }
+
+    /// How a user's client keeps its token and its connection.
+    fn client(&self, _scenario: &Scenario) -> ClientRules {
+        ClientRules::default()
+    }
+
     /// Outside services.
     fn services(&self, _scenario: &Scenario) -> Vec<ServiceSpec> {
         Vec::new()
@@ -138,6 +149,11 @@ pub trait System: Sync {
         self.doing(scenario, number, act)
     }
 
+    /// Whether a user must be connected to do it; a goodbye and a call with an old token can do without.
+    fn needs_edge(&self, _act: &Act) -> bool {
+        true
+    }
+
     /// What a client makes of an answer.
     fn judge(&self, _act: &Act, reply: &Reply<'_>) -> Judged {
         reply.by_status()
@@ -165,6 +181,10 @@ pub enum Doing {
     Api(Call),
     /// A call of an outside service by its base; any other base is an On Request Function's.
     Http { base: &'static str, request: HttpRequest },
+    /// A goodbye to the auth server: the user's tokens are to be revoked, and it does not come back.
+    Logout,
+    /// A call with a token that the user does not use any more: the one before its last refresh, or that of its goodbye.
+    WithOldToken(Call),
 }
 
 /// An answer.

@@ -1,5 +1,6 @@
 //! What users of one region did, were answered and heard: everything that the oracles judge by, beside what is durably stored.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headcount_engine::contract::Nanos;
@@ -81,6 +82,22 @@ pub struct Record {
     pub reconnects: u64,
     pub missed_messages: u64,
     pub catch_up_messages: u64,
+    /// Tokens that came before the old ones expired.
+    pub refreshes: u64,
+    /// Where clients may give up: each time that one was without a connection and how it ended, and who still is, since when.
+    pub outages: Vec<Outage>,
+    pub away: BTreeMap<u32, Nanos>,
+}
+
+/// A client's time without a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    pub client: u32,
+    /// By when the client knew [ns].
+    pub from: Nanos,
+    pub to: Nanos,
+    /// Whether it ended because the client gave up, and said so.
+    pub gave_up: bool,
 }
 
 /// With more users in the world than this, deliveries are counted and not noted one by one.

@@ -1,5 +1,7 @@
 //! What users do: each act is sent, sent again as the same call until it is answered for good, and settled once.
 
+use std::sync::Arc;
+
 use headcount_engine::contract::{MS, Nanos, Outbox};
 use headcount_engine::message::{Msg, Payload};
 
@@ -36,13 +38,18 @@ impl Users {
         if done.fate != Fate::Open {
             return;
         }
-        let user = &self.users[client as usize];
-        if user.connection != Connection::Connected {
+        let number = self.record.numbers[place as usize];
+        let (act, user) = (self.plan.acts[number as usize], &self.users[client as usize]);
+        let needs_edge = self.config.system.needs_edge(&act);
+        if user.gone || (user.leaving && needs_edge) {
+            return self.settle(now, place, Fate::GaveUp);
+        }
+        let can_without = !needs_edge && (user.token.is_some() || user.leaving);
+        if user.connection != Connection::Connected && !can_without {
             done.waits = true;
             self.waiting.entry(client).or_default().push(place);
             return;
         }
-        let number = self.record.numbers[place as usize];
         let answer = match self.made_from(number) {
             Material::Nothing => None,
             Material::Answer(answer) => Some(answer),
@@ -67,13 +74,19 @@ impl Users {
             second.sent += 1;
         }
         self.later.set(now + self.config.scenario.system.ack_timeout, Later::Overdue { place, attempt });
-        let (tag, act) = (tag::ACT | u64::from(place), self.plan.acts[number as usize]);
+        let tag = tag::ACT | u64::from(place);
         let (system, scenario) = (self.config.system, &self.config.scenario);
         let doing = match answer {
             None => system.doing(scenario, number, &act),
             Some(answer) => system.doing_with(scenario, number, &act, &answer),
         };
         match doing {
+            Doing::Logout => self.say_goodbye(client, tag, out),
+            Doing::WithOldToken(call) => {
+                let old = self.old_tokens.get(&client).cloned();
+                let token = old.or_else(|| self.users[client as usize].token.clone());
+                self.call_with(client, tag, token, call, out);
+            }
             Doing::Api(call) => self.call(client, tag, call, out),
             Doing::Http { base, mut request } => {
                 let service = self.config.services.iter().find(|(known, _)| *known == base).map(|(_, node)| *node);
@@ -105,15 +118,22 @@ impl Users {
             return;
         };
         let act = self.plan.acts[self.record.numbers[place as usize] as usize];
+        let nothing: Arc<str> = "".into();
         let reply = match &msg {
             Msg::Answer { result, .. } => Reply::Api(result),
             Msg::HttpAnswer { status, body, .. } => Reply::Http(*status, body),
+            Msg::LoggedOut { result, .. } => Reply::Http(result.err().unwrap_or(200), &nothing),
             _ => return,
         };
         done.answered = now;
         done.body = reply.body().cloned();
         match self.config.system.judge(&act, &reply) {
-            Judged::Accepted => self.settle(now, place, Fate::Accepted),
+            Judged::Accepted => {
+                self.settle(now, place, Fate::Accepted);
+                if matches!(msg, Msg::LoggedOut { .. }) {
+                    self.leave(now, self.client_of(place));
+                }
+            }
             Judged::Refused(status) => self.settle(now, place, Fate::Refused(status)),
             Judged::Again => {
                 self.record.second(now).errors += 1;
@@ -130,7 +150,7 @@ impl Users {
         }
     }
 
-    fn settle(&mut self, now: Nanos, place: u32, fate: Fate) {
+    pub(super) fn settle(&mut self, now: Nanos, place: u32, fate: Fate) {
         self.record.done[place as usize].fate = fate;
         let second = self.record.second(now);
         match fate {
@@ -173,7 +193,8 @@ impl Users {
         self.record.second(now).timeouts += 1;
         self.try_again(now, place);
         let client = self.client_of(place);
-        if attempt.is_multiple_of(3) && self.users[client as usize].connection == Connection::Connected {
+        let user = &self.users[client as usize];
+        if attempt.is_multiple_of(3) && user.connection == Connection::Connected && !user.leaving {
             self.disconnect(now, client);
             self.connect(now, client, out);
         }

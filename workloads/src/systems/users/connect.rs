@@ -5,14 +5,18 @@ use headcount_engine::contract::{Nanos, NodeId, Outbox};
 use headcount_engine::message::{Call, Msg, SubscribeWith};
 
 use super::{Later, Users, tag};
-use crate::client::{CALL_PATIENCE, Connection, Subscribed, backoff, heartbeat_interval};
+use crate::client::{CALL_PATIENCE, Connection, Subscribed, heartbeat_interval};
 use crate::crowd::plan::user_id;
+use crate::systems::record::{Fate, Outage};
 
 impl Users {
     /// Takes the next step to a connection.
     pub(super) fn connect(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
         let number = self.user_of(client);
         let user = &mut self.users[client as usize];
+        if user.leaving {
+            return;
+        }
         user.generation += 1;
         let generation = user.generation;
         self.later.set(now + CALL_PATIENCE, Later::Deadline { client, generation });
@@ -46,9 +50,11 @@ impl Users {
         }
         match msg {
             Msg::LoggedIn { result: Ok(token), .. } => {
-                user.token = Some(token);
+                user.renewing = false;
+                self.take_token(now, client, token);
                 self.connect(now, client, out);
             }
+            _ if user.renewing && !self.rules.tries_refresh_again => self.stand_still(client),
             _ => self.back_off(now, client),
         }
     }
@@ -66,10 +72,7 @@ impl Users {
                 self.connected(now, client, out);
                 messages.into_iter().for_each(|envelope| self.hear_one(now, client, envelope));
             }
-            Subscribed::TokenRefused => {
-                user.token = None;
-                self.back_off(now, client);
-            }
+            Subscribed::TokenRefused => self.renew_token(now, client),
             Subscribed::NotThere => self.back_off(now, client),
         }
     }
@@ -78,9 +81,10 @@ impl Users {
     fn connected(&mut self, now: Nanos, client: u32, out: &mut Outbox) {
         let user = &mut self.users[client as usize];
         user.connection = Connection::Connected;
-        user.failures = 0;
+        (user.failures, user.resubscribing) = (0, false);
         self.edges[usize::from(user.edge)].connected += 1;
         self.record.second(now).moves += 1;
+        self.note_back(now, client, false);
         self.schedule_heartbeat(now, client);
         for place in self.waiting.remove(&client).unwrap_or_default() {
             self.attempt(now, place, out);
@@ -117,7 +121,10 @@ impl Users {
 
     /// The token is no good: a new one, and on from the cursor.
     pub(super) fn renew_token(&mut self, now: Nanos, client: u32) {
-        self.users[client as usize].token = None;
+        let user = &mut self.users[client as usize];
+        if !user.leaving {
+            (user.token, user.renewing) = (None, true);
+        }
         self.disconnect(now, client);
         self.back_off(now, client);
     }
@@ -131,11 +138,59 @@ impl Users {
         }
     }
 
-    /// Tries again after a wait.
+    /// A call to connect has not been answered.
+    pub(super) fn silent(&mut self, now: Nanos, client: u32) {
+        let user = &self.users[client as usize];
+        let rules = &self.rules;
+        match user.connection {
+            Connection::LoggingIn if user.renewing && !rules.tries_refresh_again => self.stand_still(client),
+            Connection::Subscribing if !rules.minds_silence => self.stand_still(client),
+            _ => self.back_off(now, client),
+        }
+    }
+
+    /// Does nothing more of itself.
+    fn stand_still(&mut self, client: u32) {
+        let user = &mut self.users[client as usize];
+        user.connection = Connection::Absent;
+        user.generation += 1;
+    }
+
+    /// Says that it has given up.
+    fn give_up(&mut self, now: Nanos, client: u32) {
+        self.stand_still(client);
+        self.users[client as usize].gone = true;
+        self.note_back(now, client, true);
+        for place in self.waiting.remove(&client).unwrap_or_default() {
+            self.settle(now, place, Fate::GaveUp);
+        }
+    }
+
+    /// From now on it is without a connection.
+    pub(super) fn note_away(&mut self, now: Nanos, client: u32) {
+        if self.rules.attempts_max.is_some() {
+            self.record.away.entry(client).or_insert(now);
+        }
+    }
+
+    fn note_back(&mut self, now: Nanos, client: u32, gave_up: bool) {
+        if let Some(from) = self.record.away.remove(&client) {
+            self.record.outages.push(Outage { client, from, to: now, gave_up });
+        }
+    }
+
+    /// Tries again after a wait, or gives up.
     pub(super) fn back_off(&mut self, now: Nanos, client: u32) {
+        let failures = self.users[client as usize].failures;
+        if self.users[client as usize].leaving {
+            return self.stand_still(client);
+        }
+        if self.rules.attempts_max.is_some_and(|max| failures >= max) {
+            return self.give_up(now, client);
+        }
         let bits = self.throw(client);
         let user = &mut self.users[client as usize];
-        let wait = backoff(user.failures, bits);
+        let wait = self.rules.wait(user.failures, bits);
         user.failures = user.failures.saturating_add(1);
         user.connection = Connection::BackingOff;
         user.generation += 1;
@@ -151,7 +206,9 @@ impl Users {
             edge.connected -= 1;
             user.cursor = user.cursor.max(edge.cursor);
             self.record.second(now).moves -= 1;
+            self.note_away(now, client);
         }
+        let user = &mut self.users[client as usize];
         user.connection = Connection::Absent;
         user.generation += 1;
     }

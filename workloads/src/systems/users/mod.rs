@@ -4,6 +4,8 @@
 mod acts;
 mod connect;
 mod hear;
+pub mod rules;
+mod tokens;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use crate::client::{Connection, EdgeLife, LastMiles};
 use crate::crowd::plan::{user_at, user_id};
 use crate::friends::timers::Timers;
 use crate::scenario::Scenario;
+use rules::ClientRules;
 
 /// What these users are and whom they talk to.
 pub struct UsersConfig {
@@ -50,6 +53,14 @@ struct User {
     joined: bool,
     edge: u8,
     failures: u8,
+    /// Its token was refused, and it has asked for a new one.
+    renewing: bool,
+    /// It has a new token, and has not heard from the edge since.
+    resubscribing: bool,
+    /// It has said goodbye, or is about to.
+    leaving: bool,
+    /// It has given up.
+    gone: bool,
 }
 
 const _: () = assert!(size_of::<User>() <= 32);
@@ -81,6 +92,16 @@ enum Later {
         client: u32,
         generation: u32,
     },
+    /// The token of this signature is to be refreshed.
+    Refresh {
+        client: u32,
+        signature: u64,
+    },
+    /// The edge has not answered to the new token.
+    Resubscribe {
+        client: u32,
+        generation: u32,
+    },
     /// The answer to an attempt at an act is overdue.
     Overdue {
         place: u32,
@@ -98,12 +119,15 @@ mod tag {
     pub const SUBSCRIBE: u64 = 2 << 56;
     pub const HEARTBEAT: u64 = 3 << 56;
     pub const ACT: u64 = 4 << 56;
+    pub const REFRESH: u64 = 5 << 56;
+    pub const RESUBSCRIBE: u64 = 6 << 56;
     pub const KIND: u64 = 0xff << 56;
 }
 
 /// The users node.
 pub struct Users {
     config: UsersConfig,
+    rules: ClientRules,
     plan: Arc<Plan>,
     next_act: usize,
     users: Vec<User>,
@@ -115,6 +139,8 @@ pub struct Users {
     /// By region and timetoken: which of the messages heard.
     known: FxHashMap<(u8, Timetoken), u32>,
     turn: usize,
+    /// By client: the token before the last refresh, or that of the goodbye.
+    old_tokens: BTreeMap<u32, Arc<Token>>,
     record: Record,
 }
 
@@ -136,9 +162,14 @@ impl Users {
                 joined: false,
                 edge: 0,
                 failures: 0,
+                renewing: false,
+                resubscribing: false,
+                leaving: false,
+                gone: false,
             });
         }
         Self {
+            rules: config.system.client(&config.scenario),
             next_act: 0,
             users,
             edges: vec![EdgeView::default(); config.edges.len()],
@@ -147,6 +178,7 @@ impl Users {
             waiting: BTreeMap::new(),
             known: FxHashMap::default(),
             turn: 0,
+            old_tokens: BTreeMap::new(),
             record: Record { numbers, done, ..Record::default() },
             config,
             plan,
@@ -161,7 +193,8 @@ impl Users {
     /// What has not come true yet, one line a kind.
     pub fn pending(&self) -> Vec<String> {
         let mut pending = Vec::new();
-        let away = self.users.iter().filter(|user| user.joined && user.connection != Connection::Connected).count();
+        let is_away = |user: &&User| user.joined && !user.gone && user.connection != Connection::Connected;
+        let away = self.users.iter().filter(is_away).count();
         if away > 0 {
             pending.push(format!("{away} users not connected"));
         }
@@ -193,8 +226,12 @@ impl Users {
 
     /// A call of this user to its edge.
     fn call(&mut self, client: u32, tag: u64, call: Call, out: &mut Outbox) {
-        let user = &self.users[client as usize];
-        let (edge, token) = (self.config.edges[usize::from(user.edge)], user.token.clone());
+        let token = self.users[client as usize].token.clone();
+        self.call_with(client, tag, token, call, out);
+    }
+
+    fn call_with(&mut self, client: u32, tag: u64, token: Option<Arc<Token>>, call: Call, out: &mut Outbox) {
+        let edge = self.config.edges[usize::from(self.users[client as usize].edge)];
         let (after, client_ip) = (self.last_mile(client), 0x0C00_0000 | self.user_of(client));
         out.send_after(after, edge, Msg::Request(Box::new(Request { client, tag, client_ip, token, call })));
     }
@@ -203,6 +240,7 @@ impl Users {
         match later {
             Later::Join { client } => {
                 self.users[client as usize].joined = true;
+                self.note_away(now, client);
                 self.connect(now, client, out);
             }
             Later::Reconnect { client, generation } => {
@@ -215,9 +253,11 @@ impl Users {
                 let user = &self.users[client as usize];
                 let waits = user.connection.is_under_way();
                 if user.generation == generation && waits {
-                    self.back_off(now, client);
+                    self.silent(now, client);
                 }
             }
+            Later::Refresh { client, signature } => self.refresh(now, client, signature, out),
+            Later::Resubscribe { client, generation } => self.not_resubscribed(now, client, generation, out),
             Later::Heartbeat { client, generation } => self.heartbeat(now, client, generation, out),
             Later::Overdue { place, attempt } => self.overdue(now, place, attempt, out),
             Later::Again { place, attempt } => self.again(now, place, attempt, out),
@@ -256,10 +296,13 @@ impl Node for Users {
                     tag::LOGIN => self.logged_in(now, client, tag as u32, msg, out),
                     tag::SUBSCRIBE => self.subscribed(now, client, tag as u32, msg, out),
                     tag::HEARTBEAT => self.beaten(now, client, &msg),
+                    tag::REFRESH => self.refreshed(now, client, msg, out),
+                    tag::RESUBSCRIBE => self.resubscribed(now, client, tag as u32, msg),
                     tag::ACT => self.answered(now, tag as u32, msg),
                     _ => {}
                 },
                 Msg::HttpAnswer { tag, .. } if tag & tag::KIND == tag::ACT => self.answered(now, tag as u32, msg),
+                Msg::LoggedOut { tag, .. } if tag & tag::KIND == tag::ACT => self.answered(now, tag as u32, msg),
                 Msg::Ended { client, signature, .. } => self.ended(now, from, client, signature),
                 Msg::EdgeAlive { epoch } => self.edge_alive(now, from, epoch),
                 _ => {}
