@@ -66,6 +66,9 @@ scenarios! {
     "metrics-small": "Metrics by windows, a dashboard and alerts, under a swarm of all faults: many seeds in little time",
     "metrics-documented": "The same swarm against the document's own counters and alerts: expected to be violated",
     "metrics-100k": "100,000 senders of metrics, late ones and doubles among them, through an incident and a KV outage",
+    "tokens-small": "Tokens of two minutes, refreshed and revoked, under a swarm of all faults: many seeds in little time",
+    "tokens-documented": "The same swarm against the document's own client and goodbye: expected to be violated",
+    "tokens-100k": "100,000 users in 10,000 teams refresh their tokens while the auth server is down",
 }
 
 /// Every built-in scenario, the flagship first.

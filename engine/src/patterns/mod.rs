@@ -14,6 +14,7 @@ pub mod rights;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 pub mod voting;
 
 /// Which handlers are deployed.

@@ -29,6 +29,7 @@ pub mod plan;
 mod ratelimit;
 pub mod record;
 mod sessions;
+mod tokens;
 pub mod users;
 
 use std::sync::Arc;
@@ -56,6 +57,7 @@ pub const SYSTEMS: &[&dyn System] = &[
     &orders::Orders,
     &ratelimit::RateLimit,
     &sessions::Sessions,
+    &tokens::Tokens,
 ];
 
 /// The system of this word.

@@ -10,6 +10,7 @@ mod metrics;
 mod orders;
 mod ratelimit;
 mod sessions;
+mod tokens;
 
 use headcount_workloads::outcome::Verdict;
 use headcount_workloads::systems::SYSTEMS;
