@@ -69,6 +69,9 @@ scenarios! {
     "tokens-small": "Tokens of two minutes, refreshed and revoked, under a swarm of all faults: many seeds in little time",
     "tokens-documented": "The same swarm against the document's own client and goodbye: expected to be violated",
     "tokens-100k": "100,000 users in 10,000 teams refresh their tokens while the auth server is down",
+    "robust-small": "Clients that reconnect, or give up and say so, under a swarm of all faults: many seeds in little time",
+    "robust-documented": "The same swarm against the document's own client: expected to be violated",
+    "robust-100k": "100,000 clients, half of which are cut off for 40 s",
 }
 
 /// Every built-in scenario, the flagship first.

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod orders;
 pub mod ratelimit;
 pub mod rights;
+pub mod robust;
 pub mod sessions;
 #[cfg(test)]
 mod tests;

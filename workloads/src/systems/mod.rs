@@ -28,6 +28,7 @@ mod orders;
 pub mod plan;
 mod ratelimit;
 pub mod record;
+mod robust;
 mod sessions;
 mod tokens;
 pub mod users;
@@ -56,6 +57,7 @@ pub const SYSTEMS: &[&dyn System] = &[
     &metrics::Metrics,
     &orders::Orders,
     &ratelimit::RateLimit,
+    &robust::Robust,
     &sessions::Sessions,
     &tokens::Tokens,
 ];

@@ -9,6 +9,7 @@ mod enrichment;
 mod metrics;
 mod orders;
 mod ratelimit;
+mod robust;
 mod sessions;
 mod tokens;
 
