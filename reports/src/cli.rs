@@ -34,6 +34,8 @@ pub enum Verb {
     Plan(PlanOptions),
     /// Compare two runs or two sets of seeds
     Compare(CompareOptions),
+    /// Write what the documents' own logic keeps and breaks
+    Findings(FindingsOptions),
     /// List scenarios, properties, faults and limits profiles
     List(ListOptions),
 }
@@ -190,6 +192,26 @@ pub struct CompareOptions {
     pub quiet: bool,
 }
 
+/// `headcount findings`.
+#[derive(Clone, Debug, Args)]
+pub struct FindingsOptions {
+    /// Seeds of each variant, from 1
+    #[arg(long, value_name = "K", default_value_t = headcount_workloads::findings::SEEDS, value_parser = at_least_one, allow_negative_numbers = true)]
+    pub seeds: u64,
+    /// Runs at the same time [default: the machine's cores]
+    #[arg(long, value_name = "J", value_parser = jobs, allow_negative_numbers = true)]
+    pub jobs: Option<usize>,
+    /// Folder for the page's files [default: runs/findings]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print findings.json instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+}
+
 /// `headcount list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListOptions {
@@ -224,7 +246,7 @@ impl Stop {
 /// Help and version come back as what to print, wrong use as its one line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let verbs = ["run", "check", "plan", "compare", "list"];
+    let verbs = ["run", "check", "plan", "compare", "findings", "list"];
     let verb = verbs.into_iter().find(|verb| arguments.get(1).is_some_and(|first| first == verb));
     let cli = Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Said(error.render().to_string()),
@@ -346,7 +368,7 @@ mod tests {
         assert!(wrong("headcount check voting-small").contains("--seeds <N>"));
         assert!(wrong("headcount run x --sed 1").contains("--seed"), "the tip is kept");
         assert!(wrong("headcount run x --set shards").contains("as in vote.shards=4"));
-        let line = "unrecognized subcommand 'voting-calm': must be one of run, check, plan, compare, list, as in headcount run voting-small";
+        let line = "unrecognized subcommand 'voting-calm': must be one of run, check, plan, compare, findings, list, as in headcount run voting-small";
         assert_eq!(wrong("headcount voting-calm"), format!("{line}; see headcount --help"));
         assert!(wrong("headcount check x --seeds -3").contains("1 or more"), "a minus is a wrong number, no option");
         for percent in ["5", "-5%", "%", "x%", "1001%", "nan%"] {

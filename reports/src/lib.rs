@@ -5,6 +5,7 @@
 //! peak memory ([`host::HostFigures`]), stand last in `run.json` and nowhere else.
 
 pub mod compare;
+pub mod findings;
 pub mod host;
 pub mod kept;
 pub mod latency_files;

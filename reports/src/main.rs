@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         cli::Verb::Check(options) => cmd::check::check(&options),
         cli::Verb::Compare(options) => cmd::compare::compare(&options),
         cli::Verb::Plan(options) => cmd::plan::plan(&options),
+        cli::Verb::Findings(options) => cmd::findings::findings(&options),
         cli::Verb::List(options) => cmd::list::list(&options),
     };
     done.unwrap_or_else(|problem| terminal::refuse(&problem))

@@ -71,6 +71,9 @@ pub const RUN: Kind = Kind { what: "run", marker: "run.json", is_ours: is_a_run_
 /// A comparison's.
 pub const COMPARISON: Kind = Kind { what: "comparison", marker: "compare.json", is_ours: is_a_comparison_file };
 
+/// A page of findings.
+pub const FINDINGS: Kind = Kind { what: "page of findings", marker: "findings.json", is_ours: is_a_findings_file };
+
 /// Asks, before a long run, whether [`write()`] could write `folder` now. Leaves nothing behind.
 ///
 /// # Errors
@@ -283,6 +286,10 @@ fn is_a_run_file(name: &str) -> bool {
 
 fn is_a_comparison_file(name: &str) -> bool {
     ["compare.json", "compare.csv", "differences.csv", "report.html", "plots"].contains(&name)
+}
+
+fn is_a_findings_file(name: &str) -> bool {
+    ["findings.json", "findings.md", "report.html"].contains(&name)
 }
 
 /// Removes folders this process made, innermost first, as far as they are empty.

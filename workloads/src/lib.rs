@@ -25,6 +25,7 @@
 //! | [`bill`] | how many of each billable kind a run took, and prices |
 //! | [`run`] | one scenario and one seed to one outcome |
 //! | [`outcome`] | what a run found, as plain data |
+//! | [`findings`] | what the documents' own logic keeps and breaks |
 //! | [`plan`] | how much is enough: searches over many runs |
 
 pub mod arrivals;
@@ -39,6 +40,7 @@ pub mod crowd;
 mod fault_names;
 pub mod faults;
 mod figures;
+pub mod findings;
 pub mod friends;
 pub mod graph;
 pub mod interval;

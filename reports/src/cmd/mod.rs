@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod compare;
+pub mod findings;
 pub mod jobs;
 pub mod list;
 pub mod plan;

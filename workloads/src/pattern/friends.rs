@@ -113,6 +113,13 @@ impl Pattern for Friends {
         parts.deliveries += seen.people.iter().map(|people| people.record().deliveries).sum::<u64>();
     }
 
+    fn remedy(&self, _scenario: &Scenario) -> &'static str {
+        "A presence event is a reason to look, not a fact: the handler asks presence where the user is, and writes it \
+         into the user's record under If-Match, with a mark of what friends were told. A sweep tells what a debounce, \
+         a storm or a crash held back, a reconcile job finds whom events missed, and a friendship is a record of its \
+         own whose steps can all be taken twice."
+    }
+
     fn offered(&self) -> Vec<Metric> {
         metric::of_friends()
     }

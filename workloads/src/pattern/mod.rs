@@ -92,6 +92,11 @@ pub(crate) trait Pattern: Sync {
     /// Its counters, latencies, series and the like.
     fn parts(&self, ended: &Ended, scenario: &Scenario, seconds_in_all: usize, parts: &mut Parts);
 
+    /// What its hardened variant does instead of the document's own logic, in a few sentences; empty where there is but one.
+    fn remedy(&self, _scenario: &Scenario) -> &'static str {
+        ""
+    }
+
     /// What of a run it leaves out as warm-up, if it does.
     fn warm_up(&self, _scenario: &Scenario) -> Option<String> {
         None

@@ -106,6 +106,10 @@ impl Pattern for AnySystem {
         parts.deliveries += seen.heard().map(|heard| u64::from(heard.deliveries)).sum::<u64>();
     }
 
+    fn remedy(&self, scenario: &Scenario) -> &'static str {
+        of(scenario).remedy()
+    }
+
     fn offered(&self) -> Vec<Metric> {
         Vec::new()
     }

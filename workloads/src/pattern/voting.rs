@@ -107,6 +107,13 @@ impl Pattern for Voting {
         parts.readings.extend_from_slice(READINGS);
     }
 
+    fn remedy(&self, _scenario: &Scenario) -> &'static str {
+        "One transaction of the audit database decides each vote: whether the request was answered before, whether \
+         the session is open, whether the user has a vote left. The answer is recorded with the decision and repeated \
+         for a repeated request; KV, App Context and the channels carry copies. What cannot be decided is refused \
+         with 503, and the client asks again under the same request id."
+    }
+
     fn offered(&self) -> Vec<Metric> {
         metric::of_votes()
     }

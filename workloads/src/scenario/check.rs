@@ -265,7 +265,6 @@ impl Check<'_> {
 
     fn swarm(&self) -> Checked {
         let Some(swarm) = &self.scenario.swarm else { return Ok(()) };
-        self.that(!swarm.kinds.is_empty(), "swarm.kinds", || "must list a kind of fault".to_string())?;
         for (i, kind) in swarm.kinds.iter().enumerate() {
             let once = !swarm.kinds[..i].contains(kind);
             self.that(once, &format!("swarm.kinds.{i}"), || "must be listed once".to_string())?;

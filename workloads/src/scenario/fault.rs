@@ -212,7 +212,7 @@ fn empty(kind: &str) -> FaultKind {
 /// What a seed may draw: each run takes a random subset of the kinds, with random intensities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swarm {
-    /// Kinds that may come, each at most once. Default: all.
+    /// Kinds that may come, each at most once; of an empty list none does. Default: all.
     pub kinds: Vec<SwarmKind>,
     /// Events of one kind in a run, 1 to 100.
     pub events_max: u32,
@@ -240,6 +240,11 @@ pub enum SwarmKind {
 }
 
 impl SwarmKind {
+    /// What scenarios call it.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+
     /// Whether the scenario has what this breaks.
     pub(super) fn is_there(self, scenario: &super::Scenario) -> bool {
         let kind = match self {

@@ -54,6 +54,11 @@ impl System for Configuration {
         configuration::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "Every field and every feature is a key of its own, so two changes meet only if they are of the same thing. \
+         What cannot be read is not guessed: a message then is refused with 503."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         configuration::functions(scenario.variant.in_engine())
     }

@@ -46,6 +46,11 @@ impl System for Counter {
         counter::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "Nothing is counted while people vote: each vote is a key of its own, claimed first, and the aggregator \
+         counts keys, page by page. What was written twice is there once."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         counter::functions(scenario.variant.in_engine())
     }

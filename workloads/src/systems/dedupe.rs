@@ -57,6 +57,12 @@ impl System for Dedupe {
         dedupe::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "One claim lets a message through at a time, and marks it before it passes, so two never pass within a window \
+         of each other. The handler after the publish notes the delivery: what comes again is a duplicate if that is \
+         noted, and in doubt if it is not, and then 503 asks to send it again."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         dedupe::functions(scenario.variant.in_engine(), scenario.system.get("window_minutes") as u32)
     }

@@ -45,6 +45,13 @@ impl System for Enrichment {
         enrichment::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "Moderation is the one answer that a post cannot do without: no answer, no post, and 503 asks the client to \
+         send it again. Fields that only the Function may say are taken from what came in, and the author is whom the \
+         platform authenticated. Everything else comes from the cache or its service, or its absence is said in the \
+         post."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         enrichment::functions(scenario.variant.in_engine(), scenario.system.get("cache_ttl_minutes") as u32)
     }

@@ -60,6 +60,11 @@ impl System for Metrics {
         metrics::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "Each metric is a key of its own, by its own time: what comes late or twice is there once, in its window. The aggregator counts \
+         keys, page by page; alerts are judged once a pass, and what was said is stored after it was said."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         metrics::functions(scenario.variant.in_engine(), rules(scenario))
     }

@@ -85,6 +85,11 @@ pub trait System: Sync {
     /// Where the document contradicts itself or the platform, and how it was read.
     fn readings(&self) -> &'static [(&'static str, &'static str, &'static str)];
 
+    /// What the hardened variant does instead of the document's steps, in a few sentences.
+    fn remedy(&self) -> &'static str {
+        ""
+    }
+
     /// The Functions to deploy.
     fn functions(&self, scenario: &Scenario) -> Vec<Function>;
 

@@ -51,6 +51,12 @@ impl System for Orders {
         orders::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "A note of each open order stands until the order has ended, and a sweep takes up whatever a crash left. \
+         Every call carries its order's id as idempotency key, and the payment service decides once, between capture \
+         and cancel, how an order ends."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         orders::functions(scenario.variant.in_engine(), retries(scenario))
     }

@@ -50,6 +50,12 @@ impl System for RateLimit {
         ratelimit::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "It counts first and looks at the number that the count came to, so no two requests get the same one. The \
+         tier is that of the channel, which the access manager opens to users of that tier alone. A store that errs \
+         is a 503, and what was counted stays counted: trouble makes the limit smaller, never larger."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         ratelimit::functions(scenario.variant.in_engine(), limits(scenario))
     }

@@ -38,6 +38,11 @@ impl System for Robust {
         robust::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "Silence is a failure like an error, the wait is drawn between half of the document's and all of it, and a token that cannot \
+         be had is a failed attempt: the client is connected, has an attempt to come, or has said that it gave up."
+    }
+
     fn functions(&self, _: &Scenario) -> Vec<Function> {
         Vec::new()
     }

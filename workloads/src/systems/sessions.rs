@@ -59,6 +59,12 @@ impl System for Sessions {
         sessions::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "A session is named by who logs in and by the request, so a repeated login finds the same one. It is two keys \
+         that do not undo each other, one that it is active and one that it has ended. Nothing is counted up or down: \
+         a job counts keys."
+    }
+
     fn functions(&self, scenario: &Scenario) -> Vec<Function> {
         sessions::functions(scenario.variant.in_engine(), scenario.system.get("session_minutes") as u32)
     }

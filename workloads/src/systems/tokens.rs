@@ -51,6 +51,12 @@ impl System for Tokens {
         tokens::READINGS
     }
 
+    fn remedy(&self) -> &'static str {
+        "A goodbye revokes every token that its session was ever given, and is answered when the access manager has each. A \
+         refresh that fails is tried again until the edge has answered, on the connection that is there and from its cursor: what \
+         was published in between comes from the cursor, or comes twice."
+    }
+
     fn functions(&self, _: &Scenario) -> Vec<Function> {
         Vec::new()
     }

@@ -28,7 +28,7 @@
 //!
 //! **Reconcile** (On Interval, a job for each shard) compares who presence has with whom App Context has online, and
 //! sweeps the differences: it finds what lost events, and executions that died before they wrote anything, left behind. While
-//! the two totals agree that is two calls, but for a walk now and then, since errors may cancel. No
+//! the two totals agree, or still move, that is two calls, but for a walk now and then, since errors may cancel. No
 //! call shows a whole shard, and ten calls may not: the job walks all pages of both over successive executions ([`reconcile`]),
 //! and how far it is stands in KV. A walk never stops at a user, and one that was interrupted goes on or begins again. Who
 //! differs is settled if two walks say so, no less than 5 s apart, the platform's own debounce of 2 s and the 3 s that here-now

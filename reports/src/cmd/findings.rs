@@ -1,0 +1,54 @@
+//! `headcount findings`: what the documents' own logic keeps and breaks, as a page.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use headcount_reports::number::count_of;
+use headcount_reports::{findings, run_folder};
+use headcount_workloads::findings::{Finding, of, systems};
+
+use super::jobs;
+use crate::cli::FindingsOptions;
+use crate::progress::{Progress, Unit};
+use crate::terminal::{self, Problem};
+
+/// Runs of one system besides two a seed: sizes tried, and both prices. An estimate, for the progress.
+const MORE_RUNS: u64 = 400;
+
+/// Finds, writes, and says what was broken. Status 0: that the documents' own logic breaks is expected; 1 if a hardened variant
+/// breaks too.
+///
+/// # Errors
+/// Files that cannot be written.
+pub fn findings(options: &FindingsOptions) -> Result<ExitCode, Problem> {
+    let folder = options.out.clone().unwrap_or_else(|| Path::new("runs").join("findings"));
+    run_folder::check_as(&run_folder::FINDINGS, &folder).map_err(Problem::new)?;
+    let (jobs, systems, done) = (jobs::or_cores(options.jobs), systems(), Arc::new(AtomicU64::new(0)));
+    let total = systems.len() as u64 * (2 * options.seeds + MORE_RUNS);
+    let progress = Progress::start("findings", Unit::Seeds, Arc::clone(&done), total, options.quiet);
+    let found: Vec<Finding> = systems.into_iter().map(|system| of(system, options.seeds, jobs, &done)).collect();
+    drop(progress);
+    run_folder::write_as(&run_folder::FINDINGS, &folder, &findings::files(&found)).map_err(Problem::new)?;
+    terminal::print(&if options.json { findings::json(&found) } else { said(&found, &folder) })?;
+    let hardened_breaks =
+        found.iter().flat_map(|finding| &finding.promises).any(|promise| promise.hardened_broken_in > 0);
+    Ok(ExitCode::from(u8::from(hardened_breaks)))
+}
+
+fn said(found: &[Finding], folder: &Path) -> String {
+    let mut text = String::new();
+    for finding in found {
+        let broken = finding.promises.iter().filter(|promise| promise.broken_in > 0).count() as u64;
+        let ours = finding.promises.iter().filter(|promise| promise.hardened_broken_in > 0).count() as u64;
+        text.push_str(&format!(
+            "{}: the document's logic breaks {} of {}, the hardened one {ours}\n",
+            finding.system,
+            count_of(broken, "promise", "promises"),
+            finding.promises.len()
+        ));
+    }
+    text.push_str(&format!("{}\n", folder.join("report.html").display()));
+    text
+}

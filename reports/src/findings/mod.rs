@@ -1,0 +1,58 @@
+//! What the documents' own logic keeps and breaks, as a page to forward: `findings.md`, the same as `report.html`, and
+//! `findings.json` for programs.
+
+mod markdown;
+
+use headcount_workloads::findings::Finding;
+use pulldown_cmark::{Options, Parser, html::push_html};
+
+use crate::number::{count_of, three_digits};
+use crate::report::{Page, page};
+
+pub use markdown::markdown;
+
+/// Every file of the page's folder: its name, and its bytes. A pure function of the findings.
+pub fn files(findings: &[Finding]) -> Vec<(String, Vec<u8>)> {
+    let text = markdown(findings);
+    vec![
+        ("findings.json".to_string(), json(findings).into_bytes()),
+        ("report.html".to_string(), html(findings, &text).into_bytes()),
+        ("findings.md".to_string(), text.into_bytes()),
+    ]
+}
+
+/// For programs.
+pub fn json(findings: &[Finding]) -> String {
+    format!("{:#}\n", serde_json::json!({ "written_by": "headcount", "format_version": 1, "findings": findings }))
+}
+
+fn html(findings: &[Finding], text: &str) -> String {
+    let mut sections = String::new();
+    // The page has a heading of its own.
+    let body = text.split_once("\n\n").map_or(text, |(_, body)| body);
+    push_html(&mut sections, Parser::new_ext(body, Options::ENABLE_TABLES));
+    let broken: usize = findings.iter().map(broken).sum();
+    let promises: usize = findings.iter().map(|finding| finding.promises.len()).sum();
+    page(&Page {
+        kind: "Headcount findings",
+        title: "What the documents keep, and what they break".to_string(),
+        class: if broken > 0 { "violated" } else { "holds" },
+        word: format!("{} broken", count_of(broken as u64, "promise", "promises")),
+        beside: format!("of {promises} in {}", count_of(findings.len() as u64, "system", "systems")),
+        said: "By the documents' own logic, over the same seeds; the hardened variants beside it.".to_string(),
+        head: String::new(),
+        sections: sections
+            .replace("<table>", "<div class=\"wide\"><table class=\"cards\">")
+            .replace("</table>", "</table></div>"),
+    })
+}
+
+/// Promises of one system that its documented variant breaks.
+fn broken(finding: &Finding) -> usize {
+    finding.promises.iter().filter(|promise| promise.broken_in > 0).count()
+}
+
+/// A count or a mean, as a table shows it.
+fn amount(value: f64) -> String {
+    three_digits(value)
+}
