@@ -134,6 +134,9 @@ pub struct PlanOptions {
     /// What a million of each billable kind costs, as a TOML file (workloads/prices-example.toml is an example)
     #[arg(long, value_name = "FILE")]
     pub prices: Option<String>,
+    /// Break this while everybody is there: a TOML file with [[fault]] tables; times count from the beginning of the load
+    #[arg(long, value_name = "FILE")]
+    pub fault_plan: Option<String>,
     /// Folder for the plan's files [default: runs/plan-<scenario>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -27,6 +27,8 @@ pub struct Asked {
     pub seeds: u64,
     /// What the scenario has before a plan turns anything.
     pub own: Vec<Setting>,
+    /// The file of faults that everybody meets, as it was given.
+    pub fault_plan: Option<String>,
     /// The command line that makes the plan again.
     pub repeat: String,
 }

@@ -57,7 +57,7 @@ pub struct Reading {
 }
 
 /// When a fault was on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultWindow {
     /// `partition`, `crash`, `kv_errors`, …
     pub kind: String,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use headcount_workloads::bill::Kind;
+use headcount_workloads::outcome::FaultWindow;
 use headcount_workloads::plan::cost::{Acknowledgements, Cost, Line};
 use headcount_workloads::plan::ladder::{Ladder, MaxRate, Rung};
 use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms};
@@ -21,6 +22,7 @@ pub fn asked() -> Asked {
         slo: "ack.p99_ms < 500".into(),
         seeds: 2,
         own: Config(vec![(Knob::VoteShards, 32)]).settings(),
+        fault_plan: None,
         repeat: "headcount plan voting-500k".into(),
     }
 }
@@ -35,6 +37,9 @@ fn sample(seed: u64, ms: f64) -> Sample {
         digest: seed,
         metrics: BTreeMap::from([("ack.p99_ms".to_owned(), ms)]),
         shards_per_s: (0..12).map(|shard| (0..60).map(|s| f64::from(s * shard % 97)).collect()).collect(),
+        offered_per_s: (0..60).map(|s| f64::from(s % 11)).collect(),
+        goodput_per_s: (0..60).map(|s| f64::from(s % 7)).collect(),
+        faults: vec![FaultWindow { kind: "crash".into(), label: "crash audit".into(), from_s: 20.0, to_s: 30.0 }],
         virtual_s: 60.0,
         evidence: headcount_workloads::certificate::Evidence { seed, ..Default::default() },
         ..Sample::default()

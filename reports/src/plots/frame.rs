@@ -6,7 +6,7 @@
 use headcount_workloads::outcome::Outcome;
 
 use super::canvas::{Anchor, Canvas, Colour, Lettering, text_width};
-use super::lanes::{self, Lanes};
+use super::lanes::{self, Lanes, Marks};
 use super::scale::{Scale, tick_text, time_ticks, time_unit};
 
 /// All sheets are this wide, in points.
@@ -73,8 +73,8 @@ pub struct Spec<'a> {
     pub x: Axis,
     pub y: Axis,
     pub legend: Vec<LegendEntry>,
-    /// Shade the faults and mark the milestones of this run: for plots over virtual time.
-    pub over_time: Option<&'a Outcome>,
+    /// Shade these faults and mark these milestones: for plots over virtual time.
+    pub over_time: Option<Marks<'a>>,
     pub plot_height: f64,
     /// Lines across the plot at the ticks; no use where cells fill it.
     pub grid: bool,
@@ -99,9 +99,8 @@ impl Frame {
         let (left, right) = (MARGIN + LINE_HEIGHT + tick_width + 8.0, WIDTH - MARGIN - 14.0);
         let legend = legend_rows(&spec.legend, right - MARGIN);
         let x_of = |seconds: f64| left + spec.x.scale.place(seconds) * (right - left);
-        let lanes = spec.over_time.map_or_else(Lanes::default, |run| {
-            lanes::place(&run.milestones, &run.faults, (left, right), LANE_TEXT_SIZE, x_of)
-        });
+        let lanes =
+            spec.over_time.map_or_else(Lanes::default, |run| lanes::place(run, (left, right), LANE_TEXT_SIZE, x_of));
         let lanes_top = MARGIN + LINE_HEIGHT + 6.0 + legend.len() as f64 * LINE_HEIGHT + 4.0;
         let top = lanes_top + lanes.count as f64 * LANE_HEIGHT + 4.0;
         let bottom = top + spec.plot_height;
@@ -189,7 +188,7 @@ impl Frame {
         }
     }
 
-    fn faults(&mut self, run: &Outcome, lanes: &Lanes, lanes_top: f64) {
+    fn faults(&mut self, run: Marks<'_>, lanes: &Lanes, lanes_top: f64) {
         let bars = run.faults.iter().map(|fault| (self.at(fault.from_s, 0.0).0, self.at(fault.to_s, 0.0).0));
         // Once, however many faults lie on each other: the lines have to show on it.
         for (from, to) in united(bars.map(|(from, to)| (from, to.max(from + 1.0))).collect()) {

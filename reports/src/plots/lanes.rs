@@ -1,6 +1,6 @@
 //! Faults and milestones above a plot: each in the first lane where its bar and its text meet nobody else's.
 
-use headcount_workloads::outcome::{FaultWindow, Milestone};
+use headcount_workloads::outcome::{FaultWindow, Milestone, Outcome};
 
 use super::canvas::{fitted, text_width};
 
@@ -45,11 +45,23 @@ impl Lanes {
     }
 }
 
+/// What stands over a plot over virtual time: moments of a run, and when something was broken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks<'a> {
+    pub milestones: &'a [Milestone],
+    pub faults: &'a [FaultWindow],
+}
+
+impl<'a> From<&'a Outcome> for Marks<'a> {
+    fn from(run: &'a Outcome) -> Self {
+        Self { milestones: &run.milestones, faults: &run.faults }
+    }
+}
+
 /// Places all names over a plot that reaches from `left` to `right`; `x` gives the place of a virtual second.
 /// Milestones come first: they are few, and they tell what the run did.
 pub fn place(
-    milestones: &[Milestone],
-    faults: &[FaultWindow],
+    Marks { milestones, faults }: Marks<'_>,
     (left, right): (f64, f64),
     text_size: f64,
     x: impl Fn(f64) -> f64,
@@ -117,7 +129,7 @@ mod tests {
     #[test]
     fn no_name_meets_another_or_leaves_the_plot() {
         let outcome = fixture::violated();
-        let lanes = place(&outcome.milestones, &outcome.faults, (50.0, 750.0), 11.0, |s| 50.0 + s * 700.0 / 660.0);
+        let lanes = place((&outcome).into(), (50.0, 750.0), 11.0, |s| 50.0 + s * 700.0 / 660.0);
         let all: Vec<&Placed> = lanes.milestones.iter().chain(&lanes.faults).collect();
         assert!(lanes.count <= LANES_MAX);
         assert_eq!(lanes.faults.len() + lanes.unnamed, outcome.faults.len());
@@ -131,7 +143,7 @@ mod tests {
     #[test]
     fn a_name_at_the_right_edge_moves_left() {
         let late = [Milestone { label: "revealed".into(), at_s: 99.0 }];
-        let lanes = place(&late, &[], (0.0, 100.0), 11.0, |s| s);
+        let lanes = place(Marks { milestones: &late, faults: &[] }, (0.0, 100.0), 11.0, |s| s);
         // It ends before its own line, which would otherwise go through it.
         assert!(lanes.milestones[0].text_x + text_width("revealed", 11.0) <= 99.0);
         assert!(lanes.is_taken(0, 98.0, 11.0) && lanes.is_taken(0, 60.0, 11.0));

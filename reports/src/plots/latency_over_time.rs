@@ -60,7 +60,7 @@ pub fn percentiles(outcome: &Outcome, latency: &Latency, title: &str, said: &str
         // A recorded 0 has no place on a logarithmic axis: it is drawn at its lower edge.
         y: Axis::new("latency (ms, logarithmic)", Scale::decades(lowest.max(0.01), highest)),
         legend: legend.map(|(_, name, colour, _)| LegendEntry { text: name.to_string(), colour: *colour }).collect(),
-        over_time: Some(outcome),
+        over_time: Some(outcome.into()),
         plot_height: PLOT_HEIGHT,
         grid: true,
     });

@@ -36,7 +36,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         x: Axis::time(outcome),
         y: Axis::new("p99 (ms, logarithmic)", Scale::decades(lowest.max(0.01), highest)),
         legend: legend.collect(),
-        over_time: Some(outcome),
+        over_time: Some(outcome.into()),
         plot_height: PLOT_HEIGHT,
         grid: true,
     });

@@ -4,6 +4,7 @@ use headcount_workloads::outcome::{Outcome, Series};
 
 use super::canvas::{COLOURS, Colour};
 use super::frame::{Axis, Frame, LegendEntry, PLOT_HEIGHT, Spec};
+use super::lanes::Marks;
 use super::scale::Scale;
 use super::series::{self, Bucket, POINTS_MAX};
 
@@ -25,8 +26,13 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Draws `all` series (the highest if there are more than colours); `None` if there are none.
+    /// Draws `all` series of a run (the highest if there are more than colours); `None` if there are none.
     pub fn draw(&self, outcome: &Outcome, all: Vec<&Series>) -> Option<String> {
+        self.draw_over(Axis::time(outcome), outcome.into(), all)
+    }
+
+    /// The same over any time, with these marks.
+    pub fn draw_over(&self, time: Axis, marks: Marks<'_>, all: Vec<&Series>) -> Option<String> {
         let (kept, left_out) = series::highest(all, COLOURS);
         let len = kept.iter().map(|series| series.values.len()).max()?;
         let seconds = series::seconds_per_point(len, POINTS_MAX);
@@ -46,10 +52,10 @@ impl Lines {
         let mut frame = Frame::open(Spec {
             title: self.title,
             caption: captions.join("; "),
-            x: Axis::time(outcome),
+            x: time,
             y: Axis::new(self.y_label, self.y_scale.unwrap_or(Scale::from_zero(highest))),
             legend: legend.collect(),
-            over_time: Some(outcome),
+            over_time: Some(marks),
             plot_height: PLOT_HEIGHT,
             grid: true,
         });

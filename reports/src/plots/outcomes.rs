@@ -38,7 +38,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
         x: Axis::time(outcome),
         y: Axis::new("acknowledgements per second (1/s)", Scale::from_zero(highest)),
         legend: legend.map(|(i, text)| LegendEntry { text, colour: Colour::Hue(i, 0.85) }).collect(),
-        over_time: Some(outcome),
+        over_time: Some(outcome.into()),
         plot_height: PLOT_HEIGHT,
         grid: true,
     });

@@ -4,6 +4,7 @@ use headcount_workloads::outcome::{Outcome, Series};
 
 use super::canvas::Colour;
 use super::frame::{Axis, Frame, LegendEntry, Spec};
+use super::lanes::Marks;
 use super::lines::Lines;
 use super::scale::{Scale, tick_text};
 use super::series::{self, Bucket};
@@ -32,7 +33,7 @@ pub fn draw(outcome: &Outcome) -> Option<String> {
     let all: Vec<&Series> = outcome.series.iter().filter(|series| series.group == "shards").collect();
     let unit = if busy.first()?.name.ends_with("_events") { EVENTS } else { REQUESTS };
     if all.len() > LINES_MAX {
-        return heat_map(Axis::time(outcome), Some(outcome), &all, unit);
+        return heat_map(Axis::time(outcome), outcome.into(), &all, unit);
     }
     let lines = Lines {
         title: TITLE,
@@ -102,8 +103,8 @@ fn busiest(shards: &[&Series], seconds_per_cell: usize) -> Vec<f64> {
         .unwrap_or_default()
 }
 
-/// A row for each shard, or for several, over virtual time; `over_time` is the run whose faults are shaded.
-pub(super) fn heat_map(time: Axis, over_time: Option<&Outcome>, all: &[&Series], unit: &str) -> Option<String> {
+/// A row for each shard, or for several, over virtual time; with the marks of its run.
+pub(super) fn heat_map(time: Axis, marks: Marks<'_>, all: &[&Series], unit: &str) -> Option<String> {
     let len = all.iter().map(|series| series.values.len()).max()?;
     let map = Map::of(all, len)?;
     let rows_count = map.rows.len() as f64;
@@ -132,7 +133,7 @@ pub(super) fn heat_map(time: Axis, over_time: Option<&Outcome>, all: &[&Series],
             ticks: names.map(|(row, name)| (row as f64 + 0.5, name)).collect(),
         },
         legend: levels.collect(),
-        over_time,
+        over_time: Some(marks),
         plot_height: (rows_count * ROW_HEIGHT).clamp(HEIGHT_MIN, HEIGHT_MAX),
         grid: false,
     });

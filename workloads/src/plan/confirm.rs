@@ -3,7 +3,7 @@
 
 use super::knob::{Config, Knob};
 use super::lab::Trouble;
-use super::search::{FEW, FULL, Infeasible, Search, Tried, knob_of, missed};
+use super::search::{FEW, FULL, Infeasible, Question, Search, Tried, knob_of, missed};
 
 /// How often a configuration is enlarged before the plan gives up: 1.5^4 is five times what the window asked for, and a run of
 /// everybody is the dearest that a plan makes.
@@ -21,7 +21,7 @@ impl Search<'_> {
             }
             let larger = larger(&config, &tried);
             if enlarged == ENLARGED_MAX || larger == config {
-                return Ok(Err(not_for_everybody(&config, &tried, enlarged)));
+                return Ok(Err(not_for_everybody(self.question, &config, &tried, enlarged)));
             }
             config = larger;
         }
@@ -48,7 +48,7 @@ fn larger(config: &Config, tried: &Tried) -> Config {
     fullest.map_or_else(|| config.clone(), |(knob, value)| more(config, *knob, *value))
 }
 
-fn not_for_everybody(config: &Config, tried: &Tried, enlarged: usize) -> Infeasible {
+fn not_for_everybody(question: &Question<'_>, config: &Config, tried: &Tried, enlarged: usize) -> Infeasible {
     let busiest = |resource: &&super::sample::Resource| resource.peak.max(resource.utilisation);
     let fullest = tried.resources.iter().max_by(|one, other| busiest(one).total_cmp(&busiest(other)));
     let times = match enlarged {
@@ -56,7 +56,9 @@ fn not_for_everybody(config: &Config, tried: &Tried, enlarged: usize) -> Infeasi
         1 => "after it was enlarged once".to_string(),
         times => format!("after it was enlarged {times} times"),
     };
-    let everybody = format!("all {} people, to the last vote, miss {}, {times}", tried.demand.users, missed(tried));
+    let broken = if question.faults.is_empty() { "" } else { ", under the faults of --fault-plan" };
+    let everybody =
+        format!("all {} people, to the last vote{broken}, miss {}, {times}", tried.demand.users, missed(tried));
     let Some(fullest) = fullest else {
         let change = "raise the threshold, or bring fewer people at a time".into();
         return Infeasible { station: None, why: format!("the window keeps the SLO, but {everybody}"), change };

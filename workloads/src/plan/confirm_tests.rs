@@ -57,8 +57,15 @@ impl Promise for Below500 {
 fn confirmed(people_per_server: f64) -> (Result<(Config, Tried), Infeasible>, usize) {
     let scenario = Scenario::load("voting-calm", &[]).unwrap();
     let demand = Demand { users: 10_000, rate_per_s: 100.0 };
-    let question =
-        Question { scenario: &scenario, demand, promise: &Below500, headroom: 2.0, seeds: vec![1], window_s: 2.0 };
+    let question = Question {
+        scenario: &scenario,
+        demand,
+        promise: &Below500,
+        headroom: 2.0,
+        seeds: vec![1],
+        window_s: 2.0,
+        faults: &[],
+    };
     let lab = Crowded(people_per_server);
     let mut search = Search::new(&question, &lab);
     let config = Config::of(&scenario);

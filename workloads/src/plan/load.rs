@@ -7,7 +7,7 @@
 use headcount_engine::contract::{MS, Nanos, SECOND};
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{ArrivalKind, BadInput, JoinKind, Scenario};
+use crate::scenario::{ArrivalKind, BadInput, Fault, JoinKind, Scenario};
 use crate::slo::Slo;
 
 /// Who asks how much.
@@ -79,12 +79,37 @@ pub(super) fn people_of_window(demand: Demand, measured_s: f64) -> u32 {
     (needed as u32).min(demand.users.max(1)).max(2)
 }
 
+/// How long everybody needs [s]: until the last one has voted, or the last job has come.
+pub fn length_s(base: &Scenario, demand: Demand) -> f64 {
+    let all = if base.is_station() { base.station.jobs } else { demand.users };
+    f64::from(all) / demand.rate_per_s
+}
+
+/// The same under faults, which are counted from the beginning of the load. It goes on, and the vote stays open, until the
+/// last one has ended and what waited for it has been repeated.
+pub fn under(mut ask: Ask, faults: &[Fault]) -> Result<Ask, BadInput> {
+    let from = (ask.window.from_s * 1e9) as Nanos;
+    ask.scenario.faults = faults.iter().map(|fault| Fault { at: fault.at + from, ..fault.clone() }).collect();
+    let ended = ask.scenario.faults.iter().map(Fault::end).max().unwrap_or(0);
+    let votes = ask.scenario.has_votes();
+    let scenario = &mut ask.scenario;
+    scenario.heal = scenario.heal.max(ended);
+    scenario.end = scenario.end.max(scenario.heal + CONVERGE);
+    if votes {
+        let vote = &mut scenario.vote;
+        vote.close = vote.close.max(ended + CONVERGE);
+        vote.reveal = vote.close + GAP;
+        scenario.end = scenario.end.max(vote.reveal + CONVERGE);
+    }
+    checked(ask.scenario, ask.window)
+}
+
 /// Everybody, until the last one has voted.
 pub fn whole(base: &Scenario, demand: Demand) -> Result<Ask, BadInput> {
     if base.is_station() {
         return station(base, demand, base.station.jobs);
     }
-    voting(base, demand, demand.users, f64::from(demand.users) / demand.rate_per_s)
+    voting(base, demand, demand.users, length_s(base, demand))
 }
 
 /// Jobs of a window on one station: with these, three seeds know the mean wait at 80 % to about 1.5 %, and so the rate for a
@@ -188,6 +213,19 @@ mod tests {
         assert_eq!(ask.scenario.crowd.users, 500_000);
         // 500,000 / 10,000 = 50 s.
         assert_eq!(ask.window.to_s - ask.window.from_s, 50.0);
+    }
+
+    #[test]
+    fn faults_are_counted_from_the_first_vote_and_the_vote_outlasts_them() {
+        let base = Scenario::load("voting-small", &[]).unwrap();
+        let calm = whole(&base, Demand { users: 100, rate_per_s: 50.0 }).unwrap();
+        let kind = crate::scenario::FaultKind::Crash { node: "audit".into() };
+        let ask = under(calm.clone(), &[Fault { kind, at: SECOND, lasts: 30 * SECOND }]).unwrap();
+        let (from, scenario) = ((ask.window.from_s * 1e9) as Nanos, &ask.scenario);
+        // It begins 1 s after the first vote and ends 30 s later; late answers have 10 s, and the reveal comes a second after.
+        assert_eq!((scenario.faults[0].at, scenario.heal), (from + SECOND, from + 31 * SECOND));
+        assert_eq!((scenario.vote.close, scenario.end), (from + 41 * SECOND, from + 52 * SECOND));
+        assert_eq!(under(calm.clone(), &[]).unwrap(), calm);
     }
 
     #[test]

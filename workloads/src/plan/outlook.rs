@@ -58,7 +58,8 @@ mod tests {
         let (scenario, promise) = (Scenario::load("voting-calm", &[]).unwrap(), Slo::default());
         let demand = Demand { users: 1_000, rate_per_s: 10.0 };
         let (seeds, headroom, window_s) = (vec![1, 2], 2.0, 2.0);
-        let question = Question { scenario: &scenario, demand, promise: &promise, headroom, seeds, window_s };
+        let question =
+            Question { scenario: &scenario, demand, promise: &promise, headroom, seeds, window_s, faults: &[] };
         let ahead: Vec<u64> = USUAL
             .iter()
             .flat_map(|usual| (0..usual.tries as usize).map(move |done| (usual.step, done)))

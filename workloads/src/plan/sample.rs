@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::load::{Ask, Window};
 use crate::certificate::Evidence;
 use crate::metric::Measured;
-use crate::outcome::{Latency, Outcome};
+use crate::outcome::{FaultWindow, Latency, Outcome};
 use crate::scenario::Scenario;
 
 /// Stands for a latency of what was never answered [ms]: eleven days. A percentile that falls among the unanswered is no
@@ -61,6 +61,8 @@ pub struct Sample {
     pub online: Vec<f64>,
     /// Load of each shard by virtual second [1/s].
     pub shards_per_s: Vec<Vec<f64>>,
+    /// When something was broken.
+    pub faults: Vec<FaultWindow>,
     pub messages: u64,
     pub deliveries: u64,
     pub virtual_s: f64,
@@ -88,6 +90,7 @@ impl Sample {
             goodput_per_s: series("acks_accepted"),
             online: series("online"),
             shards_per_s: shards.map(|series| series.values.clone()).collect(),
+            faults: outcome.faults.clone(),
             messages: outcome.messages,
             deliveries: outcome.deliveries,
             virtual_s: outcome.virtual_s,

@@ -19,7 +19,7 @@ use super::load::{self, Ask, Demand};
 use super::outlook;
 use super::sample::{Resource, Sample};
 use crate::certificate::{Certificate, Evidence};
-use crate::scenario::Scenario;
+use crate::scenario::{Fault, Scenario};
 
 /// What is asked of a plan.
 pub struct Question<'a> {
@@ -33,6 +33,8 @@ pub struct Question<'a> {
     pub seeds: Vec<u64>,
     /// Seconds of a window that are measured.
     pub window_s: f64,
+    /// What is broken while everybody is there, counted from the beginning of the load.
+    pub faults: &'a [Fault],
 }
 
 /// A configuration under a load.
@@ -188,7 +190,7 @@ impl<'a> Search<'a> {
         let mut scenario = self.question.scenario.clone();
         config.apply(&mut scenario);
         let demand = self.question.demand;
-        let ask = load::whole(&scenario, demand)?;
+        let ask = load::under(load::whole(&scenario, demand)?, self.question.faults)?;
         let seeds = &self.question.seeds[..seeds.clamp(1, self.question.seeds.len())];
         self.try_ask(WHOLE, (config, demand, Look::Full), &ask, seeds)
     }
@@ -210,13 +212,13 @@ impl<'a> Search<'a> {
         let mut samples: Vec<Sample> = Vec::new();
         let (first, rest) = seeds.split_at(FEW.min(seeds.len()));
         for seeds in [first, rest] {
-            if seeds.is_empty() || self.judge(&samples).iter().any(Judgement::is_hopeless) {
+            if seeds.is_empty() || self.judge(step, &samples).iter().any(Judgement::is_hopeless) {
                 continue;
             }
             let asks: Vec<(&Ask, u64)> = seeds.iter().map(|seed| (ask, *seed)).collect();
             samples.extend(self.lab.run(&asks)?);
         }
-        let judged = self.judge(&samples);
+        let judged = self.judge(step, &samples);
         let tried = Tried {
             step,
             config: config.settings(),
@@ -245,7 +247,7 @@ impl<'a> Search<'a> {
 
     /// The promise, and what no promise has to say: a channel keeps within its rate, and no station is so full that its
     /// queue may grow for ever.
-    fn judge(&self, samples: &[Sample]) -> Vec<Judgement> {
+    fn judge(&self, step: &str, samples: &[Sample]) -> Vec<Judgement> {
         if samples.is_empty() {
             return Vec::new();
         }
@@ -265,7 +267,9 @@ impl<'a> Search<'a> {
             full(within, &channel.name, channel.utilisation, 1.0, channel.utilisation <= 1.0)
         }));
         // One station alone is held to theory, which knows how long its queue is at any load.
-        if !stations.is_empty() && !self.question.scenario.is_station() {
+        // What waited for a fault to end fills its station for as long as it takes.
+        let is_broken = step == WHOLE && !self.question.faults.is_empty();
+        if !stations.is_empty() && !self.question.scenario.is_station() && !is_broken {
             let most = |of: fn(&Resource) -> f64| stations.iter().map(of).fold(0.0, f64::max);
             let (mean, peak) = (most(|one| one.utilisation), most(|one| one.peak));
             let steady = format!("each station at most {:.0} % full", STEADY * 100.0);

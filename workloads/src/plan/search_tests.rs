@@ -63,7 +63,7 @@ impl Promise for Below {
 
 fn question<'a>(scenario: &'a Scenario, rate_per_s: f64, promise: &'a Below) -> Question<'a> {
     let demand = Demand { users: 100_000, rate_per_s };
-    Question { scenario, demand, promise, headroom: 2.0, seeds: vec![1, 2, 3], window_s: 2.0 }
+    Question { scenario, demand, promise, headroom: 2.0, seeds: vec![1, 2, 3], window_s: 2.0, faults: &[] }
 }
 
 #[test]
@@ -151,7 +151,8 @@ fn a_plan_for_half_a_million_voters_takes_few_runs_of_few_people() {
     let promise = Below(400.0);
     let demand = Demand { users: 500_000, rate_per_s: 10_000.0 };
     let seeds = vec![1, 2, 3, 4, 5];
-    let question = Question { scenario: &scenario, demand, promise: &promise, headroom: 2.0, seeds, window_s: 2.0 };
+    let question =
+        Question { scenario: &scenario, demand, promise: &promise, headroom: 2.0, seeds, window_s: 2.0, faults: &[] };
     let lab = Counting::default();
     let mut search = Search::new(&question, &lab);
     let Found::Answer(config) = search.run().unwrap() else { panic!("there is one") };

@@ -21,12 +21,15 @@ pub(super) fn check(scenario: &Scenario, origins: &Origins) -> Checked {
     let check = Check { scenario, origins, nodes: scenario.nodes() };
     check.topology()?;
     scenario.patterns().iter().try_for_each(|pattern| pattern.check(&check))?;
-    for (i, fault) in scenario.faults.iter().enumerate() {
-        check.fault(&format!("fault.{i}"), fault)?;
-    }
+    check.faults()?;
     check.swarm()?;
     check.thresholds()?;
     check.end()
+}
+
+/// Checks the faults alone.
+pub(super) fn faults(scenario: &Scenario, origins: &Origins) -> Checked {
+    Check { scenario, origins, nodes: scenario.nodes() }.faults()
 }
 
 /// A scenario under examination.
@@ -196,6 +199,11 @@ impl Check<'_> {
         self.after("system.to_s", table.to, "system.from_s", table.from)?;
         let right = || format!("must be after system.to_s = {}", s(table.to));
         self.that(self.scenario.end > table.to, "end_s", right)
+    }
+
+    fn faults(&self) -> Checked {
+        let mut faults = self.scenario.faults.iter().enumerate();
+        faults.try_for_each(|(i, fault)| self.fault(&format!("fault.{i}"), fault))
     }
 
     fn fault(&self, path: &str, fault: &Fault) -> Checked {

@@ -11,6 +11,7 @@
 //! | `fields` | every key with its range |
 //! | `defaults` | every value that a file may leave out, and why it is what it is |
 //! | `fault`, `stations` | the tables that come in kinds |
+//! | `fault_plan` | faults of a file of their own |
 //! | `station` | one station, and what comes to it |
 //! | `distribution`, `measured` | how long something takes, by a formula or as a user measured it |
 //! | `links` | how long messages are under way |
@@ -28,6 +29,7 @@ mod defaults;
 mod distribution;
 pub(crate) mod document;
 mod fault;
+mod fault_plan;
 mod fields;
 mod form;
 mod friends;

@@ -31,6 +31,7 @@ fn search<T>(servers: &str, rate_per_s: f64, slo: &str, look: impl FnOnce(&mut S
         headroom: 1.0,
         seeds: vec![1, 2, 3],
         window_s: 2.0,
+        faults: &[],
     };
     look(&mut Search::new(&question, &Here), &Config::of(&station))
 }

@@ -54,6 +54,8 @@ pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeas
         "headroom_means": "the SLO is kept at headroom times the people and the rate",
         "seeds": options.seeds,
         "slo": slo.to_string(),
+        "fault_plan": options.fault_plan,
+        "faults": found.as_ref().ok().and_then(|answer| answer.everybody.samples.first()).map(|sample| &sample.faults),
         "answer": answer,
         "infeasible": found.as_ref().err(),
         "tried": search.tried,
@@ -82,6 +84,7 @@ pub fn all(text: &str, plan: &Plan<'_>) -> Vec<(String, String)> {
         files.extend(answer.cost.iter().map(|cost| ("cost.csv".to_string(), cost_table(cost, plan.prices))));
         files.extend(tables(answer).map(|(name, table)| (name.to_string(), table)));
     }
+    files.extend(plots::plan::everybody_csv(plan).map(|table| ("everybody.csv".to_string(), table)));
     files.extend(plots::plan::shards_csv(plan).map(|table| ("shards.csv".to_string(), table)));
     let drawn = plots::plan::draw_all(plan);
     let all: Value = serde_json::from_str(text).expect("plan.json is JSON");

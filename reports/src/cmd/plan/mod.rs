@@ -14,7 +14,8 @@ use headcount_reports::number::{count_of, percent, three_digits};
 use headcount_reports::plan::{Answer, Asked, Plan};
 use headcount_workloads::bill::Prices;
 use headcount_workloads::plan::storm::StormQuestion;
-use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Question, Search, Trouble};
+use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Question, Search, Trouble, load};
+use headcount_workloads::scenario::{Fault, Scenario};
 use headcount_workloads::slo::Slo;
 
 use super::jobs;
@@ -49,16 +50,19 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     };
     let slo = Slo::parse_for(&options.slo, &loaded.scenario).map_err(|bad| Problem::new(format!("--slo: {bad}")))?;
     let prices = options.prices.as_deref().map(Prices::load).transpose().map_err(Problem::new)?;
+    let demand = Demand { users, rate_per_s: options.rate };
+    let faults = faults(options, &loaded.scenario, demand)?;
     let folder =
         options.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("plan-{}", loaded.scenario.name)));
     files::check(&folder)?;
     let question = Question {
         scenario: &loaded.scenario,
-        demand: Demand { users, rate_per_s: options.rate },
+        demand,
         promise: &slo,
         headroom: options.headroom,
         seeds: (1..=options.seeds).collect(),
         window_s: WINDOW_S,
+        faults: &faults,
     };
     let bench = Bench::new(jobs::or_cores(options.jobs), Kept::open(&options.kept).map_err(Problem::new)?);
     if has_friends {
@@ -92,6 +96,16 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     Ok(ExitCode::from(u8::from(found.is_err())))
 }
 
+/// What is broken while everybody is there.
+fn faults(options: &PlanOptions, scenario: &Scenario, demand: Demand) -> Result<Vec<Fault>, Problem> {
+    let Some(path) = &options.fault_plan else { return Ok(Vec::new()) };
+    if scenario.has_friends() {
+        let why = "a plan for friends breaks connections by itself: it takes none";
+        return Err(Problem::new(format!("--fault-plan {path}: {why}")));
+    }
+    scenario.fault_plan(path, load::length_s(scenario, demand)).map_err(Problem::new)
+}
+
 /// What was run, and what was not because it was kept.
 fn tell(bench: &Bench, options: &PlanOptions) {
     let count = |runs: &AtomicU64| count_of(runs.load(Ordering::Relaxed), "run", "runs");
@@ -113,6 +127,7 @@ fn asked(options: &PlanOptions, question: &Question<'_>, slo: &Slo) -> Asked {
         slo: slo.to_string(),
         seeds: options.seeds,
         own: Config::of(question.scenario).settings(),
+        fault_plan: options.fault_plan.clone(),
         repeat: repeat(options),
     }
 }
@@ -120,7 +135,10 @@ fn asked(options: &PlanOptions, question: &Question<'_>, slo: &Slo) -> Asked {
 /// The command that makes the plan again, wherever its files were put.
 fn repeat(options: &PlanOptions) -> String {
     let sets = options.overrides.iter().map(|(key, value)| format!(" --set {}", shell_word(&format!("{key}={value}"))));
-    let prices = options.prices.as_ref().map(|file| format!(" --prices {}", shell_word(file)));
+    let file = |option: &str, file: &Option<String>| {
+        file.as_ref().map_or_else(String::new, |file| format!(" {option} {}", shell_word(file)))
+    };
+    let files = file("--prices", &options.prices) + &file("--fault-plan", &options.fault_plan);
     format!(
         "headcount plan {}{} --rate {} --slo {} --headroom {} --seeds {}{}{}",
         shell_word(&options.scenario),
@@ -129,7 +147,7 @@ fn repeat(options: &PlanOptions) -> String {
         shell_word(&options.slo),
         options.headroom,
         options.seeds,
-        prices.unwrap_or_default(),
+        files,
         sets.collect::<String>()
     )
 }
@@ -169,7 +187,9 @@ fn said(answer: &Answer, folder: &Path) -> String {
     text.push_str(&format!("; {} {p99}; first to saturate: {}", ladder.metric, full.join(", then ")));
     let all =
         if usl_over(answer) == "servers" { "the whole run, to the last job," } else { "everybody, to the last vote," };
-    text.push_str(&format!("\n{all} keeps the SLO\n"));
+    let broken =
+        if answer.everybody.samples.iter().any(|one| !one.faults.is_empty()) { ", under the faults," } else { "" };
+    text.push_str(&format!("\n{all}{broken} keeps the SLO\n"));
     if let Some(knee) = ladder.knee.and_then(|knee| ladder.rungs.get(knee)) {
         text.push_str(&format!("latency bends at {}/s\n", three_digits(knee.rate_per_s)));
     }

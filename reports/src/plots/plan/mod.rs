@@ -1,5 +1,6 @@
 //! The plots of a plan: a file for each. A plot without data is left out. Each has its numbers in a CSV of the plan's folder.
 
+mod everybody;
 mod ladder;
 mod scaling;
 mod shards;
@@ -9,6 +10,7 @@ mod utilisation;
 use super::Drawn;
 use crate::plan::Plan;
 
+pub use everybody::csv as everybody_csv;
 pub use shards::csv as shards_csv;
 
 /// One kind of plot of a plan: its file is `plots/<name>.svg`.
@@ -20,6 +22,7 @@ const CATALOGUE: &[Entry] = &[
     ("goodput", ladder::TITLE_GOODPUT, ladder::draw_goodput),
     ("utilisation", utilisation::TITLE, utilisation::draw),
     ("usl", scaling::TITLE, scaling::draw),
+    ("everybody", everybody::TITLE, everybody::draw),
     ("shards", shards::TITLE, shards::draw),
 ];
 

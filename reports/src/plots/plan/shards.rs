@@ -5,6 +5,7 @@ use headcount_workloads::plan::Sample;
 
 use crate::plan::Plan;
 use crate::plots::frame::Axis;
+use crate::plots::lanes::Marks;
 use crate::plots::shards;
 use crate::table;
 
@@ -17,7 +18,7 @@ pub fn draw(plan: &Plan<'_>) -> Option<String> {
         sample.shards_per_s.iter().enumerate().map(|(shard, values)| series(shard, values)).collect();
     let seconds = all.iter().map(|one| one.values.len()).max().filter(|seconds| *seconds > 0)?;
     let time = Axis::seconds((seconds as f64).max(sample.virtual_s));
-    shards::heat_map(time, None, &all.iter().collect::<Vec<_>>(), shards::REQUESTS)
+    shards::heat_map(time, marks(sample), &all.iter().collect::<Vec<_>>(), shards::REQUESTS)
 }
 
 /// A row for each second, a column for each shard [1/s]; `None` if there is nothing to say.
@@ -32,8 +33,14 @@ pub fn csv(plan: &Plan<'_>) -> Option<String> {
     Some(table::csv_text(std::iter::once("second".to_string()).chain(names), (0..seconds).map(row)))
 }
 
-fn sample<'a>(plan: &Plan<'a>) -> Option<&'a Sample> {
+/// The first run of everybody.
+pub(super) fn sample<'a>(plan: &Plan<'a>) -> Option<&'a Sample> {
     plan.found.ok()?.everybody.samples.first()
+}
+
+/// What was broken meanwhile.
+pub(super) fn marks(sample: &Sample) -> Marks<'_> {
+    Marks { faults: &sample.faults, milestones: &[] }
 }
 
 fn series(shard: usize, values: &[f64]) -> Series {

@@ -28,6 +28,7 @@ pub fn html(plan: &Plan<'_>, plots: &[Drawn], certificate: &Value, more: &str) -
         sections::why(plan),
         sections::objectives(plan),
         plots_section(plots),
+        sections::faults(plan),
         sections::utilisation(plan),
         sections::ladder(plan),
         sections::scaling(plan),

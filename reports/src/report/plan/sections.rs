@@ -4,6 +4,7 @@ use super::{
     Cell, Narrow, Plan, capital, duration_ms, escaped, fullest, grouped, list, paragraph, percent, rate, section,
     table, three_digits, value,
 };
+use headcount_workloads::outcome::FaultWindow;
 use headcount_workloads::plan::{Judgement, NEVER_MS, Tried};
 
 /// The short facts beside the answer.
@@ -196,6 +197,21 @@ pub fn scaling(plan: &Plan<'_>) -> String {
         )));
     }
     section("scaling", "The most within the SLO", &body)
+}
+
+/// What everybody met.
+pub fn faults(plan: &Plan<'_>) -> String {
+    let Some(file) = &plan.asked.fault_plan else { return String::new() };
+    let said = paragraph(&format!(
+        "The answer was run with everybody while what {file} says was broken; its times count from the beginning of the load."
+    ));
+    let faults = plan.found.ok().and_then(|answer| answer.everybody.samples.first()).map_or(&[][..], |one| &one.faults);
+    let row = |fault: &FaultWindow| {
+        let second = |at: f64| Cell::Number(format!("{at:.1} s"));
+        vec![Cell::Text(fault.label.clone()), second(fault.from_s), second(fault.to_s)]
+    };
+    let rows: Vec<Vec<Cell>> = faults.iter().map(row).collect();
+    section("faults", "What was broken", &(said + &table(Narrow::Cards, &["What", "#From", "#To"], &rows)))
 }
 
 /// Everything that was tried.
