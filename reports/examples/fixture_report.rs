@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let host = HostFigures { wall_s: 12.3, peak_rss_bytes: Some(1 << 30) };
     let repeat = format!("headcount run {} --seed {}", outcome.scenario, outcome.seed);
-    let written = run_folder::write(Path::new(&folder), &outcome, &host, &repeat)?;
+    let written = run_folder::write(Path::new(&folder), &outcome, &host, &repeat, None)?;
     print!("{}", summary::text(&outcome, &host, Some(&written), &repeat));
     Ok(())
 }

@@ -61,6 +61,9 @@ pub struct RunOptions {
     /// What the run must measure, as in 'ack.p99_ms<500'; on top of the scenario's own; may be given many times
     #[arg(long = "threshold", value_name = "THRESHOLD")]
     pub thresholds: Vec<String>,
+    /// What a million of each billable kind costs, as a TOML file: the report then says what the run costs
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<String>,
     /// Print run.json instead of the summary
     #[arg(long)]
     pub json: bool,
@@ -261,7 +264,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, Stop
 
 fn flagship() -> Verb {
     let scenario = FLAGSHIP.to_string();
-    let (out, trace, overrides, thresholds) = (None, None, Vec::new(), Vec::new());
+    let (out, trace, prices, overrides, thresholds) = (None, None, None, Vec::new(), Vec::new());
     Verb::Run(RunOptions {
         scenario,
         seed: 1,
@@ -269,6 +272,7 @@ fn flagship() -> Verb {
         trace,
         overrides,
         thresholds,
+        prices,
         json: false,
         quiet: false,
         no_files: false,

@@ -4,6 +4,7 @@
 //! the same bytes, on any machine. The two facts that belong to the machine and not to the run, wall-clock time and
 //! peak memory ([`host::HostFigures`]), stand last in `run.json` and nowhere else.
 
+pub mod bill;
 pub mod compare;
 pub mod findings;
 pub mod host;

@@ -8,10 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use headcount_workloads::bill::Prices;
 use headcount_workloads::outcome::Outcome;
 
 use crate::host::HostFigures;
-use crate::{latency_files, plots, report, run_json, timeseries};
+use crate::{bill, latency_files, plots, report, run_json, timeseries};
 
 /// Why a folder or file cannot be written: one line, which names it and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +38,17 @@ impl Refusal {
 }
 
 /// Every file of a run folder: its path inside the folder, and its bytes. A pure function of its arguments;
-/// `host` reaches `run.json` alone. `repeat` is the command line that does the run again.
-pub fn files(outcome: &Outcome, host: &HostFigures, repeat: &str) -> Vec<(String, Vec<u8>)> {
+/// `host` reaches `run.json` alone. `repeat` is the command line that does the run again; with `prices` there is a bill.
+pub fn files(outcome: &Outcome, host: &HostFigures, repeat: &str, prices: Option<&Prices>) -> Vec<(String, Vec<u8>)> {
     let drawn = plots::draw_all(outcome);
     let mut files = vec![
         ("run.json".to_string(), run_json::text(outcome, host).into_bytes()),
         ("scenario.toml".to_string(), outcome.scenario_toml.clone().into_bytes()),
         ("timeseries.csv".to_string(), timeseries::csv_text(outcome).into_bytes()),
         ("latency.csv".to_string(), latency_files::csv_text(outcome).into_bytes()),
-        ("report.html".to_string(), report::html(outcome, &drawn, repeat).into_bytes()),
+        ("report.html".to_string(), report::html(outcome, &drawn, repeat, prices).into_bytes()),
     ];
+    files.extend(prices.map(|prices| ("cost.csv".to_string(), bill::csv_text(outcome, prices).into_bytes())));
     for latency in &outcome.latencies {
         files.push((latency_files::log_name(latency), latency_files::interval_log(latency)));
     }
@@ -98,8 +100,14 @@ pub fn check_as(kind: &Kind, folder: &Path) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// As [`check`], or the disk is full. Nothing is left behind then, and an earlier run stays as it was.
-pub fn write(folder: &Path, outcome: &Outcome, host: &HostFigures, repeat: &str) -> Result<PathBuf, Refusal> {
-    write_as(&RUN, folder, &files(outcome, host, repeat))
+pub fn write(
+    folder: &Path,
+    outcome: &Outcome,
+    host: &HostFigures,
+    repeat: &str,
+    prices: Option<&Prices>,
+) -> Result<PathBuf, Refusal> {
+    write_as(&RUN, folder, &files(outcome, host, repeat, prices))
 }
 
 /// Writes `files` into a folder of this kind, replacing an earlier one there; gives back the folder's full path.
@@ -280,7 +288,7 @@ fn names_in(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 fn is_a_run_file(name: &str) -> bool {
-    let fixed = ["run.json", "scenario.toml", "timeseries.csv", "latency.csv", "report.html", "plots"];
+    let fixed = ["run.json", "scenario.toml", "timeseries.csv", "latency.csv", "cost.csv", "report.html", "plots"];
     fixed.contains(&name) || (name.starts_with("latency-") && name.ends_with(".hlog"))
 }
 
@@ -319,7 +327,7 @@ mod tests {
     const HOST: HostFigures = HostFigures { wall_s: 1.0, peak_rss_bytes: None };
 
     fn write_fixture(folder: &Path) -> Result<PathBuf, Refusal> {
-        write(folder, &fixture::outcome(), &HOST, "headcount run voting-500k --seed 1")
+        write(folder, &fixture::outcome(), &HOST, "headcount run voting-500k --seed 1", None)
     }
 
     fn small(folder: &Path) -> Result<PathBuf, Refusal> {
@@ -416,9 +424,9 @@ mod tests {
     #[test]
     fn the_same_outcome_gives_the_same_bytes() {
         let command = "headcount run voting-500k --seed 1";
-        let one = files(&fixture::outcome(), &HOST, command);
+        let one = files(&fixture::outcome(), &HOST, command, None);
         let other_host = HostFigures { wall_s: 77.0, peak_rss_bytes: Some(77_000_000) };
-        let other = files(&fixture::outcome(), &other_host, command);
+        let other = files(&fixture::outcome(), &other_host, command, None);
         assert_eq!(one.len(), other.len());
         for ((name, bytes), (other_name, other_bytes)) in one.iter().zip(&other) {
             assert_eq!(name, other_name);

@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use headcount_reports::host::{HostFigures, peak_rss_bytes};
-use headcount_reports::{run_folder, run_json, summary};
+use headcount_reports::{bill, run_folder, run_json, summary};
+use headcount_workloads::bill::Prices;
 use headcount_workloads::outcome::Outcome;
 
 use crate::backend::{self, Loaded, Prepared};
@@ -24,6 +25,7 @@ const LONG_RUN_NS: u64 = 600_000_000_000;
 /// Wrong input, or files that cannot be written: found out before the run as far as that can be.
 pub fn run(options: &RunOptions) -> Result<ExitCode, Problem> {
     let loaded = backend::load(&options.scenario, &options.overrides, &options.thresholds)?;
+    let prices = options.prices.as_deref().map(Prices::load).transpose().map_err(Problem::new)?;
     let folder = folder(options, &loaded);
     if let Some(folder) = &folder {
         run_folder::check(folder).map_err(Problem::new)?;
@@ -51,14 +53,20 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Problem> {
         write_trace(file, &mut outcome)?;
     }
     let written = match &folder {
-        Some(folder) => Some(write(folder, &outcome, &host, &repeat_in_report(options, &loaded))?),
+        Some(folder) => Some(write(folder, &outcome, &host, &repeat_in_report(options, &loaded), prices.as_ref())?),
         None => None,
     };
-    terminal::print(&said(options, &outcome, &host, written.as_deref()))?;
+    terminal::print(&said(options, &outcome, &host, written.as_deref(), prices.as_ref()))?;
     Ok(terminal::status(outcome.verdict))
 }
 
-fn said(options: &RunOptions, outcome: &Outcome, host: &HostFigures, folder: Option<&Path>) -> String {
+fn said(
+    options: &RunOptions,
+    outcome: &Outcome,
+    host: &HostFigures,
+    folder: Option<&Path>,
+    prices: Option<&Prices>,
+) -> String {
     if options.json {
         return run_json::text(outcome, host);
     }
@@ -66,7 +74,9 @@ fn said(options: &RunOptions, outcome: &Outcome, host: &HostFigures, folder: Opt
         return format!("{} ({})\n", summary::verdict_word(outcome.verdict), summary::expectation(outcome));
     }
     let repeat = repeat_command(&options.scenario, options.seed, &options.overrides, &options.thresholds);
-    summary::text(outcome, host, folder, &repeat)
+    let cost =
+        prices.map(|prices| format!("cost: {} at your prices\n", bill::money(bill::of(outcome).cost(prices), prices)));
+    summary::text(outcome, host, folder, &(repeat + &prices_option(options))) + &cost.unwrap_or_default()
 }
 
 fn folder(options: &RunOptions, loaded: &Loaded) -> Option<PathBuf> {
@@ -75,8 +85,14 @@ fn folder(options: &RunOptions, loaded: &Loaded) -> Option<PathBuf> {
 }
 
 /// Shows the folder as the user named it: that is where they will look.
-fn write(folder: &Path, outcome: &Outcome, host: &HostFigures, repeat: &str) -> Result<PathBuf, Problem> {
-    run_folder::write(folder, outcome, host, repeat).map_err(Problem::new)?;
+fn write(
+    folder: &Path,
+    outcome: &Outcome,
+    host: &HostFigures,
+    repeat: &str,
+    prices: Option<&Prices>,
+) -> Result<PathBuf, Problem> {
+    run_folder::write(folder, outcome, host, repeat, prices).map_err(Problem::new)?;
     Ok(folder.to_path_buf())
 }
 
@@ -98,11 +114,16 @@ pub fn repeat_command(scenario: &str, seed: u64, overrides: &[(String, String)],
 /// The same for the report, which is the same wherever it is written: a scenario file is named by its copy in the run
 /// folder, which has every override in it.
 fn repeat_in_report(options: &RunOptions, loaded: &Loaded) -> String {
-    if loaded.is_built_in {
+    let command = if loaded.is_built_in {
         repeat_command(&options.scenario, options.seed, &options.overrides, &options.thresholds)
     } else {
         repeat_command("scenario.toml", options.seed, &[], &[])
-    }
+    };
+    command + &prices_option(options)
+}
+
+fn prices_option(options: &RunOptions) -> String {
+    options.prices.as_ref().map_or_else(String::new, |file| format!(" --prices {}", shell_word(file)))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! `report.html`: a run for people, the answer first. One file, no script, no request to anywhere. A comparison's page is
 //! put together from the same parts.
 
+use headcount_workloads::bill::Prices;
 use headcount_workloads::outcome::{Outcome, Verdict};
 
 use crate::number::count_of;
 use crate::plots::Drawn;
 use crate::summary::{expectation, verdict_word};
 
+mod bill;
 mod certificate;
 pub(crate) mod html;
 pub mod plan;
@@ -19,9 +21,9 @@ pub(crate) use sections::{facts, paragraph, plots_section, section};
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
 
-/// The page. `repeat` is the command line that does the run again; wall-clock time and memory are not in it, so the
+/// The page. `repeat` is the command line that does the run again, and with `prices` there is a bill; wall-clock time and memory are not in it, so the
 /// same outcome gives the same bytes.
-pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
+pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str, prices: Option<&Prices>) -> String {
     let word = verdict_word(outcome.verdict);
     page(&Page {
         kind: "Headcount run report",
@@ -31,7 +33,7 @@ pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
         beside: expectation(outcome),
         said: verdict_said(outcome),
         head: sections::broken(outcome) + &sections::run_facts(outcome),
-        sections: sections::all(outcome, plots, repeat),
+        sections: sections::all(outcome, plots, (repeat, prices)),
     })
 }
 
@@ -127,7 +129,7 @@ mod tests {
     use crate::{fixture, plots};
 
     fn page(outcome: &Outcome) -> String {
-        html(outcome, &plots::draw_all(outcome), "headcount run x --seed 1")
+        html(outcome, &plots::draw_all(outcome), "headcount run x --seed 1", None)
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The parts of the report, in their order. A part without data is left out.
 
+use headcount_workloads::bill::Prices;
 use headcount_workloads::certificate::NOT_MODELLED;
 use headcount_workloads::outcome::{Outcome, PropertyKind, Verdict};
 use headcount_workloads::slo::Judged;
 
-use super::certificate;
 use super::html::{Cell, Narrow, escaped, table};
 use super::scale;
+use super::{bill, certificate};
 use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
 use crate::plots::Drawn;
 use crate::summary::{NOTHING, it_is, measured, reason, verdict_word, what_runs};
@@ -51,7 +52,7 @@ pub fn broken(outcome: &Outcome) -> String {
 }
 
 /// Everything below the head of the page.
-pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
+pub fn all(outcome: &Outcome, plots: &[Drawn], (repeat, prices): (&str, Option<&Prices>)) -> String {
     [
         result(outcome),
         thresholds(outcome),
@@ -64,6 +65,7 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str) -> String {
         readings(outcome),
         stations(outcome),
         limits(outcome),
+        bill::section_of(outcome, prices),
         counts(outcome),
         certificate::section_of(outcome),
         not_modelled(),

@@ -177,7 +177,7 @@ pub(super) const FORGED: [&str; 3] = ["acceptance", "group", "status"];
 /// The statuses with which the platform answers (its error table: facts of each are in the engine's `error`).
 pub(super) const STATUSES: [u16; 9] = [200, 400, 403, 404, 413, 414, 429, 500, 503];
 
-/// Whether `name` is one of the counters above: those are 0 where a run does not have them.
+/// Whether `name` is one of the counters above, or of a family of them: those are 0 where a run does not have them.
 pub(super) fn is_counter(name: &str) -> bool {
     let among = |all: &[(&str, Better)]| all.iter().any(|(counter, _)| *counter == name);
     among(PLATFORM)
@@ -185,5 +185,5 @@ pub(super) fn is_counter(name: &str) -> bool {
         || among(FRIENDS)
         || among(STATION)
         || name.starts_with("mischief.")
-        || name.starts_with("forged.")
+        || ["forged.", "acts.", "service."].iter().any(|family| name.starts_with(family))
 }

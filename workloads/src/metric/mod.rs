@@ -2,14 +2,15 @@
 //!
 //! | names | what |
 //! |---|---|
-//! | `votes.accepted`, `kv.gets`, … | counters, as in `run.json` |
-//! | `ack.p99_ms`, `online.mean_ms`, … | latencies: `count`, `mean_ms`, `p50_ms`, `p90_ms`, `p99_ms`, `p999_ms`, `max_ms` |
+//! | `votes.accepted`, `kv.gets`, `acts.post.refused_400`, … | counters, as in `run.json` |
+//! | `ack.p99_ms`, `online.mean_ms`, `answer.p99_ms` of a system, … | latencies: `count`, `mean_ms`, `p50_ms`, `p90_ms`, `p99_ms`, `p999_ms`, `max_ms` |
 //! | `kv.calls_per_accepted_vote`, … | the other figures |
 //! | `stations.kv-us-east.utilisation`, … | a station; `stations.kv.utilisation`: the worst of a kind; `stations.utilisation`: of all |
 //! | `lost`, `violated`, `inconclusive`, `messages`, `deliveries`, `virtual_s` | the run as a whole |
 
 mod counters;
 mod stations;
+mod systems;
 
 use std::collections::BTreeMap;
 
@@ -68,10 +69,12 @@ const WHOLE: [(&str, Better); 5] = [
 /// Accepted votes without a row in the audit log: `votes.lost` by its short name.
 const LOST: &str = "lost";
 
+pub(crate) use systems::offered as of_system;
+
 /// Every metric that a run of this scenario can have, by name.
 pub fn offered(scenario: &Scenario) -> Vec<Metric> {
     let mut all: Vec<Metric> = counted(counters::PLATFORM).chain(counted(&WHOLE)).collect();
-    all.extend(scenario.patterns().iter().flat_map(|pattern| pattern.offered()));
+    all.extend(scenario.patterns().iter().flat_map(|pattern| pattern.offered(scenario)));
     all.extend(stations::offered(scenario));
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all.dedup();
@@ -244,8 +247,10 @@ mod tests {
 
     #[test]
     fn whatever_a_run_says_is_offered_before_it() {
-        for name in ["voting-small", "voting-documented", "friends-small", "friends-documented", "station"] {
-            let scenario = scenario(name);
+        let flagships = ["voting-small", "voting-documented", "friends-small", "friends-documented", "station"];
+        let systems = crate::systems::SYSTEMS.iter().map(|system| format!("{}-small", system.word()));
+        for name in flagships.into_iter().map(str::to_owned).chain(systems) {
+            let scenario = scenario(&name);
             let offered = offered(&scenario);
             for seed in 1..=3 {
                 let measured = Measured::of(&run(&scenario, seed, RunOptions::default()));

@@ -120,7 +120,7 @@ impl Pattern for Friends {
          own whose steps can all be taken twice."
     }
 
-    fn offered(&self) -> Vec<Metric> {
+    fn offered(&self, _: &Scenario) -> Vec<Metric> {
         metric::of_friends()
     }
 }

@@ -103,7 +103,7 @@ pub(crate) trait Pattern: Sync {
     }
 
     /// Every metric that it may add to a run.
-    fn offered(&self) -> Vec<Metric>;
+    fn offered(&self, scenario: &Scenario) -> Vec<Metric>;
 }
 
 /// Every word of a scenario's `pattern`, and what runs then.

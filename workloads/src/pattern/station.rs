@@ -74,7 +74,7 @@ impl Pattern for OneStation {
         ))
     }
 
-    fn offered(&self) -> Vec<Metric> {
+    fn offered(&self, _: &Scenario) -> Vec<Metric> {
         metric::of_station()
     }
 }

@@ -12,7 +12,7 @@ use headcount_sim::{CounterHash, Stream};
 
 use super::{Busy, Pattern};
 use crate::cluster::{Drawn, NodeBuilder};
-use crate::metric::Metric;
+use crate::metric::{self, Metric};
 use crate::outcome::PropertyResult;
 use crate::run::{Ended, Parts};
 use crate::scenario::{BadInput, Check, Checked, Form, NodeKind, NodeSpec, Scenario};
@@ -110,8 +110,8 @@ impl Pattern for AnySystem {
         of(scenario).remedy()
     }
 
-    fn offered(&self) -> Vec<Metric> {
-        Vec::new()
+    fn offered(&self, scenario: &Scenario) -> Vec<Metric> {
+        metric::of_system(of(scenario), scenario)
     }
 }
 

@@ -114,7 +114,7 @@ impl Pattern for Voting {
          with 503, and the client asks again under the same request id."
     }
 
-    fn offered(&self) -> Vec<Metric> {
+    fn offered(&self, _: &Scenario) -> Vec<Metric> {
         metric::of_votes()
     }
 }

@@ -106,6 +106,10 @@ impl System for Counter {
         acts
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &["votes.counted", "votes.duplicates"]
+    }
+
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
         // Where there are few users, everybody hears all results; else those of one poll.
         let polls = scenario.system.get("polls") as u32;

@@ -97,6 +97,10 @@ impl System for Enrichment {
         moments.into_iter().map(&mut act).collect()
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &["posts.blocked", "posts.not_moderated", "posts.under_another_name", "posts.without_author", "profiles.cached"]
+    }
+
     fn channels(&self, _: &Scenario, _: u32) -> ChannelList {
         std::iter::once(enrichment::CHANNEL.into()).collect()
     }

@@ -135,6 +135,11 @@ pub trait System: Sync {
     /// Everything that users intend, in any order.
     fn plan(&self, scenario: &Scenario, dice: &mut Stream) -> Vec<Act>;
 
+    /// What its Functions count, by the names that they count under.
+    fn counts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What a user subscribes to, names or wildcards; empty: nothing.
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList;
 

@@ -114,6 +114,17 @@ impl System for Orders {
         acts
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &[
+            "notifications.given_up",
+            "orders.completed",
+            "orders.failed",
+            "orders.left_for_later",
+            "orders.step_errors",
+            "orders.tried_again",
+        ]
+    }
+
     fn channels(&self, _: &Scenario, user: u32) -> ChannelList {
         std::iter::once(status_channel(&user_id(user)).into()).collect()
     }

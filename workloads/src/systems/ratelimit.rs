@@ -94,6 +94,10 @@ impl System for RateLimit {
         acts
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &["requests.forged", "requests.limited", "requests.not_counted", "requests.unlimited"]
+    }
+
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
         let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
         if hears { std::iter::once("api.requests.*".into()).collect() } else { ChannelList::default() }

@@ -38,7 +38,7 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     if has_votes == has_friends && !loaded.scenario.is_station() {
         return Err(Problem::new(format!(
             "{}: pattern = {:?}: a plan takes a scenario of the pattern \"voting\", such as voting-500k, \"friends\" or \
-             \"station\"",
+             \"station\"; what another must measure stands in its thresholds, and headcount run judges it",
             options.scenario, loaded.scenario.pattern
         )));
     }

@@ -4,6 +4,7 @@ use headcount_workloads::bill::{Kind, Prices};
 use headcount_workloads::plan::cost::Cost;
 
 use super::{Cell, Narrow, Plan, grouped, paragraph, section, table, three_digits};
+use crate::bill::money;
 
 /// The table of kinds and the one of acknowledgements; nothing without an answer.
 pub fn section_of(plan: &Plan<'_>) -> String {
@@ -35,10 +36,6 @@ fn said(cost: &Cost, prices: Option<&Prices>) -> String {
         money(cost.measured().cost(prices), prices),
         money(cost.documented().cost(prices), prices)
     )
-}
-
-fn money(amount: f64, prices: &Prices) -> String {
-    format!("{} {}", three_digits(amount), prices.currency)
 }
 
 fn whole(count: f64) -> Cell {
