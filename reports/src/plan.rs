@@ -8,6 +8,7 @@ use headcount_workloads::certificate::CONFIDENCE;
 use headcount_workloads::interval::Interval;
 use headcount_workloads::plan::cost::Cost;
 use headcount_workloads::plan::ladder::{Ladder, MaxRate};
+use headcount_workloads::plan::storm::Storms;
 use headcount_workloads::plan::{Config, Demand, Infeasible, Resource, Setting, Tried, Usl};
 
 use crate::number::duration_ms;
@@ -88,4 +89,6 @@ pub struct Plan<'a> {
     pub tried: &'a [Tried],
     /// The user's prices, if there are any.
     pub prices: Option<&'a Prices>,
+    /// Storms of the answer's configuration, of friends.
+    pub storms: Option<&'a Storms>,
 }

@@ -6,7 +6,7 @@ use headcount_workloads::bill::Kind;
 use headcount_workloads::outcome::FaultWindow;
 use headcount_workloads::plan::cost::{Acknowledgements, Cost, Line};
 use headcount_workloads::plan::ladder::{Ladder, MaxRate, Rung};
-use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms};
+use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms, Told};
 use headcount_workloads::plan::{Config, Demand, Judgement, Knob, Look, NEVER_MS, Resource, Sample, Tried, Usl};
 
 use super::{Answer, Asked};
@@ -125,6 +125,9 @@ pub fn storms() -> Storms {
         kv_operations: 8.0,
         list_pages: 1.0,
         amplification: 4.5,
+        busiest_per_s: 16.0 * f64::from(regions),
+        errors: 0.5,
+        online: (0..90).map(|second| f64::from(second % 30 * regions)).collect(),
         work_per_s: (0..90).map(|second| f64::from(second % 17 * regions)).collect(),
     };
     let cells = LOADS.iter().flat_map(|load| (1..=4).map(move |regions| (*load, f64::from(regions) / 4.0)));
@@ -142,6 +145,8 @@ pub fn storms() -> Storms {
         cut_s: 12.0,
         healed_s: 34.0,
         storms: (1..=4).map(storm).collect(),
+        in_step: Some(Storm { busiest_per_s: 640.0, ..storm(4) }),
+        told: Told { changes: 100.0, groups: 90.0, inboxes: 4_500.0, deliveries: 4_400.0 },
         map_users: 2_000,
         map: cells.map(cell).collect(),
     }

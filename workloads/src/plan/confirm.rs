@@ -57,8 +57,8 @@ fn not_for_everybody(question: &Question<'_>, config: &Config, tried: &Tried, en
         times => format!("after it was enlarged {times} times"),
     };
     let broken = if question.faults.is_empty() { "" } else { ", under the faults of --fault-plan" };
-    let everybody =
-        format!("all {} people, to the last vote{broken}, miss {}, {times}", tried.demand.users, missed(tried));
+    let to_the = if question.scenario.has_votes() { ", to the last vote" } else { "" };
+    let everybody = format!("all {} people{to_the}{broken} miss {}, {times}", tried.demand.users, missed(tried));
     let Some(fullest) = fullest else {
         let change = "raise the threshold, or bring fewer people at a time".into();
         return Infeasible { station: None, why: format!("the window keeps the SLO, but {everybody}"), change };

@@ -19,10 +19,24 @@ const BETAS: [f64; 8] = [0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0];
 /// uses them, to a quarter.
 const PART: u32 = 20;
 const PART_OF_CONCURRENCY: u32 = 4;
+/// Users of a presence shard (friends-online.md 11.3).
+pub const USERS_PER_SHARD: u32 = 5_000;
 /// How often the answer is enlarged by a little before it is given up.
 const NUDGES_MAX: usize = 8;
 
 impl Search<'_> {
+    /// The scenario's own configuration, with shards for everybody: people do not come into a window, only what they do.
+    pub(super) fn beginning(&self) -> Config {
+        let own = Config::of(self.question.scenario);
+        match own.shards() {
+            Some((Knob::PresenceShards, shards)) => {
+                let needed = self.heavy().users.div_ceil(USERS_PER_SHARD);
+                own.with(Knob::PresenceShards, shards.max(needed))
+            }
+            _ => own,
+        }
+    }
+
     /// The fewest of everything, at a glance.
     pub(super) fn fewest(&mut self, ample: &Config, offered: &Offered) -> Result<Config, Trouble> {
         let sharded = self.fewest_shards(ample)?;
@@ -56,7 +70,7 @@ impl Search<'_> {
         let Demand { users, rate_per_s } = self.heavy();
         let least = ((rate_per_s / per_shard).ceil() as u32).clamp(1, most);
         if knob != Knob::VoteShards {
-            return least;
+            return least.max(users.div_ceil(USERS_PER_SHARD)).min(most);
         }
         let within = |shards: &u32| {
             let mut users_on = vec![0u32; *shards as usize];

@@ -7,7 +7,7 @@
 use headcount_engine::contract::{MS, Nanos, SECOND};
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{ArrivalKind, BadInput, Fault, JoinKind, Scenario};
+use crate::scenario::{ArrivalKind, BadInput, Deeds, Fault, JoinKind, Scenario};
 use crate::slo::Slo;
 
 /// Who asks how much.
@@ -56,6 +56,14 @@ pub struct Ask {
     pub window: Window,
 }
 
+impl Ask {
+    /// People who take part.
+    pub fn people(&self) -> u32 {
+        let scenario = &self.scenario;
+        if scenario.has_friends() { scenario.friends.users } else { scenario.crowd.users }
+    }
+}
+
 /// A first second is warm-up: cold starts take up to that long.
 const WARM_UP_S: f64 = 1.0;
 /// Between the last login and the opening, the opening and the votes, the votes and the close, the close and the reveal.
@@ -68,7 +76,24 @@ pub fn window(base: &Scenario, demand: Demand, measured_s: f64) -> Result<Ask, B
     if base.is_station() {
         return station(base, demand, base.station.jobs.min(JOBS_OF_WINDOW));
     }
+    if base.has_friends() {
+        return friends(base, demand, friends_of_window(base, demand, measured_s), measured_s);
+    }
     voting(base, demand, people_of_window(demand, measured_s), measured_s + WARM_UP_S)
+}
+
+/// Enough people with friends that nobody need leave twice in a window, and more than anybody has friends.
+fn friends_of_window(base: &Scenario, demand: Demand, measured_s: f64) -> u32 {
+    let leaves = demand.rate_per_s * (measured_s + 2.0 * away_s(base).1) / 2.0;
+    let needed = 4.0 * leaves + 2.0 * f64::from(base.friends.degree) + 200.0;
+    (needed.ceil() as u32).min(demand.users).max(2)
+}
+
+/// How long who leaves is away, at least and at most [s]: long enough to be told of, and no longer, so that as many come as go
+/// soon after the beginning.
+fn away_s(base: &Scenario) -> (f64, f64) {
+    let told = f64::from(base.friends.presence_debounce_s);
+    (told + 2.0, told + 6.0)
 }
 
 /// As many people as vote in a window of `measured_s` seconds.
@@ -79,8 +104,12 @@ pub(super) fn people_of_window(demand: Demand, measured_s: f64) -> u32 {
     (needed as u32).min(demand.users.max(1)).max(2)
 }
 
-/// How long everybody needs [s]: until the last one has voted, or the last job has come.
+/// How long everybody needs [s]: until the last one has voted, the last job has come, or friends have come and gone for
+/// long enough.
 pub fn length_s(base: &Scenario, demand: Demand) -> f64 {
+    if base.has_friends() {
+        return FRIENDS_S;
+    }
     let all = if base.is_station() { base.station.jobs } else { demand.users };
     f64::from(all) / demand.rate_per_s
 }
@@ -104,12 +133,45 @@ pub fn under(mut ask: Ask, faults: &[Fault]) -> Result<Ask, BadInput> {
     checked(ask.scenario, ask.window)
 }
 
-/// Everybody, until the last one has voted.
+/// Everybody, until the last one has voted; friends come and go for half a minute.
 pub fn whole(base: &Scenario, demand: Demand) -> Result<Ask, BadInput> {
     if base.is_station() {
         return station(base, demand, base.station.jobs);
     }
+    if base.has_friends() {
+        return friends(base, demand, demand.users, FRIENDS_S);
+    }
     voting(base, demand, demand.users, length_s(base, demand))
+}
+
+/// Seconds that are measured of everybody with friends.
+const FRIENDS_S: f64 = 30.0;
+
+/// `users` with friends, all online; of them as many come or go a second as the demand says, from the time at which as many
+/// come as go to that after which nobody leaves who would not be back by the end.
+fn friends(base: &Scenario, demand: Demand, users: u32, measured_s: f64) -> Result<Ask, BadInput> {
+    let mut scenario = base.clone();
+    scenario.faults.clear();
+    scenario.swarm = None;
+    scenario.thresholds = Slo::default();
+    let ns = |seconds: f64| (seconds * 1e9) as Nanos;
+    let (away_min_s, away_max_s) = away_s(base);
+    let length_s = measured_s + 2.0 * away_max_s;
+    let friends = &mut scenario.friends;
+    friends.users = users;
+    friends.degree = friends.degree.min(users - 1);
+    friends.degree_max = friends.degree_max.min(users - 1);
+    friends.online = true;
+    (friends.away_min, friends.away_max) = (ns(away_min_s), ns(away_max_s));
+    (friends.from, friends.to) = (2 * SECOND, 2 * SECOND + ns(length_s));
+    // Each who leaves comes back.
+    let leaves = (demand.rate_per_s * length_s / 2.0).round() as u32;
+    friends.deeds = Deeds { leaves: leaves.max(1), ..Deeds::default() };
+    scenario.heal = scenario.friends.to;
+    scenario.bounds.converge = CONVERGE;
+    scenario.end = scenario.heal + CONVERGE;
+    let from_s = scenario.friends.from as f64 / 1e9;
+    checked(scenario, Window { from_s, warm_up_s: away_max_s, to_s: from_s + away_max_s + measured_s })
 }
 
 /// Jobs of a window on one station: with these, three seeds know the mean wait at 80 % to about 1.5 %, and so the rate for a
@@ -204,6 +266,18 @@ mod tests {
         assert!((f64::from(crowd.users) / join_s - 8_333.3).abs() < 1.0, "{join_s}");
         assert_eq!((ask.window.measured_s(), ask.window.from_s.fract()), (3.0, 0.0));
         assert!(ask.scenario.faults.is_empty());
+    }
+
+    #[test]
+    fn friends_come_and_go_at_the_rate_and_the_window_has_enough_of_them() {
+        let base = Scenario::load("friends-calm", &[]).unwrap();
+        let demand = Demand { users: 100_000, rate_per_s: 100.0 };
+        let ask = window(&base, demand, 10.0).unwrap();
+        // Away for 2 to 6 s: 10 + 2 x 6 s at 50 leaves a second, who come back, are 1,100; 4 x 1,100 + 2 x 50 + 200 people.
+        let friends = &ask.scenario.friends;
+        assert_eq!((friends.deeds.leaves, friends.users, ask.people()), (1_100, 4_700, 4_700));
+        assert_eq!((ask.window.measured_s(), ask.window.warm_up_s), (10.0, 6.0));
+        assert_eq!(whole(&base, demand).unwrap().scenario.friends.users, 100_000);
     }
 
     #[test]

@@ -197,7 +197,7 @@ fn resources(scenario: &Scenario, window: &Window, outcome: &Outcome) -> Vec<Res
 }
 
 /// What a shard's channel can take: name, and events a second.
-fn channels(scenario: &Scenario) -> Option<(&'static str, f64)> {
+pub(super) fn channels(scenario: &Scenario) -> Option<(&'static str, f64)> {
     let limits = headcount_engine::limits::Limits::named(&scenario.limits)?;
     if limits.name == "unlimited" {
         return None;

@@ -292,7 +292,7 @@ impl<'a> Search<'a> {
 
     /// A configuration that keeps the promise, and what each station is offered in its busiest second [servers].
     fn ample(&mut self) -> Result<Result<(Config, Offered), Infeasible>, Trouble> {
-        let mut config = Config::of(self.question.scenario);
+        let mut config = self.beginning();
         for _ in 0..ROUNDS_MAX {
             let tried = self.try_window("ample", &config, self.heavy(), Look::Glance)?;
             if tried.meets {

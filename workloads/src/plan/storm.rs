@@ -79,9 +79,41 @@ pub struct Storm {
     pub list_pages: f64,
     /// Presence events, executions and publishes together.
     pub amplification: f64,
+    /// Presence events and published statuses of the busiest second after the cut [1/s].
+    pub busiest_per_s: f64,
+    /// Errors that clients met after the cut, for each lost connection.
+    pub errors: f64,
     /// Work a second: presence events and published statuses.
     #[serde(skip)]
     pub work_per_s: Vec<f64>,
+    /// Connected people by second.
+    #[serde(skip)]
+    pub online: Vec<f64>,
+}
+
+/// Publishes with channel groups and with an inbox for each friend (friends-online.md 11.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Told {
+    /// Times that somebody came or went.
+    pub changes: f64,
+    /// Statuses published, one for all friends.
+    pub groups: f64,
+    /// Publishes if each friend had an inbox.
+    pub inboxes: f64,
+    /// Statuses that came to a friend's device: as many either way.
+    pub deliveries: f64,
+}
+
+impl Told {
+    fn of(calm: &Sample) -> Self {
+        let count = |name: &str| calm.metric(name).unwrap_or(0.0);
+        Self {
+            changes: count("fanout.changes"),
+            groups: count("functions.counter.status.published"),
+            inboxes: count("fanout.inbox_publishes"),
+            deliveries: count("status.told"),
+        }
+    }
 }
 
 /// One cell of the metastability map.
@@ -110,6 +142,11 @@ pub struct Storms {
     pub cut_s: f64,
     pub healed_s: f64,
     pub storms: Vec<Storm>,
+    /// The largest of them once more, with clients that all wait for the same time before each try
+    /// (`friends.reconnect_jitter = false`).
+    pub in_step: Option<Storm>,
+    /// What telling friends took in the calm.
+    pub told: Told,
     /// People of the map's small crowd: its stations have one server each, slowed down until the fullest is as full as asked for.
     pub map_users: u32,
     pub map: Vec<Cell>,
@@ -168,7 +205,11 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     for cut in 0..=regions {
         asks.push(ask(&quiet, cut)?);
     }
+    let mut apart = question.scenario.clone();
+    apart.friends.reconnect_jitter = false;
+    asks.push(ask(&StormQuestion { scenario: &apart, ..quiet }, regions)?);
     let mut samples = lab.run(&asks.iter().map(|ask| (ask, question.seed)).collect::<Vec<_>>())?;
+    let in_step = samples.pop();
     let calm = samples.remove(0);
     let (silence, stormy) = samples.split_first().expect("nothing at all is the first");
     let storm = |(cut, sample)| Storm::of(cut, regions, silence, sample);
@@ -176,7 +217,9 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     let small = StormQuestion { users: question.users.min(MAP_USERS), ..small_rate(question) };
     let map = map(&small, regions, lab)?;
     let (cut_s, healed_s) = (seconds(CUT), seconds(healed()));
-    Ok(Storms { calm, cut_s, healed_s, storms, map_users: small.users, map })
+    let in_step = in_step.map(|sample| Storm::of(regions, regions, silence, &sample));
+    let told = Told::of(&calm);
+    Ok(Storms { calm, cut_s, healed_s, storms, in_step, told, map_users: small.users, map })
 }
 
 /// As many come and go of each thousand as in the whole.
@@ -279,7 +322,14 @@ impl Storm {
             kv_operations: each(&["functions.kv_calls"]),
             list_pages: each(&["clients.pages_loaded"]),
             amplification: presence_events + executions + publishes,
+            busiest_per_s: with.iter().skip(from).copied().fold(0.0, f64::max),
+            errors: if lost > 0.0 {
+                series(stormy, "client_errors").iter().skip(from).sum::<f64>() / lost
+            } else {
+                0.0
+            },
             work_per_s: with,
+            online: online.to_vec(),
         }
     }
 }
@@ -316,67 +366,5 @@ pub(super) fn kept(outcome: &crate::outcome::Outcome) -> BTreeMap<String, Vec<f6
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::run::{RunOptions, run};
-
-    struct Here;
-
-    impl Lab for Here {
-        fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble> {
-            let one = |(ask, seed): &(&Ask, u64)| Sample::of(ask, &run(&ask.scenario, *seed, RunOptions::default()));
-            Ok(asks.iter().map(one).collect())
-        }
-    }
-
-    fn storm_of(users: u32) -> (Vec<Sample>, Vec<Storm>) {
-        let scenario = Scenario::load("friends-small", &[]).unwrap();
-        let question = StormQuestion { scenario: &scenario, users, rate_per_s: 0.0, seed: 1 };
-        let asks: Vec<Ask> = (0..=2).map(|cut| ask(&question, cut).unwrap()).collect();
-        let samples = Here.run(&asks.iter().map(|ask| (ask, 1)).collect::<Vec<_>>()).unwrap();
-        let storms = (1..=2).map(|cut| Storm::of(cut, 2, &samples[0], &samples[cut as usize])).collect();
-        (samples, storms)
-    }
-
-    #[test]
-    fn who_is_cut_off_loses_its_connection_is_told_gone_and_comes_back() {
-        let (_, storms) = storm_of(60);
-        // Half of sixty people live in each of the two regions.
-        assert_eq!((storms[0].lost, storms[1].lost), (30.0, 60.0), "{storms:?}");
-        for storm in &storms {
-            // Each is told gone and told back: two presence events.
-            assert!((1.9..=2.2).contains(&storm.presence_events), "{storm:?}");
-            assert!(storm.back_s.is_some_and(|back| back <= 15.0) && storm.drain_s <= 40.0, "{storm:?}");
-            assert!(storm.amplification > storm.presence_events, "{storm:?}");
-        }
-    }
-
-    #[test]
-    fn the_end_of_the_work_is_where_nearly_all_of_it_is_done() {
-        // After second 1: 50, 40, 9, 1, 0. Of 100, 99 are done at the end of the third.
-        let values = [1_000.0, 50.0, 40.0, 9.0, 1.0, 0.0];
-        assert_eq!(done_after_s(&values, 1, 0.99), 3.0);
-        assert_eq!(done_after_s(&values, 5, 0.99), 0.0);
-        assert_eq!(done_after_s(&values, 9, 0.99), 0.0);
-    }
-
-    fn ended(screens: f64, online: f64) -> Sample {
-        let values = |value: f64| vec![value; 120];
-        Sample {
-            seed: 1,
-            digest: 1,
-            virtual_s: 120.0,
-            evidence: crate::certificate::Evidence::default(),
-            series: [("screens_changed", screens), ("online", online)].map(|(k, v)| (k.to_owned(), values(v))).into(),
-            ..Sample::default()
-        }
-    }
-
-    #[test]
-    fn goodput_has_come_back_when_nine_tenths_of_the_calm_are_there() {
-        let calm = ended(100.0, 50.0);
-        let cell = |screens, online| Cell::of(0.5, 1, 4, &calm, &ended(screens, online)).comes_back;
-        assert!(cell(90.0, 50.0) && !cell(89.0, 50.0) && !cell(100.0, 40.0));
-        assert_eq!(Cell::of(0.5, 1, 4, &calm, &calm).share, 0.25);
-    }
-}
+#[path = "storm_tests.rs"]
+mod tests;

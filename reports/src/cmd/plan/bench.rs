@@ -47,7 +47,7 @@ impl Bench {
             Sample::of(ask, &outcome)
         }));
         self.runs_made.fetch_add(1, Ordering::Relaxed);
-        self.people_done.fetch_add(u64::from(ask.scenario.crowd.users), Ordering::Relaxed);
+        self.people_done.fetch_add(u64::from(ask.people()), Ordering::Relaxed);
         let broken = || Trouble::Broken(format!("seed {seed} of {}: the simulation itself broke", ask.scenario.name));
         ran.map(|sample| self.kept.put(&looked_at, &ask.scenario, seed, sample)).map_err(|_| broken())
     }

@@ -8,6 +8,7 @@ use headcount_reports::table::{csv_text, or_empty, row};
 use headcount_reports::{plots, report};
 use headcount_workloads::bill::{Kind, Prices};
 use headcount_workloads::plan::cost::Cost;
+use headcount_workloads::plan::storm::Storms;
 use headcount_workloads::plan::{Infeasible, Search, Tried};
 use headcount_workloads::slo::Slo;
 use serde_json::{Value, json};
@@ -31,7 +32,13 @@ pub fn check(folder: &Path) -> Result<(), Problem> {
 const WARM_UP: &str = "the first second of each window is left out: queues fill and Functions start";
 
 /// The whole plan for programs. Nothing of the machine is in it: the same inputs give the same bytes.
-pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeasible>, search: &Search<'_>) -> String {
+pub fn json(
+    options: &PlanOptions,
+    slo: &Slo,
+    found: &Result<Box<Answer>, Infeasible>,
+    storms: Option<&Storms>,
+    search: &Search<'_>,
+) -> String {
     let answer = match found {
         Ok(answer) => json!({
             "configuration": answer.config.settings(),
@@ -45,6 +52,22 @@ pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeas
         }),
         Err(_) => Value::Null,
     };
+    let mut how = json!({
+        "window": "2 s at the full rate, with the people who vote in it, who log in as densely as all would; 10 s with friends, \
+                   who are all online and some of whom come and go",
+        "glance": "what is compared (the search, the ladder, the most within the SLO) is looked at with the first two seeds, \
+                   and for 1 s where that is 20,000 votes or more; of each try the seeds and seconds are written down",
+        "answer": "run with all seeds for 2 s, with the load and with headroom; it is smallest to a twentieth of each number \
+                   of servers, and to a quarter of the executions at once",
+        "full": "no station may be more than 95 % full over the window, nor full for a whole second, whatever the SLO says: \
+                 a window cannot show that a longer queue ends",
+        "everybody": "the answer is run with all people until the last vote, at the load without headroom, with two seeds",
+        "seeds": "every configuration meets the same seeds; one that misses by a tenth after two seeds is not run with more",
+        "intervals": "of the answer at the load without headroom, over the seeds",
+    });
+    if storms.is_some() {
+        how["storms"] = super::storm::how();
+    }
     let all = json!({
         "format_version": 1,
         "scenario": options.scenario,
@@ -57,21 +80,11 @@ pub fn json(options: &PlanOptions, slo: &Slo, found: &Result<Box<Answer>, Infeas
         "fault_plan": options.fault_plan,
         "faults": found.as_ref().ok().and_then(|answer| answer.everybody.samples.first()).map(|sample| &sample.faults),
         "answer": answer,
+        "storms": storms,
         "infeasible": found.as_ref().err(),
         "tried": search.tried,
         "certificate": search.certificate(found.as_ref().ok().map(|answer| &answer.at_load), WARM_UP),
-        "how": {
-            "window": "2 s at the full rate, with the people who vote in it; they log in as densely as all would",
-            "glance": "what is compared (the search, the ladder, the most within the SLO) is looked at with the first two seeds, \
-                       and for 1 s where that is 20,000 votes or more; of each try the seeds and seconds are written down",
-            "answer": "run with all seeds for 2 s, with the load and with headroom; it is smallest to a twentieth of each number \
-                       of servers, and to a quarter of the executions at once",
-            "full": "no station may be more than 95 % full over the window, nor full for a whole second, whatever the SLO says: \
-                     a window cannot show that a longer queue ends",
-            "everybody": "the answer is run with all people until the last vote, at the load without headroom, with two seeds",
-            "seeds": "every configuration meets the same seeds; one that misses by a tenth after two seeds is not run with more",
-            "intervals": "of the answer at the load without headroom, over the seeds",
-        },
+        "how": how,
     });
     format!("{all:#}\n")
 }
@@ -85,12 +98,14 @@ pub fn all(text: &str, plan: &Plan<'_>) -> Vec<(String, String)> {
         files.extend(tables(answer).map(|(name, table)| (name.to_string(), table)));
     }
     files.extend(plots::plan::everybody_csv(plan).map(|table| ("everybody.csv".to_string(), table)));
+    let storms = plan.storms.map(super::storm::tables).into_iter().flatten();
+    files.extend(storms.map(|(name, table)| (name.to_string(), table)));
     files.extend(plots::plan::shards_csv(plan).map(|table| ("shards.csv".to_string(), table)));
     let drawn = plots::plan::draw_all(plan);
     let all: Value = serde_json::from_str(text).expect("plan.json is JSON");
     let parts = ["certificate", "how"].into_iter().filter_map(|part| all[part].as_object()).flatten();
     let certificate = parts.map(|(name, value)| (name.clone(), value.clone())).collect();
-    files.push(("report.html".to_string(), report::plan::html(plan, &drawn, &Value::Object(certificate), "")));
+    files.push(("report.html".to_string(), report::plan::html(plan, &drawn, &Value::Object(certificate))));
     files.extend(drawn.into_iter().map(|plot| (format!("plots/{}.svg", plot.name), plot.svg)));
     files
 }
@@ -103,7 +118,7 @@ pub fn write(folder: &Path, text: &str, plan: &Plan<'_>) -> Result<(), Problem> 
 }
 
 /// Writes files, each a path inside the folder and its text.
-pub fn put(folder: &Path, files: Vec<(String, String)>) -> Result<(), Problem> {
+fn put(folder: &Path, files: Vec<(String, String)>) -> Result<(), Problem> {
     let refuse =
         |path: &Path, error: std::io::Error| Problem::new(format!("{}: cannot be written ({error})", path.display()));
     let plots = folder.join("plots");

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use headcount_reports::kept::Kept;
 use headcount_reports::number::{count_of, percent, three_digits};
 use headcount_reports::plan::{Answer, Asked, Plan};
+use headcount_reports::report;
 use headcount_workloads::bill::Prices;
-use headcount_workloads::plan::storm::StormQuestion;
+use headcount_workloads::plan::storm::{StormQuestion, Storms};
 use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Question, Search, Trouble, load};
 use headcount_workloads::scenario::{Fault, Scenario};
 use headcount_workloads::slo::Slo;
@@ -27,6 +28,8 @@ use bench::Bench;
 
 /// Seconds of a window that are measured.
 const WINDOW_S: f64 = 2.0;
+/// The same of friends: few come and go in a second, and each is seen by many.
+const WINDOW_OF_FRIENDS_S: f64 = 10.0;
 
 /// Plans, writes, and says what came out: status 0 for an answer, 1 if there is none.
 ///
@@ -61,48 +64,48 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         promise: &slo,
         headroom: options.headroom,
         seeds: (1..=options.seeds).collect(),
-        window_s: WINDOW_S,
+        window_s: if has_friends { WINDOW_OF_FRIENDS_S } else { WINDOW_S },
         faults: &faults,
     };
     let bench = Bench::new(jobs::or_cores(options.jobs), Kept::open(&options.kept).map_err(Problem::new)?);
-    if has_friends {
-        let Demand { users, rate_per_s } = question.demand;
-        let storm = StormQuestion { scenario: &loaded.scenario, users, rate_per_s, seed: 1 };
-        return storm::plan(options, &storm, (&asked(options, &question, &slo), &slo), &bench, &folder);
-    }
     let mut search = Search::new(&question, &bench);
     let what = format!("plan {}", loaded.scenario.name);
     let (done, total) = (Arc::clone(&bench.people_done), Arc::clone(&bench.people_total));
     let progress = Progress::start_towards(&what, Unit::People, done, total, options.quiet);
     let found = answer(&mut search);
+    let storms = match &found {
+        Ok(Ok(answer)) if has_friends => Some(storms(&question, answer, &bench)).transpose(),
+        _ => Ok(None),
+    };
     drop(progress);
-    let found = found.map_err(Problem::new)?;
+    let (found, storms) = (found.map_err(Problem::new)?, storms.map_err(Problem::new)?);
     if !options.quiet {
         tell(&bench, options);
     }
-    let text = files::json(options, &slo, &found, &search);
+    let text = files::json(options, &slo, &found, storms.as_ref(), &search);
     let asked = asked(options, &question, &slo);
     let found_ref = found.as_ref().map(Box::as_ref);
-    files::write(
-        &folder,
-        &text,
-        &Plan { asked: &asked, found: found_ref, tried: &search.tried, prices: prices.as_ref() },
-    )?;
+    let plan = Plan {
+        asked: &asked,
+        found: found_ref,
+        tried: &search.tried,
+        prices: prices.as_ref(),
+        storms: storms.as_ref(),
+    };
+    files::write(&folder, &text, &plan)?;
+    let stormy = storms.as_ref().map_or_else(String::new, storm::said);
     let said = match &found {
-        Ok(answer) => said(answer, &folder),
+        Ok(answer) => said(answer, &stormy, &folder),
         Err(nothing) => format!("NO CONFIGURATION: {}\nwhat would have to change: {}\n", nothing.why, nothing.change),
     };
     terminal::print(if options.json { &text } else { &said })?;
-    Ok(ExitCode::from(u8::from(found.is_err())))
+    let comes_back = storms.as_ref().is_none_or(report::plan::storm::always_back);
+    Ok(ExitCode::from(u8::from(found.is_err() || !comes_back)))
 }
 
 /// What is broken while everybody is there.
 fn faults(options: &PlanOptions, scenario: &Scenario, demand: Demand) -> Result<Vec<Fault>, Problem> {
     let Some(path) = &options.fault_plan else { return Ok(Vec::new()) };
-    if scenario.has_friends() {
-        let why = "a plan for friends breaks connections by itself: it takes none";
-        return Err(Problem::new(format!("--fault-plan {path}: {why}")));
-    }
     scenario.fault_plan(path, load::length_s(scenario, demand)).map_err(Problem::new)
 }
 
@@ -171,13 +174,22 @@ fn answer(search: &mut Search<'_>) -> Result<Result<Box<Answer>, Infeasible>, Tr
     Ok(Ok(Box::new(Answer { config, at_load, with_headroom, everybody, ladder, scaling, usl, cost })))
 }
 
+/// Storms of the answer's configuration.
+fn storms(question: &Question<'_>, answer: &Answer, bench: &Bench) -> Result<Storms, Trouble> {
+    let mut scenario = question.scenario.clone();
+    answer.config.apply(&mut scenario);
+    let Demand { users, rate_per_s } = question.demand;
+    let seed = question.seeds[0];
+    headcount_workloads::plan::storm::storms(&StormQuestion { scenario: &scenario, users, rate_per_s, seed }, bench)
+}
+
 /// What the configuration scales over.
 fn usl_over(answer: &Answer) -> &'static str {
     if answer.config.shards().is_some() { "shards" } else { "servers" }
 }
 
 /// The answer first, then why.
-fn said(answer: &Answer, folder: &Path) -> String {
+fn said(answer: &Answer, stormy: &str, folder: &Path) -> String {
     let Answer { config, at_load, ladder, usl, .. } = answer;
     let mut text = String::from("use ");
     text.push_str(&config.0.iter().map(|(knob, value)| knob.says(*value)).collect::<Vec<_>>().join(", "));
@@ -185,8 +197,11 @@ fn said(answer: &Answer, folder: &Path) -> String {
     let full: Vec<String> =
         at_load.resources.iter().take(2).map(|one| format!("{} at {}", one.name, percent(one.utilisation))).collect();
     text.push_str(&format!("; {} {p99}; first to saturate: {}", ladder.metric, full.join(", then ")));
-    let all =
-        if usl_over(answer) == "servers" { "the whole run, to the last job," } else { "everybody, to the last vote," };
+    let all = match (usl_over(answer), &answer.cost) {
+        ("servers", _) => "the whole run, to the last job,",
+        (_, Some(_)) => "everybody, to the last vote,",
+        (_, None) => "everybody",
+    };
     let broken =
         if answer.everybody.samples.iter().any(|one| !one.faults.is_empty()) { ", under the faults," } else { "" };
     text.push_str(&format!("\n{all}{broken} keeps the SLO\n"));
@@ -206,6 +221,7 @@ fn said(answer: &Answer, folder: &Path) -> String {
     {
         text.push_str(&format!("with {} it carries up to {}/s\n", most.says, three_digits(most.rate_per_s)));
     }
+    text.push_str(stormy);
     text.push_str(&format!("files: {0}, {0}/report.html to read\n", folder.display()));
     text
 }

@@ -29,7 +29,8 @@ const CATALOGUE: &[Entry] = &[
 /// Draws every plot that has data.
 pub fn draw_all(plan: &Plan<'_>) -> Vec<Drawn> {
     let drawn = CATALOGUE.iter().map(|(name, title, draw)| (*name, *title, draw(plan)));
-    drawn.filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? })).collect()
+    let drawn = drawn.filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? }));
+    drawn.chain(plan.storms.map(storm::draw_all).into_iter().flatten()).collect()
 }
 
 #[cfg(test)]
@@ -40,7 +41,7 @@ mod tests {
     #[test]
     fn every_plot_draws_the_fixture_and_stays_small() {
         let (asked, answer) = (asked(), answer());
-        let drawn = draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None });
+        let drawn = draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
         let names: Vec<&str> = drawn.iter().map(|plot| plot.name).collect();
         assert_eq!(names, CATALOGUE.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
         for plot in drawn {
@@ -53,7 +54,8 @@ mod tests {
     #[test]
     fn what_was_never_answered_does_not_stretch_the_axis() {
         let (asked, answer) = (asked(), answer());
-        let svg = ladder::draw(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None }).unwrap();
+        let svg =
+            ladder::draw(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None }).unwrap();
         // 5,000 ms is the highest that was answered: the axis ends with 10,000, and what was never answered stands there.
         assert!(svg.contains(">10k</text>") && !svg.contains(">100k</text>"));
         assert!(svg.contains("never answered") && svg.contains(">knee, 20,000/s</text>"));
@@ -65,14 +67,15 @@ mod tests {
         answer.ladder.rungs.clear();
         answer.scaling.clear();
         answer.everybody.samples.clear();
-        let drawn = draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None });
+        let drawn = draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
         assert_eq!(drawn.iter().map(|plot| plot.name).collect::<Vec<_>>(), ["utilisation"]);
     }
 
     #[test]
     fn a_heat_map_has_its_numbers() {
         let (asked, answer) = (asked(), answer());
-        let table = shards_csv(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None }).unwrap();
+        let table =
+            shards_csv(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None }).unwrap();
         assert!(table.starts_with("second,shard_00_submits,shard_01_submits"));
         // 60 seconds and the header.
         assert_eq!(table.lines().count(), 61);

@@ -15,17 +15,18 @@ pub use crate::plots::shards::TITLE;
 pub fn draw(plan: &Plan<'_>) -> Option<String> {
     let sample = sample(plan)?;
     let all: Vec<Series> =
-        sample.shards_per_s.iter().enumerate().map(|(shard, values)| series(shard, values)).collect();
+        sample.shards_per_s.iter().enumerate().map(|(shard, values)| series(plan, shard, values)).collect();
     let seconds = all.iter().map(|one| one.values.len()).max().filter(|seconds| *seconds > 0)?;
+    let unit = if plan.storms.is_some() { shards::EVENTS } else { shards::REQUESTS };
     let time = Axis::seconds((seconds as f64).max(sample.virtual_s));
-    shards::heat_map(time, marks(sample), &all.iter().collect::<Vec<_>>(), shards::REQUESTS)
+    shards::heat_map(time, marks(sample), &all.iter().collect::<Vec<_>>(), unit)
 }
 
 /// A row for each second, a column for each shard [1/s]; `None` if there is nothing to say.
 pub fn csv(plan: &Plan<'_>) -> Option<String> {
     let shards = &sample(plan)?.shards_per_s;
     let seconds = shards.iter().map(Vec::len).max()?;
-    let names: Vec<String> = (0..shards.len()).map(|shard| series(shard, &[]).name).collect();
+    let names: Vec<String> = (0..shards.len()).map(|shard| series(plan, shard, &[]).name).collect();
     let row = |second: usize| {
         let values = shards.iter().map(move |values| table::or_empty(values.get(second)));
         std::iter::once(second.to_string()).chain(values)
@@ -43,6 +44,8 @@ pub(super) fn marks(sample: &Sample) -> Marks<'_> {
     Marks { faults: &sample.faults, milestones: &[] }
 }
 
-fn series(shard: usize, values: &[f64]) -> Series {
-    Series { name: format!("shard_{shard:02}_submits"), unit: "1/s", group: "shards", values: values.to_vec() }
+/// Submits of a vote, presence events of friends.
+fn series(plan: &Plan<'_>, shard: usize, values: &[f64]) -> Series {
+    let what = if plan.storms.is_some() { "events" } else { "submits" };
+    Series { name: format!("shard_{shard:02}_{what}"), unit: "1/s", group: "shards", values: values.to_vec() }
 }

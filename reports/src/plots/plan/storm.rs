@@ -1,6 +1,6 @@
 //! Friends who come back together: the work that it makes, and at which loads the system comes back at all.
 
-use headcount_workloads::plan::storm::{Cell, LOADS, Storms};
+use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms};
 
 use crate::plots::Drawn;
 use crate::plots::canvas::Colour;
@@ -8,6 +8,7 @@ use crate::plots::frame::{Axis, Frame, LegendEntry, PLOT_HEIGHT, Spec};
 use crate::plots::scale::Scale;
 
 const TITLE_DRAIN: &str = "Storm drain: work by second";
+const TITLE_JITTER: &str = "The largest storm, with jitter and in step";
 const TITLE_MAP: &str = "Metastability: does goodput come back after the storm?";
 const BACK: Colour = Colour::Hue(0, 0.9);
 const GONE: Colour = Colour::Hue(3, 0.9);
@@ -15,7 +16,11 @@ const ROW_HEIGHT: f64 = 36.0;
 
 /// Every plot that has data.
 pub fn draw_all(storms: &Storms) -> Vec<Drawn> {
-    let drawn = [("storm", TITLE_DRAIN, drain(storms)), ("metastability", TITLE_MAP, map(storms))];
+    let drawn = [
+        ("storm", TITLE_DRAIN, drain(storms)),
+        ("jitter", TITLE_JITTER, jitter(storms)),
+        ("metastability", TITLE_MAP, map(storms)),
+    ];
     drawn.into_iter().filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? })).collect()
 }
 
@@ -27,7 +32,7 @@ fn percent(share: f64) -> String {
 fn drain(storms: &Storms) -> Option<String> {
     let seconds = storms.storms.iter().map(|storm| storm.work_per_s.len()).max().filter(|seconds| *seconds > 1)?;
     let highest = storms.storms.iter().flat_map(|storm| &storm.work_per_s).copied().fold(0.0, f64::max);
-    let line = |(place, storm): (usize, &headcount_workloads::plan::storm::Storm)| LegendEntry {
+    let line = |(place, storm): (usize, &Storm)| LegendEntry {
         text: format!("{} of the people cut off", percent(storm.share)),
         colour: Colour::Hue(place, 1.0),
     };
@@ -45,10 +50,43 @@ fn drain(storms: &Storms) -> Option<String> {
     frame.upright(storms.cut_s);
     frame.upright(storms.healed_s);
     for (place, storm) in storms.storms.iter().enumerate() {
-        let points = storm.work_per_s.iter().enumerate().map(|(second, work)| (second as f64 + 0.5, *work));
-        frame.line(&points.collect::<Vec<_>>(), Colour::Hue(place, 1.0), 1.6);
+        frame.line(&by_second(&storm.work_per_s), Colour::Hue(place, 1.0), 1.6);
     }
     Some(frame.finish())
+}
+
+/// Work by second of the largest storm, by how clients wait before they try again.
+fn jitter(storms: &Storms) -> Option<String> {
+    let (apart, in_step) = (storms.storms.last()?, storms.in_step.as_ref()?);
+    let lines = [("each client waits for a time of its own", apart), ("all wait for the same time", in_step)];
+    let seconds = apart.work_per_s.len().max(in_step.work_per_s.len());
+    let highest = apart.work_per_s.iter().chain(&in_step.work_per_s).copied().fold(0.0, f64::max);
+    let entry = |(place, (text, _)): (usize, &(&str, &Storm))| LegendEntry {
+        text: (*text).to_string(),
+        colour: Colour::Hue(place, 1.0),
+    };
+    let mut frame = Frame::open(Spec {
+        title: TITLE_JITTER,
+        caption: "presence events and published statuses; the dashed lines are the beginning and the end of the cut"
+            .to_string(),
+        x: Axis::seconds(seconds as f64),
+        y: Axis::new("work per second (1/s)", Scale::from_zero(highest)),
+        legend: lines.iter().enumerate().map(entry).collect(),
+        over_time: None,
+        plot_height: PLOT_HEIGHT,
+        grid: true,
+    });
+    frame.upright(storms.cut_s);
+    frame.upright(storms.healed_s);
+    for (place, (_, storm)) in lines.iter().enumerate() {
+        frame.line(&by_second(&storm.work_per_s), Colour::Hue(place, 1.0), 1.6);
+    }
+    Some(frame.finish())
+}
+
+/// Each second's value in its middle.
+fn by_second(values: &[f64]) -> Vec<(f64, f64)> {
+    values.iter().enumerate().map(|(second, value)| (second as f64 + 0.5, *value)).collect()
 }
 
 /// A cell for each load and size of the storm.
@@ -102,11 +140,11 @@ mod tests {
     #[test]
     fn a_storm_has_its_drain_and_its_map() {
         let drawn = draw_all(&storms());
-        assert_eq!(drawn.iter().map(|plot| plot.name).collect::<Vec<_>>(), ["storm", "metastability"]);
+        assert_eq!(drawn.iter().map(|plot| plot.name).collect::<Vec<_>>(), ["storm", "jitter", "metastability"]);
         for plot in &drawn {
             assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)) && !plot.svg.contains("NaN"));
         }
         // Four sizes at five loads, and two in the legend.
-        assert_eq!(drawn[1].svg.matches("<rect").count(), 4 * 5 + 2);
+        assert_eq!(drawn[2].svg.matches("<rect").count(), 4 * 5 + 2);
     }
 }

@@ -15,8 +15,8 @@ use crate::number::{duration_ms, grouped, percent, three_digits};
 use crate::plan::{Answer, Plan};
 use crate::plots::Drawn;
 
-/// The page. `certificate` is that of plan.json, and `more` are sections for what else was asked, each already HTML.
-pub fn html(plan: &Plan<'_>, plots: &[Drawn], certificate: &Value, more: &str) -> String {
+/// The page. `certificate` is that of plan.json.
+pub fn html(plan: &Plan<'_>, plots: &[Drawn], certificate: &Value) -> String {
     let class = if keeps(plan) { "holds" } else { "violated" };
     let heading = heading(plan);
     let load = match plan.asked.demand.users {
@@ -33,7 +33,7 @@ pub fn html(plan: &Plan<'_>, plots: &[Drawn], certificate: &Value, more: &str) -
         sections::ladder(plan),
         sections::scaling(plan),
         cost::section_of(plan),
-        more.to_string(),
+        plan.storms.map(storm::sections).unwrap_or_default(),
         sections::tried(plan),
         certificate::section_of(certificate),
         sections::repeat(plan),
@@ -50,9 +50,9 @@ pub fn html(plan: &Plan<'_>, plots: &[Drawn], certificate: &Value, more: &str) -
     })
 }
 
-/// Whether there is an answer that everybody was carried with.
+/// Whether there is an answer that everybody was carried with, and everybody comes back after a storm.
 fn keeps(plan: &Plan<'_>) -> bool {
-    plan.found.is_ok_and(|answer| answer.everybody.meets)
+    plan.found.is_ok_and(|answer| answer.everybody.meets) && plan.storms.is_none_or(storm::always_back)
 }
 
 fn rate(plan: &Plan<'_>) -> String {
@@ -79,7 +79,7 @@ fn said(plan: &Plan<'_>) -> String {
             let everybody = if answer.everybody.meets { "keep" } else { "miss" };
             let whole = match answer.everybody.demand.users {
                 0 => format!("The whole run, to the last job, {everybody}s"),
-                users => format!("All {} people, to the last vote, {everybody}", grouped(u64::from(users))),
+                users => format!("All {} people {everybody}", grouped(u64::from(users))),
             };
             format!(
                 "{}First to saturate: {}. {whole} the SLO.",

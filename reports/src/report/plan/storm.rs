@@ -1,46 +1,22 @@
-//! `report.html` of a plan for friends: how long a storm lasts, what it makes of each lost connection, and whether the
+//! What a plan for friends says of storms: how long one lasts, what it makes of each lost connection, and whether the
 //! system comes back.
 
 use headcount_workloads::plan::storm::{Storm, Storms};
-use headcount_workloads::plan::{Judgement, Setting};
-use serde_json::Value;
 
-use super::{
-    Cell, Narrow, certificate, duration_ms, escaped, grouped, paragraph, percent, section, table, three_digits, value,
-};
-use crate::plan::Asked;
-use crate::plots::Drawn;
-use crate::report::sections::plots_section;
-use crate::report::{Page, page};
+use super::{Cell, Narrow, duration_ms, grouped, paragraph, percent, section, table, three_digits};
+use crate::scale::DOCUMENT;
 
-/// The page. `judged` is the SLO in the calm.
-pub fn html(asked: &Asked, storms: &Storms, judged: &[Judgement], plots: &[Drawn], certificate: &Value) -> String {
-    let met = judged.iter().all(|one| one.met);
-    let heading = heading(storms);
-    let sections = [
-        sizes(storms),
-        map(storms),
-        objectives(judged),
-        plots_section(plots),
-        configuration(&asked.own),
-        certificate::section_of(certificate),
-        repeat(asked),
-    ];
-    let load = format!(
-        "{} people, {}/s come or go",
-        grouped(u64::from(asked.demand.users)),
-        three_digits(asked.demand.rate_per_s)
-    );
-    page(&Page {
-        kind: "Headcount storm plan",
-        title: format!("Storms of {}: {heading}", asked.scenario),
-        class: if met && always_back(storms) { "holds" } else { "violated" },
-        word: heading,
-        beside: load,
-        said: said(storms),
-        head: String::new(),
-        sections: sections.concat(),
-    })
+/// What a plan's page says of storms.
+pub fn sections(storms: &Storms) -> String {
+    [summary(storms), sizes(storms), jitter(storms), map(storms), told(storms)].concat()
+}
+
+fn summary(storms: &Storms) -> String {
+    section(
+        "storm",
+        "When connections are lost together",
+        &paragraph(&format!("{}. {}", heading(storms), said(storms))),
+    )
 }
 
 /// Whether everybody was connected again after each storm of the whole crowd.
@@ -130,42 +106,68 @@ fn map(storms: &Storms) -> String {
     section("metastability", "After the trigger is gone", &(said + &table(Narrow::Scroll, &headings, &rows)))
 }
 
-fn objectives(judged: &[Judgement]) -> String {
-    let row = |judged: &Judgement| {
-        let met = if judged.met { ("holds", "met") } else { ("violated", "missed") };
-        vec![Cell::Code(judged.threshold.clone()), Cell::Mark(met.0, format!("{}, {}", value(judged), met.1))]
+/// The largest storm, by how clients wait before they try again.
+fn jitter(storms: &Storms) -> String {
+    let (Some(apart), Some(in_step)) = (storms.storms.last(), &storms.in_step) else { return String::new() };
+    let row = |(says, storm): (&str, &Storm)| {
+        vec![
+            Cell::Text(says.to_string()),
+            Cell::Number(storm.back_s.map_or_else(|| "never".into(), |back| duration_ms(back * 1000.0))),
+            Cell::Number(duration_ms(storm.drain_s * 1000.0)),
+            Cell::Number(format!("{}/s", three_digits(storm.busiest_per_s))),
+            Cell::Number(three_digits(storm.amplification)),
+            Cell::Number(three_digits(storm.errors)),
+        ]
     };
-    let rows: Vec<Vec<Cell>> = judged.iter().map(row).collect();
-    section("objectives", "The SLO, in the calm", &table(Narrow::Cards, &["Objective", "Measured"], &rows))
+    let rows = [("each for a time of its own (jitter)", apart), ("all for the same time, in step", in_step)].map(row);
+    let headings = ["Clients wait", "#All back", "#Drained", "#Busiest second", "#Events for each", "#Errors for each"];
+    let said =
+        "Either way a client that fails waits longer each time: up to 1, 2, 4, then 8 s (friends.reconnect_jitter).";
+    section("jitter", "Jitter and backoff", &(table(Narrow::Cards, &headings, &rows) + &paragraph(said)))
 }
 
-fn configuration(own: &[Setting]) -> String {
-    let row = |setting: &Setting| {
-        vec![Cell::Text(setting.says.clone()), Cell::Code(format!("{} = {}", setting.key, setting.value))]
-    };
-    let rows: Vec<Vec<Cell>> = own.iter().map(row).collect();
-    section("answer", "The configuration", &table(Narrow::Cards, &["With", "Key"], &rows))
-}
-
-fn repeat(asked: &Asked) -> String {
-    section("repeat", "Plan it again", &format!("<pre>{}</pre>\n", escaped(&asked.repeat)))
+/// Inboxes against channel groups, by what the calm took.
+fn told(storms: &Storms) -> String {
+    let told = storms.told;
+    let row = |(what, count): (&str, f64)| vec![Cell::Text(what.to_string()), Cell::Number(grouped(count as u64))];
+    let rows = [
+        ("Times that somebody came or went", told.changes),
+        ("Publishes with channel groups, measured", told.groups),
+        ("Publishes with an inbox for each friend, for the same statuses", told.inboxes),
+        ("Deliveries, the same either way", told.deliveries),
+    ];
+    let document = DOCUMENT.iter().map(|row| {
+        let count = |count: u64| Cell::Number(grouped(count));
+        let off = match row.off_by() {
+            1 => Cell::Mark("holds", "no".to_string()),
+            times => Cell::Mark("violated", format!("{} times", grouped(times))),
+        };
+        let written = [row.inbox_written, row.inbox(), row.groups_written, row.groups()].map(count);
+        [Cell::Text(row.what.to_string())].into_iter().chain(written).chain([off]).collect()
+    });
+    let headings = ["friends-online.md 11.1", "#Inbox", "#Reckoned", "#Groups", "#Reckoned", "Too high"];
+    let body = table(Narrow::Cards, &["In the calm", "#Count"], &rows.map(row))
+        + &table(Narrow::Cards, &headings, &document.collect::<Vec<Vec<Cell>>>());
+    section("fan-out", "Inboxes against channel groups", &body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::fixture::{asked, storms};
-    use crate::plots;
+    use crate::plan::fixture::storms;
 
     #[test]
     fn the_page_says_how_long_it_lasts_and_where_goodput_stays_away() {
         let storms = storms();
-        let page = html(&asked(), &storms, &[], &plots::plan::storm::draw_all(&storms), &Value::Null);
+        let page = sections(&storms);
         for text in [
             "Drained after 8 s",
             "4.5 events for each",
             "has not come back after a minute from a load of 95 % on",
             "id=\"metastability\"",
+            "id=\"jitter\"",
+            "640/s",
+            "4,500",
         ] {
             assert!(page.contains(text), "{text}");
         }

@@ -14,7 +14,7 @@ fn page_of(plan: &Plan<'_>) -> String {
         "checks": [{"check": "little", "deviation": 0.0, "passed": true}],
         "not_modelled": ["TLS"],
     });
-    html(plan, &plots::plan::draw_all(plan), &certificate, "")
+    html(plan, &plots::plan::draw_all(plan), &certificate)
 }
 
 #[test]
@@ -25,6 +25,7 @@ fn the_answer_stands_before_why_and_the_certificate_last() {
         found: Ok(&answer),
         tried: std::slice::from_ref(&answer.at_load),
         prices: None,
+        storms: None,
     });
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
     let order = [
@@ -53,7 +54,7 @@ fn the_answer_stands_before_why_and_the_certificate_last() {
 #[test]
 fn the_page_asks_nobody_for_anything_and_is_small() {
     let (asked, answer) = (asked(), answer());
-    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None });
+    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
     for forbidden in ["http:", "https:", "src=", "href=\"/", "url(", "@import", "<script", "<link", "<iframe", "NaN"] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
@@ -64,7 +65,7 @@ fn the_page_asks_nobody_for_anything_and_is_small() {
 fn an_answer_that_everybody_misses_is_no_good_answer() {
     let (asked, mut answer) = (asked(), answer());
     answer.everybody.meets = false;
-    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None });
+    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
     assert!(page.contains("header class=\"violated\"") && page.contains("miss the SLO"));
 }
 
@@ -76,7 +77,7 @@ fn no_answer_says_what_would_have_to_change() {
         change: "ask for at most about 8000/s".into(),
     };
     let asked = asked();
-    let page = page_of(&Plan { asked: &asked, found: Err(&nothing), tried: &[], prices: None });
+    let page = page_of(&Plan { asked: &asked, found: Err(&nothing), tried: &[], prices: None, storms: None });
     assert!(page.contains("No configuration keeps it") && page.contains("Ask for at most about 8000/s."));
     assert!(page.contains("What forbids it: vote shards.") && !page.contains("<svg"));
 }
@@ -85,13 +86,13 @@ fn no_answer_says_what_would_have_to_change() {
 fn prices_make_money_of_counts() {
     let (asked, answer) = (asked(), answer());
     let prices = Prices::parse("p.toml", "currency = \"EUR\"\n[per_million]\npublishes = 3\ndeliveries = 1\n").unwrap();
-    let with = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: Some(&prices) });
+    let with = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: Some(&prices), storms: None });
     // A million of each: 3 + 1; documented four million of each: 16.
     assert!(
         with.contains("4 EUR for the run of everybody at your prices; the document&#39;s own logic would take 16 EUR.")
     );
     // Half a million publishes at 3 a million are 1.5, and 2.5 x 10^11 deliveries 250,000.
     assert!(with.contains(">250,002 EUR<"));
-    let without = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None });
+    let without = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
     assert!(without.contains("Counts without prices") && !without.contains("EUR"));
 }
