@@ -140,6 +140,9 @@ pub struct PlanOptions {
     /// Break this while everybody is there: a TOML file with [[fault]] tables; times count from the beginning of the load
     #[arg(long, value_name = "FILE")]
     pub fault_plan: Option<String>,
+    /// Also run the answer for 50,000 to 2,000,000 voters, and say what each number of them takes
+    #[arg(long)]
+    pub growth: bool,
     /// Folder for the plan's files [default: runs/plan-<scenario>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

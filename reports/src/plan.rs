@@ -7,6 +7,7 @@ use headcount_workloads::bill::Prices;
 use headcount_workloads::certificate::CONFIDENCE;
 use headcount_workloads::interval::Interval;
 use headcount_workloads::plan::cost::Cost;
+use headcount_workloads::plan::growth::Grown;
 use headcount_workloads::plan::ladder::{Ladder, MaxRate};
 use headcount_workloads::plan::storm::Storms;
 use headcount_workloads::plan::{Config, Demand, Infeasible, Resource, Setting, Tried, Usl};
@@ -91,4 +92,6 @@ pub struct Plan<'a> {
     pub prices: Option<&'a Prices>,
     /// Storms of the answer's configuration, of friends.
     pub storms: Option<&'a Storms>,
+    /// What other numbers of people take, if it was asked.
+    pub grown: &'a [Grown],
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use headcount_workloads::bill::Kind;
+use headcount_workloads::bill::{Bill, Kind};
 use headcount_workloads::outcome::FaultWindow;
 use headcount_workloads::plan::cost::{Acknowledgements, Cost, Line};
+use headcount_workloads::plan::growth::Grown;
 use headcount_workloads::plan::ladder::{Ladder, MaxRate, Rung};
 use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms, Told};
 use headcount_workloads::plan::{Config, Demand, Judgement, Knob, Look, NEVER_MS, Resource, Sample, Tried, Usl};
@@ -109,6 +110,18 @@ fn cost() -> Cost {
     let line = |kind| Line { kind, measured: 1_000_000.0, hardened: 1_010_000.0, documented: 4_000_000.0 };
     let acknowledgements = Acknowledgements { published: 500_000.0, private: 500_000.0, shared: 2.5e11 };
     Cost { users: 500_000, small: [500, 1_500], lines: Kind::all().map(line).collect(), acknowledgements }
+}
+
+/// Half and all of the people.
+pub fn grown() -> Vec<Grown> {
+    let one = |users: u32| Grown {
+        users,
+        rate_per_s: f64::from(users) / 50.0,
+        shards: users / 25_000,
+        bill: Bill(Kind::all().map(|kind| (kind, 3.0 * f64::from(users))).collect()),
+        messages: 35.0 * f64::from(users),
+    };
+    vec![one(250_000), one(500_000)]
 }
 
 /// Storms of a quarter to all of a million people's connections; at 95 % the larger two are never over.

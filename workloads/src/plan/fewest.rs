@@ -72,12 +72,7 @@ impl Search<'_> {
         if knob != Knob::VoteShards {
             return least.max(users.div_ceil(USERS_PER_SHARD)).min(most);
         }
-        let within = |shards: &u32| {
-            let mut users_on = vec![0u32; *shards as usize];
-            (0..users).for_each(|user| users_on[cluster::shard_of(user, *shards) as usize] += 1);
-            let fullest = users_on.into_iter().max().unwrap_or(0);
-            f64::from(fullest) / f64::from(users.max(1)) * rate_per_s <= per_shard
-        };
+        let within = |shards: &u32| fullest_share(users, *shards) * rate_per_s <= per_shard;
         (least..most).find(within).unwrap_or(most)
     }
 
@@ -190,6 +185,13 @@ impl Search<'_> {
         }
         Ok(Found::Answer(config))
     }
+}
+
+/// Share of all users who are on the fullest of so many vote shards, by the hash of their names.
+pub(super) fn fullest_share(users: u32, shards: u32) -> f64 {
+    let mut users_on = vec![0u32; shards as usize];
+    (0..users).for_each(|user| users_on[cluster::shard_of(user, shards) as usize] += 1);
+    f64::from(users_on.into_iter().max().unwrap_or(0)) / f64::from(users.max(1))
 }
 
 /// A twentieth more, or one, of what is fuller than it may be; if nothing is, of all that is nearly full.

@@ -12,12 +12,14 @@
 //! | [`confirm`] | the same with everybody, enlarged where that takes more |
 //! | [`cost`] | what the answer takes of everything billable |
 //! | [`ladder`] | latency by rate, its knee, and the most that a configuration carries |
+//! | [`growth`] | what more people take |
 //! | [`storm`] | friends who lose their connections together and come back together |
 //! | [`usl`], [`knee`](mod@knee) | the Universal Scalability Law and the knee of a curve |
 
 pub mod confirm;
 pub mod cost;
 mod fewest;
+pub mod growth;
 pub mod knee;
 pub mod knob;
 pub mod lab;

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use headcount_reports::kept::Kept;
 use headcount_workloads::plan::{Ask, Lab, Sample, Trouble};
 use headcount_workloads::run::{Prepared, RunOptions};
+use headcount_workloads::scenario::Scenario;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::super::jobs;
 
@@ -34,6 +37,23 @@ impl Bench {
     /// Whether some result could not be kept.
     pub fn could_not_keep(&self) -> bool {
         self.kept.has_failed()
+    }
+
+    /// Whatever `make` finds of a scenario, kept as runs are.
+    pub fn beside<T: Serialize + DeserializeOwned>(
+        &self,
+        looked_at: &str,
+        scenario: &Scenario,
+        seed: u64,
+        make: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        if let Some(found) = self.kept.get(looked_at, scenario, seed) {
+            self.runs_kept.fetch_add(1, Ordering::Relaxed);
+            return Ok(found);
+        }
+        let found = make()?;
+        self.runs_made.fetch_add(1, Ordering::Relaxed);
+        Ok(self.kept.put(looked_at, scenario, seed, found))
     }
 
     fn one(&self, ask: &Ask, seed: u64) -> Result<Sample, Trouble> {

@@ -8,6 +8,7 @@ use headcount_reports::table::{csv_text, or_empty, row};
 use headcount_reports::{plots, report};
 use headcount_workloads::bill::{Kind, Prices};
 use headcount_workloads::plan::cost::Cost;
+use headcount_workloads::plan::growth::Grown;
 use headcount_workloads::plan::storm::Storms;
 use headcount_workloads::plan::{Infeasible, Search, Tried};
 use headcount_workloads::slo::Slo;
@@ -37,6 +38,7 @@ pub fn json(
     slo: &Slo,
     found: &Result<Box<Answer>, Infeasible>,
     storms: Option<&Storms>,
+    grown: &[Grown],
     search: &Search<'_>,
 ) -> String {
     let answer = match found {
@@ -81,6 +83,7 @@ pub fn json(
         "faults": found.as_ref().ok().and_then(|answer| answer.everybody.samples.first()).map(|sample| &sample.faults),
         "answer": answer,
         "storms": storms,
+        "growth": grown,
         "infeasible": found.as_ref().err(),
         "tried": search.tried,
         "certificate": search.certificate(found.as_ref().ok().map(|answer| &answer.at_load), WARM_UP),
@@ -98,6 +101,9 @@ pub fn all(text: &str, plan: &Plan<'_>) -> Vec<(String, String)> {
         files.extend(tables(answer).map(|(name, table)| (name.to_string(), table)));
     }
     files.extend(plots::plan::everybody_csv(plan).map(|table| ("everybody.csv".to_string(), table)));
+    if !plan.grown.is_empty() {
+        files.push(("growth.csv".to_string(), super::growth::table(plan.grown)));
+    }
     let storms = plan.storms.map(super::storm::tables).into_iter().flatten();
     files.extend(storms.map(|(name, table)| (name.to_string(), table)));
     files.extend(plots::plan::shards_csv(plan).map(|table| ("shards.csv".to_string(), table)));

@@ -2,6 +2,7 @@
 
 mod bench;
 mod files;
+mod growth;
 mod storm;
 
 use std::path::Path;
@@ -51,6 +52,10 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         None if loaded.scenario.is_station() => 0,
         None => return Err(Problem::new("--users: must be given: how many people there are in all".to_string())),
     };
+    if options.growth && !has_votes {
+        let why = "grows a vote: friends take twice the shards for twice the people, and a station has no people";
+        return Err(Problem::new(format!("--growth: {why}; leave it out")));
+    }
     let slo = Slo::parse_for(&options.slo, &loaded.scenario).map_err(|bad| Problem::new(format!("--slo: {bad}")))?;
     let prices = options.prices.as_deref().map(Prices::load).transpose().map_err(Problem::new)?;
     let demand = Demand { users, rate_per_s: options.rate };
@@ -77,12 +82,17 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         Ok(Ok(answer)) if has_friends => Some(storms(&question, answer, &bench)).transpose(),
         _ => Ok(None),
     };
+    let grown = match &found {
+        Ok(Ok(answer)) if options.growth => growth::grow(&question, &answer.config, &bench, options.quiet),
+        _ => Ok(Vec::new()),
+    };
     drop(progress);
+    let grown = grown.map_err(Problem::new)?;
     let (found, storms) = (found.map_err(Problem::new)?, storms.map_err(Problem::new)?);
     if !options.quiet {
         tell(&bench, options);
     }
-    let text = files::json(options, &slo, &found, storms.as_ref(), &search);
+    let text = files::json(options, &slo, &found, storms.as_ref(), &grown, &search);
     let asked = asked(options, &question, &slo);
     let found_ref = found.as_ref().map(Box::as_ref);
     let plan = Plan {
@@ -91,6 +101,7 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         tried: &search.tried,
         prices: prices.as_ref(),
         storms: storms.as_ref(),
+        grown: &grown,
     };
     files::write(&folder, &text, &plan)?;
     let stormy = storms.as_ref().map_or_else(String::new, storm::said);
@@ -143,13 +154,14 @@ fn repeat(options: &PlanOptions) -> String {
     };
     let files = file("--prices", &options.prices) + &file("--fault-plan", &options.fault_plan);
     format!(
-        "headcount plan {}{} --rate {} --slo {} --headroom {} --seeds {}{}{}",
+        "headcount plan {}{} --rate {} --slo {} --headroom {} --seeds {}{}{}{}",
         shell_word(&options.scenario),
         options.users.map_or_else(String::new, |users| format!(" --users {users}")),
         options.rate,
         shell_word(&options.slo),
         options.headroom,
         options.seeds,
+        if options.growth { " --growth" } else { "" },
         files,
         sets.collect::<String>()
     )

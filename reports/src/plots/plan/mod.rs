@@ -1,6 +1,7 @@
 //! The plots of a plan: a file for each. A plot without data is left out. Each has its numbers in a CSV of the plan's folder.
 
 mod everybody;
+mod growth;
 mod ladder;
 mod scaling;
 mod shards;
@@ -24,6 +25,7 @@ const CATALOGUE: &[Entry] = &[
     ("usl", scaling::TITLE, scaling::draw),
     ("everybody", everybody::TITLE, everybody::draw),
     ("shards", shards::TITLE, shards::draw),
+    ("growth", growth::TITLE, growth::draw),
 ];
 
 /// Draws every plot that has data.
@@ -36,12 +38,13 @@ pub fn draw_all(plan: &Plan<'_>) -> Vec<Drawn> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::fixture::{answer, asked};
+    use crate::plan::fixture::{answer, asked, grown};
 
     #[test]
     fn every_plot_draws_the_fixture_and_stays_small() {
-        let (asked, answer) = (asked(), answer());
-        let drawn = draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
+        let (asked, answer, grown) = (asked(), answer(), grown());
+        let plan = Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &grown };
+        let drawn = draw_all(&plan);
         let names: Vec<&str> = drawn.iter().map(|plot| plot.name).collect();
         assert_eq!(names, CATALOGUE.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
         for plot in drawn {
@@ -54,8 +57,15 @@ mod tests {
     #[test]
     fn what_was_never_answered_does_not_stretch_the_axis() {
         let (asked, answer) = (asked(), answer());
-        let svg =
-            ladder::draw(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None }).unwrap();
+        let svg = ladder::draw(&Plan {
+            asked: &asked,
+            found: Ok(&answer),
+            tried: &[],
+            prices: None,
+            storms: None,
+            grown: &[],
+        })
+        .unwrap();
         // 5,000 ms is the highest that was answered: the axis ends with 10,000, and what was never answered stands there.
         assert!(svg.contains(">10k</text>") && !svg.contains(">100k</text>"));
         assert!(svg.contains("never answered") && svg.contains(">knee, 20,000/s</text>"));
@@ -67,7 +77,8 @@ mod tests {
         answer.ladder.rungs.clear();
         answer.scaling.clear();
         answer.everybody.samples.clear();
-        let drawn = draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
+        let drawn =
+            draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
         assert_eq!(drawn.iter().map(|plot| plot.name).collect::<Vec<_>>(), ["utilisation"]);
     }
 
@@ -75,7 +86,8 @@ mod tests {
     fn a_heat_map_has_its_numbers() {
         let (asked, answer) = (asked(), answer());
         let table =
-            shards_csv(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None }).unwrap();
+            shards_csv(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] })
+                .unwrap();
         assert!(table.starts_with("second,shard_00_submits,shard_01_submits"));
         // 60 seconds and the header.
         assert_eq!(table.lines().count(), 61);

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod cost;
+mod growth;
 mod sections;
 pub mod storm;
 
@@ -33,6 +34,7 @@ pub fn html(plan: &Plan<'_>, plots: &[Drawn], certificate: &Value) -> String {
         sections::ladder(plan),
         sections::scaling(plan),
         cost::section_of(plan),
+        growth::section_of(plan.grown),
         plan.storms.map(storm::sections).unwrap_or_default(),
         sections::tried(plan),
         certificate::section_of(certificate),

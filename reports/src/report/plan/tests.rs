@@ -26,6 +26,7 @@ fn the_answer_stands_before_why_and_the_certificate_last() {
         tried: std::slice::from_ref(&answer.at_load),
         prices: None,
         storms: None,
+        grown: &[],
     });
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
     let order = [
@@ -54,7 +55,7 @@ fn the_answer_stands_before_why_and_the_certificate_last() {
 #[test]
 fn the_page_asks_nobody_for_anything_and_is_small() {
     let (asked, answer) = (asked(), answer());
-    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
+    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
     for forbidden in ["http:", "https:", "src=", "href=\"/", "url(", "@import", "<script", "<link", "<iframe", "NaN"] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
@@ -65,7 +66,7 @@ fn the_page_asks_nobody_for_anything_and_is_small() {
 fn an_answer_that_everybody_misses_is_no_good_answer() {
     let (asked, mut answer) = (asked(), answer());
     answer.everybody.meets = false;
-    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
+    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
     assert!(page.contains("header class=\"violated\"") && page.contains("miss the SLO"));
 }
 
@@ -77,7 +78,8 @@ fn no_answer_says_what_would_have_to_change() {
         change: "ask for at most about 8000/s".into(),
     };
     let asked = asked();
-    let page = page_of(&Plan { asked: &asked, found: Err(&nothing), tried: &[], prices: None, storms: None });
+    let page =
+        page_of(&Plan { asked: &asked, found: Err(&nothing), tried: &[], prices: None, storms: None, grown: &[] });
     assert!(page.contains("No configuration keeps it") && page.contains("Ask for at most about 8000/s."));
     assert!(page.contains("What forbids it: vote shards.") && !page.contains("<svg"));
 }
@@ -86,13 +88,21 @@ fn no_answer_says_what_would_have_to_change() {
 fn prices_make_money_of_counts() {
     let (asked, answer) = (asked(), answer());
     let prices = Prices::parse("p.toml", "currency = \"EUR\"\n[per_million]\npublishes = 3\ndeliveries = 1\n").unwrap();
-    let with = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: Some(&prices), storms: None });
+    let with = page_of(&Plan {
+        asked: &asked,
+        found: Ok(&answer),
+        tried: &[],
+        prices: Some(&prices),
+        storms: None,
+        grown: &[],
+    });
     // A million of each: 3 + 1; documented four million of each: 16.
     assert!(
         with.contains("4 EUR for the run of everybody at your prices; the document&#39;s own logic would take 16 EUR.")
     );
     // Half a million publishes at 3 a million are 1.5, and 2.5 x 10^11 deliveries 250,000.
     assert!(with.contains(">250,002 EUR<"));
-    let without = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None });
+    let without =
+        page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
     assert!(without.contains("Counts without prices") && !without.contains("EUR"));
 }
