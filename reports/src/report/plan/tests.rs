@@ -45,7 +45,7 @@ fn the_answer_stands_before_why_and_the_certificate_last() {
         "id=\"repeat\"",
     ];
     assert!(order.map(at).is_sorted());
-    assert_eq!(page.matches("<svg").count(), 5);
+    assert_eq!(page.matches("<svg").count(), 6);
     for text in ["ack.p99_ms 310 ms ± 127 ms", "the first &lt;second&gt; is left out", ">not modelled<"] {
         assert!(page.contains(text), "{text}");
     }
