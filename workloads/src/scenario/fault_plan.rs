@@ -1,5 +1,7 @@
 //! Faults of a file of their own: for a plan, which makes its own timetable of a scenario.
 
+use std::path::Path;
+
 use super::bad_input::BadInput;
 use super::fault::Fault;
 use super::{Scenario, check, document, form};
@@ -23,7 +25,7 @@ impl Scenario {
     /// As [`fault_plan`](Self::fault_plan).
     pub fn parse_fault_plan(&self, source: &str, text: &str, length_s: f64) -> Result<Vec<Fault>, BadInput> {
         let root = document::parse(source, text)?;
-        let origins = document::Origins::new(source, &root);
+        let origins = document::Origins::new(Path::new(""), source, &root);
         let mut scenario = self.clone();
         scenario.faults.clear();
         form::Form::read(root, &origins, |form| {
