@@ -5,6 +5,7 @@
 //! listens, heartbeats) is seen by the run of everybody alone, which is why an answer is tried on it.
 
 use headcount_engine::contract::{MS, Nanos, SECOND};
+use headcount_engine::patterns::friends::hardened::DEBOUNCE_MS;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{ArrivalKind, BadInput, Deeds, Fault, JoinKind, Scenario};
@@ -89,11 +90,11 @@ fn friends_of_window(base: &Scenario, demand: Demand, measured_s: f64) -> u32 {
     (needed.ceil() as u32).min(demand.users).max(2)
 }
 
-/// How long who leaves is away, at least and at most [s]: long enough to be told of, and no longer, so that as many come as go
-/// soon after the beginning.
+/// How long who leaves is away, at least and at most [s]: longer than any debounce, so that what is measured is the way and not
+/// the waiting, and no longer, so that as many come as go soon after the beginning.
 fn away_s(base: &Scenario) -> (f64, f64) {
-    let told = f64::from(base.friends.presence_debounce_s);
-    (told + 2.0, told + 6.0)
+    let debounced_s = f64::from(base.friends.presence_debounce_s) + DEBOUNCE_MS as f64 / 1e3;
+    (debounced_s + 2.0, debounced_s + 6.0)
 }
 
 /// As many people as vote in a window of `measured_s` seconds.
@@ -273,10 +274,10 @@ mod tests {
         let base = Scenario::load("friends-calm", &[]).unwrap();
         let demand = Demand { users: 100_000, rate_per_s: 100.0 };
         let ask = window(&base, demand, 10.0).unwrap();
-        // Away for 2 to 6 s: 10 + 2 x 6 s at 50 leaves a second, who come back, are 1,100; 4 x 1,100 + 2 x 50 + 200 people.
+        // Away for 7 to 11 s: 10 + 2 x 11 s at 50 leaves a second, who come back, are 1,600; 4 x 1,600 + 2 x 50 + 200 people.
         let friends = &ask.scenario.friends;
-        assert_eq!((friends.deeds.leaves, friends.users, ask.people()), (1_100, 4_700, 4_700));
-        assert_eq!((ask.window.measured_s(), ask.window.warm_up_s), (10.0, 6.0));
+        assert_eq!((friends.deeds.leaves, friends.users, ask.people()), (1_600, 6_700, 6_700));
+        assert_eq!((ask.window.measured_s(), ask.window.warm_up_s), (10.0, 11.0));
         assert_eq!(whole(&base, demand).unwrap().scenario.friends.users, 100_000);
     }
 

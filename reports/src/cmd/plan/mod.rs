@@ -210,13 +210,13 @@ fn said(answer: &Answer, stormy: &str, folder: &Path) -> String {
         at_load.resources.iter().take(2).map(|one| format!("{} at {}", one.name, percent(one.utilisation))).collect();
     text.push_str(&format!("; {} {p99}; first to saturate: {}", ladder.metric, full.join(", then ")));
     let all = match (usl_over(answer), &answer.cost) {
-        ("servers", _) => "the whole run, to the last job,",
-        (_, Some(_)) => "everybody, to the last vote,",
+        ("servers", _) => "the whole run, to the last job",
+        (_, Some(_)) => "everybody, to the last vote",
         (_, None) => "everybody",
     };
     let broken =
-        if answer.everybody.samples.iter().any(|one| !one.faults.is_empty()) { ", under the faults," } else { "" };
-    text.push_str(&format!("\n{all}{broken} keeps the SLO\n"));
+        if answer.everybody.samples.iter().any(|one| !one.faults.is_empty()) { " under the faults" } else { "" };
+    text.push_str(&format!("\n{all}{broken}: the SLO is kept\n"));
     if let Some(knee) = ladder.knee.and_then(|knee| ladder.rungs.get(knee)) {
         text.push_str(&format!("latency bends at {}/s\n", three_digits(knee.rate_per_s)));
     }
