@@ -81,7 +81,7 @@ pub fn answer() -> Answer {
     let rungs = [(0.25, 280.0), (0.5, 285.0), (1.0, 310.0), (2.0, 480.0), (2.5, 5_000.0), (3.125, NEVER_MS)];
     let rung = |(times, latency_ms): (f64, f64)| Rung {
         rate_per_s: DEMAND.rate_per_s * times,
-        goodput_per_s: DEMAND.rate_per_s * times.min(2.2),
+        goodput_per_s: Some(DEMAND.rate_per_s * times.min(2.2)),
         latency_ms,
         p50_ms: 120.0,
         meets: times <= 2.0,

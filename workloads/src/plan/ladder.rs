@@ -22,8 +22,9 @@ pub const RATE_ERROR: f64 = 0.02;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rung {
     pub rate_per_s: f64,
-    /// Votes of the window that were counted, whenever their answer came [1/s].
-    pub goodput_per_s: f64,
+    /// Votes of the window that were counted, or jobs that were served, whenever their answer came [1/s]; of friends it is not
+    /// known what was intended.
+    pub goodput_per_s: Option<f64>,
     /// The first latency of the promise, or of the run.
     pub latency_ms: f64,
     pub p50_ms: f64,
@@ -75,7 +76,9 @@ impl Search<'_> {
             metric = main_latency(&tried);
             let rung = self.rung(&tried, &metric);
             let limit = tried.judged.iter().find(|one| one.metric == metric).map_or(f64::INFINITY, |one| one.limit);
-            let ends = rung.goodput_per_s < DONE_LEAST * rung.rate_per_s || rung.latency_ms > TIMES_LIMIT * limit;
+            let is_done = rung.goodput_per_s.is_none_or(|done| done >= DONE_LEAST * rung.rate_per_s);
+            let is_answered = rung.latency_ms <= TIMES_LIMIT * limit;
+            let ends = !is_done || !is_answered;
             rungs.push(rung);
             if ends && factor > self.question.headroom {
                 break;
@@ -90,17 +93,14 @@ impl Search<'_> {
         let done = tried.samples.iter().map(|sample| {
             // All that was accepted, as the window's share of all that was intended: answers may come after it.
             let share = |(done, of): (&str, &str)| Some(sample.metric(done)? / sample.metric(of)?.max(1.0));
-            [("votes.accepted", "votes.intended"), ("station.served", "station.jobs")]
-                .into_iter()
-                .find_map(share)
-                .unwrap_or(1.0)
+            [("votes.accepted", "votes.intended"), ("station.served", "station.jobs")].into_iter().find_map(share)
         });
-        let done: f64 = done.sum::<f64>() / tried.samples.len() as f64;
+        let done = done.sum::<Option<f64>>().map(|done| done / tried.samples.len() as f64);
         let fullest = tried.resources.first();
         let p50 = metric.rsplit_once('.').map(|(name, _)| format!("{name}.p50_ms"));
         Rung {
             rate_per_s: tried.demand.rate_per_s,
-            goodput_per_s: tried.demand.rate_per_s * done,
+            goodput_per_s: done.map(|done| tried.demand.rate_per_s * done),
             latency_ms: tried.metric(metric).unwrap_or(f64::NAN),
             p50_ms: p50.and_then(|name| tried.metric(&name)).unwrap_or(f64::NAN),
             meets: tried.meets,

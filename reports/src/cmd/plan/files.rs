@@ -140,8 +140,9 @@ fn put(folder: &Path, files: Vec<(String, String)>) -> Result<(), Problem> {
 fn tables(answer: &Answer) -> [(&'static str, String); 3] {
     let head = ["rate_per_s", "goodput_per_s", "p50_ms", "latency_ms", "meets", "fullest", "utilisation"];
     let rungs = answer.ladder.rungs.iter().map(|rung| {
-        let (rate, done, p50, latency) = (&rung.rate_per_s, &rung.goodput_per_s, &rung.p50_ms, &rung.latency_ms);
-        row(&[rate, done, p50, latency, &rung.meets, &rung.fullest, &rung.utilisation])
+        let number = |value: f64| or_empty(Some(value).filter(|value| value.is_finite()));
+        let (done, p50, latency) = (or_empty(rung.goodput_per_s), number(rung.p50_ms), number(rung.latency_ms));
+        row(&[&rung.rate_per_s, &done, &p50, &latency, &rung.meets, &rung.fullest, &rung.utilisation])
     });
     let ladder = csv_text(head, rungs);
     let head = ["resource", "capacity", "utilisation", "utilisation_with_headroom", "peak"];

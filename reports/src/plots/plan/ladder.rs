@@ -77,6 +77,8 @@ pub fn draw(plan: &Plan<'_>) -> Option<String> {
 pub fn draw_goodput(plan: &Plan<'_>) -> Option<String> {
     let answer = plan.found.ok()?;
     let rungs = rungs(answer)?;
+    let points = rungs.iter().map(|rung| Some((rung.rate_per_s, rung.goodput_per_s?)));
+    let points = points.collect::<Option<Vec<(f64, f64)>>>()?;
     let right = rungs.last()?.rate_per_s;
     let mut legend = vec![entry("counted".to_string(), MAIN), entry("offered".to_string(), Colour::Ink(0.45))];
     legend.extend(marks(plan).map(|(text, colour, _)| entry(text, colour)));
@@ -94,7 +96,6 @@ pub fn draw_goodput(plan: &Plan<'_>) -> Option<String> {
         frame.line(&[(rate, 0.0), (rate, f64::MAX)], colour, 1.5);
     }
     frame.line(&[(0.0, 0.0), (right, right)], Colour::Ink(0.45), 1.0);
-    let points: Vec<(f64, f64)> = rungs.iter().map(|rung| (rung.rate_per_s, rung.goodput_per_s)).collect();
     dotted(&mut frame, &points, MAIN);
     Some(frame.finish())
 }
@@ -123,10 +124,7 @@ fn marks(plan: &Plan<'_>) -> impl Iterator<Item = (String, Colour, f64)> {
 }
 
 fn axis(rungs: &[Rung]) -> Axis {
-    Axis::new(
-        "votes offered per second (1/s)",
-        Scale::from_zero(rungs.iter().map(|one| one.rate_per_s).fold(0.0, f64::max)),
-    )
+    Axis::new("offered per second (1/s)", Scale::from_zero(rungs.iter().map(|one| one.rate_per_s).fold(0.0, f64::max)))
 }
 
 fn entry(text: String, colour: Colour) -> LegendEntry {

@@ -153,7 +153,7 @@ pub fn ladder(plan: &Plan<'_>) -> String {
         let met = if rung.meets { Cell::Mark("holds", "met".into()) } else { Cell::Mark("violated", "missed".into()) };
         vec![
             Cell::Number(format!("{}/s", three_digits(rung.rate_per_s))),
-            Cell::Number(format!("{}/s", three_digits(rung.goodput_per_s))),
+            Cell::Number(rung.goodput_per_s.map_or_else(|| "–".into(), |done| format!("{}/s", three_digits(done)))),
             Cell::Number(ms(rung.p50_ms)),
             Cell::Number(ms(rung.latency_ms)),
             met,
