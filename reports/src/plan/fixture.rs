@@ -140,7 +140,6 @@ pub fn storms() -> Storms {
         amplification: 4.5,
         busiest_per_s: 16.0 * f64::from(regions),
         errors: 0.5,
-        online: (0..90).map(|second| f64::from(second % 30 * regions)).collect(),
         work_per_s: (0..90).map(|second| f64::from(second % 17 * regions)).collect(),
     };
     let cells = LOADS.iter().flat_map(|load| (1..=4).map(move |regions| (*load, f64::from(regions) / 4.0)));

@@ -14,7 +14,8 @@ pub fn sections(outcome: &Outcome) -> String {
     costs + &shards
 }
 
-fn costs(run: &FanOut) -> String {
+/// The table of 11.1, written and reckoned, and what is wrong in it.
+pub(super) fn document() -> String {
     let number = |count: u64| Cell::Number(grouped(count));
     let document = DOCUMENT.iter().map(|row| {
         let verdict = match row.off_by() {
@@ -48,6 +49,11 @@ fn costs(run: &FanOut) -> String {
             grouped(row.off_by())
         )
     }).collect();
+    table(Narrow::Cards, &headings, &document.collect::<Vec<_>>())
+        + &off.iter().map(|text| paragraph(text)).collect::<String>()
+}
+
+fn costs(run: &FanOut) -> String {
     let measured = [
         ("Status changes: users who came or went, by their own account", grouped(run.changes)),
         ("Publishes with channel groups, measured", grouped(run.published)),
@@ -62,8 +68,7 @@ fn costs(run: &FanOut) -> String {
     ];
     let measured = measured.map(|(what, value)| vec![Cell::Text(what.to_string()), Cell::Number(value)]);
     let body = [
-        table(Narrow::Cards, &headings, &document.collect::<Vec<_>>()),
-        off.iter().map(|text| paragraph(text)).collect(),
+        document(),
         table(Narrow::Cards, &["This run", "#Count"], &measured),
         paragraph(
             "Fewer publishes than changes: some were debounced, held in a storm, taken back within a moment, or nobody was \

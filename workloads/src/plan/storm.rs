@@ -86,9 +86,6 @@ pub struct Storm {
     /// Work a second: presence events and published statuses.
     #[serde(skip)]
     pub work_per_s: Vec<f64>,
-    /// Connected people by second.
-    #[serde(skip)]
-    pub online: Vec<f64>,
 }
 
 /// Publishes with channel groups and with an inbox for each friend (friends-online.md 11.1).
@@ -143,7 +140,7 @@ pub struct Storms {
     pub healed_s: f64,
     pub storms: Vec<Storm>,
     /// The largest of them once more, with clients that all wait for the same time before each try
-    /// (`friends.reconnect_jitter = false`).
+    /// (`friends.reconnect_jitter = false`); `None` if the scenario's own do.
     pub in_step: Option<Storm>,
     /// What telling friends took in the calm.
     pub told: Told,
@@ -205,11 +202,14 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     for cut in 0..=regions {
         asks.push(ask(&quiet, cut)?);
     }
-    let mut apart = question.scenario.clone();
-    apart.friends.reconnect_jitter = false;
-    asks.push(ask(&StormQuestion { scenario: &apart, ..quiet }, regions)?);
+    let mut in_step = question.scenario.clone();
+    in_step.friends.reconnect_jitter = false;
+    let has_jitter = question.scenario.friends.reconnect_jitter;
+    if has_jitter {
+        asks.push(ask(&StormQuestion { scenario: &in_step, ..quiet }, regions)?);
+    }
     let mut samples = lab.run(&asks.iter().map(|ask| (ask, question.seed)).collect::<Vec<_>>())?;
-    let in_step = samples.pop();
+    let in_step = if has_jitter { samples.pop() } else { None };
     let calm = samples.remove(0);
     let (silence, stormy) = samples.split_first().expect("nothing at all is the first");
     let storm = |(cut, sample)| Storm::of(cut, regions, silence, sample);
@@ -329,7 +329,6 @@ impl Storm {
                 0.0
             },
             work_per_s: with,
-            online: online.to_vec(),
         }
     }
 }

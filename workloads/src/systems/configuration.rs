@@ -113,6 +113,10 @@ impl System for Configuration {
         acts
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &["changes.forged", "messages.not_configured", "messages.too_large"]
+    }
+
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
         let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
         if hears { std::iter::once(configuration::CHANNEL.into()).collect() } else { ChannelList::default() }

@@ -102,6 +102,10 @@ impl System for Dedupe {
         acts
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &["messages.duplicates", "messages.in_doubt", "messages.not_marked"]
+    }
+
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
         let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
         if hears { std::iter::once(dedupe::CHANNEL.into()).collect() } else { ChannelList::default() }

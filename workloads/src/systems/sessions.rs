@@ -125,6 +125,10 @@ impl System for Sessions {
         acts
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &["sessions.errors", "sessions.forged"]
+    }
+
     fn channels(&self, _: &Scenario, _: u32) -> ChannelList {
         ChannelList::default()
     }

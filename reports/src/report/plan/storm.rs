@@ -4,7 +4,7 @@
 use headcount_workloads::plan::storm::{Storm, Storms};
 
 use super::{Cell, Narrow, duration_ms, grouped, paragraph, percent, section, table, three_digits};
-use crate::scale::DOCUMENT;
+use crate::report::scale;
 
 /// What a plan's page says of storms.
 pub fn sections(storms: &Storms) -> String {
@@ -136,18 +136,7 @@ fn told(storms: &Storms) -> String {
         ("Publishes with an inbox for each friend, for the same statuses", told.inboxes),
         ("Deliveries, the same either way", told.deliveries),
     ];
-    let document = DOCUMENT.iter().map(|row| {
-        let count = |count: u64| Cell::Number(grouped(count));
-        let off = match row.off_by() {
-            1 => Cell::Mark("holds", "no".to_string()),
-            times => Cell::Mark("violated", format!("{} times", grouped(times))),
-        };
-        let written = [row.inbox_written, row.inbox(), row.groups_written, row.groups()].map(count);
-        [Cell::Text(row.what.to_string())].into_iter().chain(written).chain([off]).collect()
-    });
-    let headings = ["friends-online.md 11.1", "#Inbox", "#Reckoned", "#Groups", "#Reckoned", "Too high"];
-    let body = table(Narrow::Cards, &["In the calm", "#Count"], &rows.map(row))
-        + &table(Narrow::Cards, &headings, &document.collect::<Vec<Vec<Cell>>>());
+    let body = table(Narrow::Cards, &["In the calm", "#Count"], &rows.map(row)) + &scale::document();
     section("fan-out", "Inboxes against channel groups", &body)
 }
 
