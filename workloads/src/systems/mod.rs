@@ -6,8 +6,8 @@
 //! 1. `engine/src/patterns/NAME.rs`: handlers as `async fn` with their `functions(variant)`, `needs(variant)`, `rights()` and
 //!    `READINGS`; its `pub mod` line in `patterns/mod.rs`.
 //! 2. `workloads/src/systems/NAME.rs`: `impl System`: what users intend ([`System::plan`]), the call for each intention
-//!    ([`System::doing`], the same call at every attempt), what they subscribe to, what its Functions count ([`System::counts`]), and the properties, each a function of
-//!    [`oracle::Seen`] with an `always` or `eventually` and its `sometimes`.
+//!    ([`System::doing`], the same call at every attempt), what they subscribe to, what its Functions count
+//!    ([`System::counts`]), and the properties, each a function of [`oracle::Seen`] with an `always` or `eventually` and its `sometimes`.
 //! 3. Its `mod` line and its entry in [`SYSTEMS`] below.
 //! 4. `workloads/scenarios/NAME-small.toml`, `NAME-documented.toml`, `NAME-100k.toml`, with a line each in `catalogue.rs`.
 //! 5. `workloads/tests/systems/main.rs` runs `NAME-small` and `NAME-documented` of every system by itself; tests of its own
