@@ -110,6 +110,10 @@ impl System for Metrics {
         acts
     }
 
+    fn counts(&self) -> &'static [&'static str] {
+        &["alerts.cleared", "alerts.fired", "metrics.alert_errors", "metrics.errors", "metrics.refused_for_their_time"]
+    }
+
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
         if scenario.system.users <= EARS_MAX || user.is_multiple_of(500) {
             [DASHBOARD, "alerts.*"].into_iter().map(Into::into).collect()
