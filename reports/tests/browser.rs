@@ -79,4 +79,17 @@ fn pages_show_their_answer_and_ask_nobody_for_anything() {
     assert!(seen.asked.is_empty(), "{:?}", seen.asked);
     assert!(seen.document.contains(&format!("Use {answer}</span>")), "{answer} is not in the heading");
     assert!(fs::metadata(folder.join("plan/report.html")).unwrap().len() < 3_000_000);
+
+    let sides =
+        ["compare", "voting-calm", "voting-calm", "--set", "crowd.users=100", "--set", "crowd.arrivals.rate_per_s=10"];
+    let slow = "stations.audit.service={ kind = \"constant\", ms = 100.0 }";
+    let gate = ["--set-b", slow, "--seeds", "1", "--fail-over", "5%", "--metric", "ack.p99_ms", "--out", "compare"];
+    let compare = headcount(&folder, &[&sides[..], &gate].concat());
+    assert_eq!(compare.status.code(), Some(1), "{}", text(&compare.stderr));
+    let seen = open(&browser, &folder, &folder.join("compare/report.html"));
+    assert!(seen.asked.is_empty(), "{:?}", seen.asked);
+    // The heading has the terminal's first line, in small letters.
+    let said = text(&compare.stdout).lines().next().unwrap().to_lowercase();
+    assert!(seen.document.contains(&format!("{said}</span>")) && seen.document.contains("<svg"), "{said}");
+    assert!(fs::metadata(folder.join("compare/report.html")).unwrap().len() < 3_000_000);
 }

@@ -52,10 +52,13 @@ fn what_was_measured_goes_in_and_the_certificate_names_it() {
     assert_eq!(wifi["source"], "wifi.csv, 100 values");
     assert_eq!(
         (&find("links.cellular")["basis"], &find("stations.kv.service")["basis"]),
-        (&"scenario".into(), &"documents".into())
+        (&"scenario".into(), &"assumed".into())
     );
     let page = fs::read_to_string(home.path().join("second/report.html")).unwrap();
-    assert!(page.contains("2 of 11 measured, 1 from the scenario, 8 from the documents"), "the page says it too");
+    assert!(
+        page.contains("2 of 11 measured, 1 from the scenario, 5 from documents and public tables, 3 assumed"),
+        "the page says it too"
+    );
 
     // Its folder alone gives the same run again.
     let elsewhere = tempfile::tempdir().unwrap();

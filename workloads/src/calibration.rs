@@ -1,11 +1,11 @@
-//! Where the service times and latencies of a run are from: measured by whoever asks, written into the scenario by hand, or
-//! what stands here from the documents and public tables.
+//! Where the service times and latencies of a run are from: measured by whoever asks, written into the scenario by hand, what
+//! documents and public tables say, or what is assumed where they say nothing.
 
 use serde::{Deserialize, Serialize};
 
 use headcount_sim::Sampler;
 
-use crate::scenario::{Distribution, JobService, Scenario};
+use crate::scenario::{Distribution, JobService, Scenario, Source};
 use crate::station::theory;
 
 /// What a distribution is based on.
@@ -16,8 +16,10 @@ pub enum Basis {
     Measured,
     /// Somebody wrote it into the scenario.
     Scenario,
-    /// Nobody said anything else.
+    /// Nobody said anything else than a document or a public table does.
     Documents,
+    /// Nor do they say anything.
+    Assumed,
 }
 
 /// A distribution of a run and its origin.
@@ -26,7 +28,7 @@ pub struct Calibrated {
     /// The key in the scenario: `stations.kv.service`, `links.wifi`.
     pub what: String,
     pub basis: Basis,
-    /// The file and how many values it had, or the document and what it says.
+    /// The file and how many values it had, the document and what it says, or what was assumed.
     pub source: String,
     pub mean_ms: f64,
     pub p99_ms: f64,
@@ -38,12 +40,13 @@ impl Calibrated {
         Self { what, basis, source: source.to_owned(), mean_ms, p99_ms }
     }
 
-    /// `documents` is the source of `default`.
-    fn of(what: String, now: &Distribution, default: &Distribution, documents: &str) -> Self {
-        let (basis, source) = match now {
-            Distribution::Quantiles(of) if !of.source.is_empty() => (Basis::Measured, of.source.as_str()),
-            _ if now == default => (Basis::Documents, documents),
-            _ => (Basis::Scenario, "the scenario itself"),
+    /// `source` is that of `default`.
+    fn of(what: String, now: &Distribution, default: &Distribution, source: Source) -> Self {
+        let (basis, source) = match (now, source) {
+            (Distribution::Quantiles(of), _) if !of.source.is_empty() => (Basis::Measured, of.source.as_str()),
+            _ if now != default => (Basis::Scenario, "the scenario itself"),
+            (_, Source::Documents(source)) => (Basis::Documents, source),
+            (_, Source::Assumed(source)) => (Basis::Assumed, source),
         };
         Self::new(what, basis, source, &now.sampler())
     }
@@ -89,12 +92,15 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_changed_is_of_the_documents_and_says_which() {
+    fn what_nobody_changed_is_of_the_documents_or_assumed_and_says_why() {
         for name in ["voting-small", "friends-small", "evening", "enrichment-small"] {
             let all = calibrated(name, &[]);
             assert!(all.len() > 8, "{name}");
             for one in &all {
-                assert!(one.basis == Basis::Documents && one.source.len() > 20, "{name}: {one:?}");
+                assert!(
+                    matches!(one.basis, Basis::Documents | Basis::Assumed) && one.source.len() > 20,
+                    "{name}: {one:?}"
+                );
                 assert!(0.0 < one.mean_ms && one.mean_ms < one.p99_ms, "{name}: {one:?}");
             }
         }
@@ -111,7 +117,10 @@ mod tests {
         // Straight from 1 to 3 ms.
         assert_eq!((wifi.basis, wifi.source.as_str(), wifi.mean_ms), (Basis::Measured, "a.csv", 2.0));
         assert!((wifi.p99_ms - 2.98).abs() < 1e-5);
-        assert!(all.iter().filter(|one| one.basis != Basis::Documents).count() == 2);
+        assert_eq!(all.iter().filter(|one| matches!(one.basis, Basis::Measured | Basis::Scenario)).count(), 2);
+        let [appcontext, auth] =
+            ["stations.appcontext.service", "stations.auth.service"].map(|what| find(&all, what).basis);
+        assert_eq!((appcontext, auth), (Basis::Documents, Basis::Assumed));
         let station = calibrated("station", &[]);
         assert_eq!((station[0].what.as_str(), station[0].basis), ("station.service", Basis::Scenario));
     }

@@ -35,17 +35,19 @@ pub(super) fn section_of(outcome: &Outcome) -> String {
 fn calibration(all: &[Calibrated]) -> String {
     let of = |basis: Basis| all.iter().filter(move |one| one.basis == basis).count();
     let said = format!(
-        "Service times and latencies: {} of {} measured, {} from the scenario, {} from the documents.",
+        "Service times and latencies: {} of {} measured, {} from the scenario, {} from documents and public tables, {} assumed.",
         of(Basis::Measured),
         all.len(),
         of(Basis::Scenario),
         of(Basis::Documents),
+        of(Basis::Assumed),
     );
     let row = |one: &Calibrated| {
         let basis = match one.basis {
             Basis::Measured => "measured",
             Basis::Scenario => "scenario",
             Basis::Documents => "documents",
+            Basis::Assumed => "assumed",
         };
         vec![
             Cell::Code(one.what.clone()),

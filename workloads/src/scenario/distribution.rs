@@ -27,6 +27,15 @@ pub enum Distribution {
     Quantiles(Quantiles),
 }
 
+/// Where a distribution is from that stands where nobody said another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// What a document or a public table says.
+    Documents(&'static str),
+    /// They say nothing: what was assumed instead.
+    Assumed(&'static str),
+}
+
 /// A duration's range [ms].
 const MS: (f64, f64) = (0.0001, 60_000.0);
 /// What no lognormal distribution reaches: p99/mean = exp(2.326 s - s^2/2) is largest at s = 2.326, exp(2.706) = 14.97.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use headcount_sim::{Jittered, Place};
 
 use super::bad_input::BadInput;
-use super::distribution::Distribution;
+use super::distribution::{Distribution, Source};
 use super::form::Form;
 
 /// Latencies of a scenario's links. They are the same in both directions.
@@ -52,14 +52,18 @@ impl Links {
     }
 
     /// Every link with its key, where the number stands that nobody measured, and the source of that.
-    pub fn by_key(&self) -> Vec<(&'static str, &Distribution, Distribution, &'static str)> {
-        const WITHIN: &str =
-            "half a ping of 0.7 ms between zones, and 0.2 ms of kernels and proxies; platform.md 2: 0.3-0.8 ms";
-        const WIFI: &str =
-            "FCC Measuring Broadband America: pings of 10-30 ms on fixed lines; 12 ms one way, wifi included";
-        const CELLULAR: &str = "public 4G/5G surveys: median pings of 30-60 ms; 40 ms one way in the mean";
-        const BETWEEN: &str =
-            "half a ping of public tables (cloudping.co, Azure round trips), 2 % of jitter, 15 % at p99";
+    pub fn by_key(&self) -> Vec<(&'static str, &Distribution, Distribution, Source)> {
+        const WITHIN: Source = Source::Documents(
+            "half a ping of 0.7 ms between zones, and 0.2 ms of kernels and proxies; platform.md 2: 0.3-0.8 ms",
+        );
+        const WIFI: Source = Source::Documents(
+            "FCC Measuring Broadband America: pings of 10-30 ms on fixed lines; 12 ms one way, wifi included",
+        );
+        const CELLULAR: Source =
+            Source::Documents("public 4G/5G surveys: median pings of 30-60 ms; 40 ms one way in the mean");
+        const BETWEEN: Source = Source::Documents(
+            "half a ping of public tables (cloudping.co, Azure round trips), 2 % of jitter, 15 % at p99",
+        );
         let presets = Self::presets();
         let own = [
             ("same_region", &self.same_region, presets.same_region, WITHIN),

@@ -57,7 +57,7 @@ pub use auditor::Auditor;
 pub use bad_input::BadInput;
 pub(crate) use check::{Check, Checked};
 pub use crowd::{ArrivalKind, Arrivals, Crowd, Join, JoinKind, Misbehaviours, Retry, Spacing};
-pub use distribution::Distribution;
+pub use distribution::{Distribution, Source};
 pub use fault::{Fault, FaultKind, Store, Swarm, SwarmKind, Target};
 pub(crate) use form::Form;
 pub use friends::{Deeds, Friends};

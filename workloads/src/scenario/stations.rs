@@ -2,7 +2,7 @@
 
 use super::bad_input::BadInput;
 use super::defaults;
-use super::distribution::Distribution;
+use super::distribution::{Distribution, Source};
 use super::form::Form;
 
 /// A serving node's capacity.
@@ -50,7 +50,7 @@ impl Stations {
     }
 
     /// Each station with its key, the service time that stands where nobody said another, and the source of that.
-    pub fn with_sources(&self) -> Vec<(&'static str, &Station, Distribution, &'static str)> {
+    pub fn with_sources(&self) -> Vec<(&'static str, &Station, Distribution, Source)> {
         let defaults = defaults::stations();
         let with_default = self.by_kind().into_iter().zip(defaults.by_kind());
         with_default.map(|((kind, now), (_, default))| (kind, now, default.service.clone(), source(kind))).collect()
@@ -72,24 +72,30 @@ impl Stations {
 
 /// Where a kind's service time is from. The documents know whole steps, with the ways between nodes and the waits in them;
 /// what a server alone takes of such a step is an order of magnitude, set here.
-fn source(kind: &str) -> &'static str {
+fn source(kind: &str) -> Source {
     match kind {
-        "edge" => {
-            "friends-online.md 11.5: a publish takes 10-50 ms, ways and waits included; of these the edge serves for this long"
+        "edge" => Source::Documents(
+            "friends-online.md 11.5: a publish takes 10-50 ms, ways and waits included; of these the edge serves for this long",
+        ),
+        "broker" => Source::Documents(
+            "friends-online.md 11.5: routing to subscribers takes 50-100 ms, ways and waits included; of these the broker serves for this long",
+        ),
+        "worker" => Source::Documents(
+            "friends-online.md 11.5: an execution takes 50-200 ms, its calls included; each of its steps computes for this long",
+        ),
+        "appcontext" => Source::Documents(
+            "friends-online.md 11.5: an update takes 50-100 ms, ways and waits included; of these the store serves for this long",
+        ),
+        "kv" => Source::Assumed("kvstore-module.md gives no time: an order of magnitude for a store in memory"),
+        "audit" => Source::Assumed(
+            "voting.md gives no time: an order of magnitude for a transaction that is flushed to a disk",
+        ),
+        "auth" | "access" => {
+            Source::Assumed("no document gives a time: an order of magnitude for a signature and a look-up")
         }
-        "broker" => {
-            "friends-online.md 11.5: routing to subscribers takes 50-100 ms, ways and waits included; of these the broker serves for this long"
-        }
-        "worker" => {
-            "friends-online.md 11.5: an execution takes 50-200 ms, its calls included; each of its steps computes for this long"
-        }
-        "kv" => "kvstore-module.md gives no time: an order of magnitude for a store in memory",
-        "audit" => "voting.md gives no time: an order of magnitude for a transaction that is flushed to a disk",
-        "appcontext" => {
-            "friends-online.md 11.5: an update takes 50-100 ms, ways and waits included; of these the store serves for this long"
-        }
-        "auth" | "access" => "no document gives a time: an order of magnitude for a signature and a look-up",
-        _ => "no document gives a time: an order of magnitude for somebody else's machines over the open network",
+        _ => Source::Assumed(
+            "no document gives a time: an order of magnitude for somebody else's machines over the open network",
+        ),
     }
 }
 
