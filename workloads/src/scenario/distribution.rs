@@ -130,9 +130,9 @@ impl Distribution {
                 Ok(())
             }
             Self::Quantiles(quantiles) => {
-                let right = "a line of at most 200 characters: what the quantiles were measured on";
+                let right = "a line of at most 300 characters: what the quantiles were measured on";
                 form.text("source", &mut quantiles.source, right, |text| {
-                    text.chars().count() <= 200 && !text.contains('\n')
+                    text.chars().count() <= 300 && !text.contains('\n')
                 })?;
                 let mut points = quantiles.points.to_vec();
                 form.quantiles("quantiles_ms", &mut points, LATENCY_MS_MAX)?;

@@ -70,7 +70,9 @@ impl Quantiles {
     /// The file that the keys `path`, `unit` and `tag` name: a CSV if it is called so, else an HdrHistogram log.
     pub(super) fn of_file(form: &mut Form<'_>) -> Result<Self, BadInput> {
         let file = form.file("path", "an HdrHistogram interval log or a CSV of latencies (*.csv)")?;
-        let name = Path::new(&file.shown).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = Path::new(&file.shown).file_name().unwrap_or_default().to_string_lossy();
+        // It is to be read back from one line.
+        let name = name.replace(char::is_control, " ");
         let bins = if name.to_lowercase().ends_with(".csv") {
             if let Some(key) = ["unit", "tag"].into_iter().find(|key| form.has(key)) {
                 return Err(form.bad(
