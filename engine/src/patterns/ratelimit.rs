@@ -26,6 +26,13 @@ use crate::timetoken::unix_ms;
 /// Where the document contradicts itself or the platform: id, what it says, the reading taken.
 pub const READINGS: &[(&str, &str, &str)] = &[
     (
+        "one-limit-for-everybody",
+        "kvstore-module.md, example 1, limits everybody to ten messages a minute: pattern 3's read, compare and count, with one \
+         counter, and like it lets everything pass when the store fails.",
+        "It is this system with one tier and one endpoint, and breaks as this one's documented variant does; it has no scenario \
+         of its own.",
+    ),
+    (
         "an-aborted-message-says-nothing",
         "Pattern 3 writes retryAfter into a message that it then aborts.",
         "Nobody sees that message: documented's caller is told only that it was aborted. Hardened puts it into the body of \

@@ -23,6 +23,7 @@ mod dedupe;
 mod enrichment;
 pub mod judge;
 mod metrics;
+mod middleware;
 pub mod oracle;
 mod orders;
 pub mod plan;
@@ -55,6 +56,7 @@ pub const SYSTEMS: &[&dyn System] = &[
     &dedupe::Dedupe,
     &enrichment::Enrichment,
     &metrics::Metrics,
+    &middleware::Middleware,
     &orders::Orders,
     &ratelimit::RateLimit,
     &robust::Robust,

@@ -7,6 +7,7 @@ mod configuration;
 mod dedupe;
 mod enrichment;
 mod metrics;
+mod middleware;
 mod orders;
 mod ratelimit;
 mod robust;

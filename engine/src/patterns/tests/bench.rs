@@ -1,20 +1,25 @@
-//! A bench for handlers: workers with clocks of their own on one KV store, where a test decides which
-//! call is carried next, in every order if it wants.
+//! A bench for handlers: workers with clocks of their own on one KV store, one App Context and one outside service, where a test
+//! decides which call is carried next, in every order if it wants.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::access::{Role, Token};
+use crate::appcontext::AppContext;
 use crate::auth::GrantRules;
 use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox, Send};
 use crate::functions::{Function, Secrets, Worker, WorkerConfig};
 use crate::kvstore::{KvOptions, KvReplica};
 use crate::limits::SERVERLESS_2026_09;
-use crate::message::{HttpRequest, Invoke, InvokeOutcome, Kind, KvOp, Msg, Publish, Trigger};
+use crate::message::{HttpRequest, Invoke, InvokeOutcome, Kind, KvOp, Msg, PresenceCall, PresenceOk, Publish, Trigger};
+use crate::outside::{Outside, Service};
 
 const BROKER: NodeId = NodeId(0);
 const KV: NodeId = NodeId(1);
 const OBJECTS: NodeId = NodeId(2);
-const CALLER: NodeId = NodeId(3);
+const HTTP: NodeId = NodeId(3);
+const PRESENCE: NodeId = NodeId(4);
+const CALLER: NodeId = NodeId(5);
 
 /// How an execution ended: what it lets pass or answers, or the status and body of its refusal.
 pub type End = Result<String, (u16, String)>;
@@ -23,6 +28,10 @@ pub type End = Result<String, (u16, String)>;
 pub struct Bench {
     workers: Vec<(Worker, Nanos)>,
     pub kv: KvReplica,
+    pub objects: AppContext,
+    http: Option<Outside>,
+    /// Whom presence has on a channel: user and channel.
+    pub here: BTreeSet<(String, String)>,
     /// Calls that were made and not carried, with the worker that made them.
     pending: Vec<(usize, Send)>,
     ends: Vec<(u64, End)>,
@@ -40,8 +49,8 @@ impl Bench {
                 broker: BROKER,
                 app_context: OBJECTS,
                 registry: None,
-                presence: None,
-                http: Vec::new(),
+                presence: Some(PRESENCE),
+                http: vec![("http", HTTP)],
                 limits: &SERVERLESS_2026_09,
                 secrets: Default::default(),
                 concurrency: 100,
@@ -55,6 +64,9 @@ impl Bench {
         Self {
             workers: clocks.iter().enumerate().map(worker).collect(),
             kv: KvReplica::new(KV, &[], KvOptions::of(&SERVERLESS_2026_09, 7)),
+            objects: AppContext::new(7),
+            http: None,
+            here: BTreeSet::new(),
             pending: Vec::new(),
             ends: Vec::new(),
             rights: None,
@@ -71,6 +83,17 @@ impl Bench {
     pub fn with_rights(mut self, rights: impl GrantRules + 'static, session: &str) -> Self {
         self.rights = Some((Box::new(rights), session.into()));
         self
+    }
+
+    /// With this outside service at every address.
+    pub fn with_service(mut self, service: impl Service) -> Self {
+        self.http = Some(Outside::new(Box::new(service), 7));
+        self
+    }
+
+    /// The outside service.
+    pub fn service<T: 'static>(&self) -> &T {
+        self.http.as_ref().and_then(Outside::service).expect("the test has this service")
     }
 
     /// Moves every clock on.
@@ -151,10 +174,23 @@ impl Bench {
     pub fn carry(&mut self, which: usize) {
         let (worker, send) = self.pending.remove(which);
         let mut out = Outbox::default();
-        let input = Input::Message { from: CALLER, msg: send.msg };
         let now = self.now();
-        assert_eq!(send.to, KV, "these handlers call nobody else");
-        self.kv.handle(now, input, &mut out);
+        if let Msg::Presence { tag, call } = &send.msg {
+            let PresenceCall::WhereNow { user } = &**call else {
+                panic!("the bench is asked where a user is, and no more")
+            };
+            let channels =
+                self.here.iter().filter(|(here, _)| **here == **user).map(|(_, at)| (&**at).into()).collect();
+            let result = Ok(PresenceOk::WhereNow(channels));
+            return self.hand(worker, Msg::PresenceAnswer { tag: *tag, result }, PRESENCE);
+        }
+        let input = Input::Message { from: CALLER, msg: send.msg };
+        match send.to {
+            KV => self.kv.handle(now, input, &mut out),
+            OBJECTS => self.objects.handle(now, input, &mut out),
+            HTTP => self.http.as_mut().expect("the test has a service").handle(now, input, &mut out),
+            other => panic!("the bench has no node {other:?}"),
+        }
         let answers: Vec<Send> = out.drain_sends().filter(|answer| answer.to == CALLER).collect();
         answers.into_iter().for_each(|answer| self.hand(worker, answer.msg, send.to));
     }
