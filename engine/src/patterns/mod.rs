@@ -7,6 +7,7 @@ pub mod dedupe;
 pub mod enrichment;
 pub mod friends;
 pub mod hash;
+pub mod hybrid;
 pub mod metrics;
 pub mod middleware;
 pub mod orders;

@@ -21,6 +21,7 @@ mod configuration;
 mod counter;
 mod dedupe;
 mod enrichment;
+mod hybrid;
 pub mod judge;
 mod metrics;
 mod middleware;
@@ -55,6 +56,7 @@ pub const SYSTEMS: &[&dyn System] = &[
     &counter::Counter,
     &dedupe::Dedupe,
     &enrichment::Enrichment,
+    &hybrid::Hybrid,
     &metrics::Metrics,
     &middleware::Middleware,
     &orders::Orders,

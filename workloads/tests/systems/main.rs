@@ -6,6 +6,7 @@ mod support;
 mod configuration;
 mod dedupe;
 mod enrichment;
+mod hybrid;
 mod metrics;
 mod middleware;
 mod orders;
