@@ -8,6 +8,7 @@ pub mod enrichment;
 pub mod friends;
 pub mod hash;
 pub mod hybrid;
+pub mod metasync;
 pub mod metrics;
 pub mod middleware;
 pub mod orders;

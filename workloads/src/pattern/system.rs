@@ -30,7 +30,7 @@ fn of(scenario: &Scenario) -> &'static dyn System {
 impl Pattern for AnySystem {
     fn kinds(&self, scenario: &Scenario) -> Vec<NodeKind> {
         let system = of(scenario);
-        let presence = (system.presence_timeout_s() > 0).then_some(NodeKind::Presence);
+        let presence = system.has_presence().then_some(NodeKind::Presence);
         let service = (!system.services(scenario).is_empty()).then_some(NodeKind::Service);
         NodeKind::PLATFORM.into_iter().chain([NodeKind::Users]).chain(presence).chain(service).collect()
     }

@@ -23,6 +23,7 @@ mod dedupe;
 mod enrichment;
 mod hybrid;
 pub mod judge;
+mod metasync;
 mod metrics;
 mod middleware;
 pub mod oracle;
@@ -40,13 +41,13 @@ use std::sync::Arc;
 use headcount_engine::auth::{AuthOptions, GrantRules};
 use headcount_engine::error::ApiError;
 use headcount_engine::functions::{Function, Needs, Secrets};
-use headcount_engine::message::{ApiOk, Call, ChannelList, Envelope, HttpRequest};
+use headcount_engine::message::{ApiOk, Call, ChannelList, Envelope, HttpRequest, ObjectsOk};
 use headcount_engine::outside::Service;
 use headcount_engine::scheduler::Job;
 use headcount_sim::Stream;
 
 use self::oracle::Property;
-use self::plan::Act;
+use self::plan::{Absence, Act};
 use self::users::rules::ClientRules;
 use crate::scenario::{Scenario, Setting};
 
@@ -57,6 +58,7 @@ pub const SYSTEMS: &[&dyn System] = &[
     &dedupe::Dedupe,
     &enrichment::Enrichment,
     &hybrid::Hybrid,
+    &metasync::MetaSync,
     &metrics::Metrics,
     &middleware::Middleware,
     &orders::Orders,
@@ -128,9 +130,19 @@ pub trait System: Sync {
         Secrets::default()
     }
 
+    /// Whether there is presence, on the channels that begin with `presence.`.
+    fn has_presence(&self) -> bool {
+        false
+    }
+
     /// The users' presence timeout, 20 to 320 s; 0: users have no presence.
-    fn presence_timeout_s(&self) -> u32 {
+    fn presence_timeout_s(&self, _scenario: &Scenario) -> u32 {
         0
+    }
+
+    /// When users close the app, and open it again; those who are not named do neither.
+    fn absences(&self, _scenario: &Scenario, _dice: &mut Stream) -> Vec<Absence> {
+        Vec::new()
     }
 
     /// The kinds of what users intend, by the index in [`Act::kind`].
@@ -221,9 +233,10 @@ impl Reply<'_> {
         }
     }
 
-    /// The body of a refusal, or of an HTTP answer.
+    /// The body of a refusal, of an HTTP answer, or of an object of App Context.
     pub fn body(&self) -> Option<&Arc<str>> {
         match self {
+            Self::Api(Ok(ApiOk::Objects(ObjectsOk::Object(object)))) => Some(&object.body),
             Self::Api(Ok(_)) => None,
             Self::Api(Err(error)) => Some(&error.body),
             Self::Http(_, body) => Some(body),

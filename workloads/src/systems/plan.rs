@@ -21,6 +21,17 @@ pub struct Act {
     pub what: [u32; 2],
 }
 
+/// A user closes the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absence {
+    pub user: u32,
+    /// When [ns], and when the user opens it again; `None`: never, and what it wanted is given up.
+    pub from: Nanos,
+    pub to: Option<Nanos>,
+    /// Whether it says goodbye, or just falls silent.
+    pub says_so: bool,
+}
+
 /// Everything that users intend.
 #[derive(Debug)]
 pub struct Plan {
@@ -31,6 +42,7 @@ pub struct Plan {
     /// By user.
     pub wifi: Vec<bool>,
     pub regions: u32,
+    pub absences: Vec<Absence>,
     /// By act: the one from whose answer it is made.
     pub made_from: BTreeMap<u32, u32>,
 }
@@ -45,6 +57,7 @@ impl Plan {
         acts.sort_unstable();
         Self {
             made_from: made_from(system, &acts),
+            absences: system.absences(scenario, &mut Stream::new(seed, "system.absences", 0)),
             acts,
             joins: (0..table.users).map(|_| joins.between(table.join_from, table.join_to)).collect(),
             wifi: (0..table.users).map(|_| wifi.chance(table.wifi_ppm)).collect(),

@@ -19,7 +19,7 @@ pub enum Fate {
     /// Refused for good, with this status.
     Refused(u16),
     /// The client stopped asking: it may have taken effect or not; if there was no attempt, what it was to be made from was not
-    /// accepted.
+    /// accepted, or its user was gone.
     GaveUp,
 }
 

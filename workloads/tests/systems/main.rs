@@ -7,6 +7,7 @@ mod configuration;
 mod dedupe;
 mod enrichment;
 mod hybrid;
+mod metasync;
 mod metrics;
 mod middleware;
 mod orders;

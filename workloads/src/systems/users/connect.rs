@@ -37,7 +37,7 @@ impl Users {
         // Another edge after each failure.
         user.edge = ((client + u32::from(user.failures)) % self.config.edges.len() as u32) as u8;
         let cursor = user.cursor;
-        let timeout_s = self.config.system.presence_timeout_s();
+        let timeout_s = self.config.system.presence_timeout_s(&self.config.scenario);
         let with = (timeout_s > 0).then(|| Box::new(SubscribeWith { timeout_s, ..SubscribeWith::default() }));
         let call = Call::Subscribe { channels, cursor, with };
         self.call(client, tag::SUBSCRIBE | u64::from(generation), call, out);
@@ -92,7 +92,7 @@ impl Users {
     }
 
     fn schedule_heartbeat(&mut self, now: Nanos, client: u32) {
-        let timeout_s = self.config.system.presence_timeout_s();
+        let timeout_s = self.config.system.presence_timeout_s(&self.config.scenario);
         if timeout_s > 0 {
             let generation = self.users[client as usize].generation;
             let at = now + heartbeat_interval(timeout_s);
@@ -104,7 +104,7 @@ impl Users {
         let user = &self.users[client as usize];
         if user.generation == generation && user.connection == Connection::Connected {
             let channels = self.config.system.channels(&self.config.scenario, self.user_of(client));
-            let timeout_s = self.config.system.presence_timeout_s();
+            let timeout_s = self.config.system.presence_timeout_s(&self.config.scenario);
             self.call(client, tag::HEARTBEAT, Call::Heartbeat { channels, timeout_s }, out);
             self.schedule_heartbeat(now, client);
         }
@@ -211,6 +211,22 @@ impl Users {
         let user = &mut self.users[client as usize];
         user.connection = Connection::Absent;
         user.generation += 1;
+    }
+
+    /// The user closes the app.
+    pub(super) fn close(&mut self, now: Nanos, client: u32, says_so: bool, for_good: bool, out: &mut Outbox) {
+        if says_so && self.users[client as usize].connection == Connection::Connected {
+            self.call(client, tag::CLOSE, Call::Unsubscribe, out);
+        }
+        self.disconnect(now, client);
+        let user = &mut self.users[client as usize];
+        (user.joined, user.gone) = (false, for_good);
+        if for_good {
+            // What waited for the connection learns that there will be none.
+            for place in self.waiting.remove(&client).unwrap_or_default() {
+                self.attempt(now, place, out);
+            }
+        }
     }
 
     /// An edge says that it lives.

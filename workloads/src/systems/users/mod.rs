@@ -19,10 +19,10 @@ use headcount_sim::CounterHash;
 use rustc_hash::FxHashMap;
 
 use super::System;
-use super::plan::Plan;
+use super::plan::{Absence, Plan};
 use super::record::{Fate, Record};
 use crate::client::{Connection, EdgeLife, LastMiles};
-use crate::crowd::plan::{user_at, user_id};
+use crate::crowd::plan::{place_of, user_at, user_id};
 use crate::friends::timers::Timers;
 use crate::scenario::Scenario;
 use rules::ClientRules;
@@ -59,7 +59,7 @@ struct User {
     resubscribing: bool,
     /// It has said goodbye, or is about to.
     leaving: bool,
-    /// It has given up.
+    /// It has given up, or closed the app for good.
     gone: bool,
 }
 
@@ -79,6 +79,12 @@ struct EdgeView {
 enum Later {
     Join {
         client: u32,
+    },
+    /// The user closes the app.
+    Close {
+        client: u32,
+        says_so: bool,
+        for_good: bool,
     },
     Reconnect {
         client: u32,
@@ -121,6 +127,7 @@ mod tag {
     pub const ACT: u64 = 4 << 56;
     pub const REFRESH: u64 = 5 << 56;
     pub const RESUBSCRIBE: u64 = 6 << 56;
+    pub const CLOSE: u64 = 7 << 56;
     pub const KIND: u64 = 0xff << 56;
 }
 
@@ -167,6 +174,15 @@ impl Users {
                 leaving: false,
                 gone: false,
             });
+        }
+        let (regions, here) = (plan.regions, config.region);
+        let ours = plan.absences.iter().filter(|absence| place_of(absence.user, regions).0 == here);
+        for Absence { user, from, to, says_so } in ours.copied() {
+            let (_, client) = place_of(user, regions);
+            later.set(from, Later::Close { client, says_so, for_good: to.is_none() });
+            if let Some(to) = to {
+                later.set(to, Later::Join { client });
+            }
         }
         Self {
             rules: config.system.client(&config.scenario),
@@ -243,6 +259,7 @@ impl Users {
                 self.note_away(now, client);
                 self.connect(now, client, out);
             }
+            Later::Close { client, says_so, for_good } => self.close(now, client, says_so, for_good, out),
             Later::Reconnect { client, generation } => {
                 let user = &self.users[client as usize];
                 if user.generation == generation && user.connection == Connection::BackingOff {

@@ -1,0 +1,23 @@
+//! Facts of the synchronisation, each in one run of a small crowd of `metasync-100k`, whose App Context fails every second call
+//! from 120 s to 125 s.
+
+use crate::support::{counter, run, violated};
+
+/// Forty users sign up and a hundred rows are changed around the failure: the job takes what was left to it.
+#[test]
+fn what_app_context_refused_is_taken_later() {
+    let crowd = [
+        ("system.users", "40"),
+        ("system.acts", "100"),
+        ("system.join_to_s", "2.0"),
+        ("system.from_s", "115.0"),
+        ("system.to_s", "130.0"),
+        ("system.looks", "20"),
+    ];
+    let hardened = run("metasync-100k", &crowd, 1);
+    assert_eq!(violated(&hardened.properties), Vec::<String>::new());
+    assert!(counter(&hardened, "functions.counter.rows.taken_by_the_job") > 0);
+    let documented = [("variant", "\"documented\""), ("limits", "\"unlimited\"")];
+    let wrong = violated(&run("metasync-100k", &[&crowd[..], &documented].concat(), 1).properties);
+    assert!(wrong.iter().any(|line| line.starts_with("app-context-converges-to-presence")), "{wrong:?}");
+}
