@@ -81,6 +81,9 @@ scenarios! {
     "robust-small": "Clients that reconnect, or give up and say so, under a swarm of all faults: many seeds in little time",
     "robust-documented": "The same swarm against the document's own client: expected to be violated",
     "robust-100k": "100,000 clients, half of which are cut off for 40 s",
+    "authority-small": "Votes that the customer's server counts and publishes, under a swarm of all faults: many seeds in little time",
+    "authority-documented": "The same swarm against the document's own server: expected to be violated",
+    "authority-100k": "100,000 voters and one server, which is down for half a second, and then for twenty",
 }
 
 /// Every built-in scenario, the flagship first.

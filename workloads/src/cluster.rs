@@ -336,7 +336,8 @@ impl NodeBuilder<'_> {
         clients.extend(self.addresses.of(NodeKind::People, people_from));
         clients.extend(self.addresses.of(NodeKind::Users, Some(region)));
         let host_edges = self.addresses.of(NodeKind::Edge, Some(self.scenario.home_region()));
-        clients.extend(self.addresses.any(NodeKind::Host).filter(|_| host_edges.contains(&edge)));
+        let servers = [NodeKind::Host, NodeKind::Server].map(|kind| self.addresses.any(kind));
+        clients.extend(servers.into_iter().flatten().filter(|_| host_edges.contains(&edge)));
         clients
     }
 

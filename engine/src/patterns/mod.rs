@@ -1,5 +1,6 @@
 //! The application patterns on the platform: what a customer deploys and runs.
 
+pub mod authority;
 pub mod claim;
 pub mod configuration;
 pub mod counter;

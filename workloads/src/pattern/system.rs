@@ -18,7 +18,7 @@ use crate::run::{Ended, Parts};
 use crate::scenario::{BadInput, Check, Checked, Form, NodeKind, NodeSpec, Scenario};
 use crate::systems::plan::Plan;
 use crate::systems::users::{Users, UsersConfig};
-use crate::systems::{self, System, judge};
+use crate::systems::{self, ServerAt, System, judge};
 
 /// The system of the scenario's word.
 pub(super) struct AnySystem;
@@ -32,7 +32,8 @@ impl Pattern for AnySystem {
         let system = of(scenario);
         let presence = system.has_presence().then_some(NodeKind::Presence);
         let service = (!system.services(scenario).is_empty()).then_some(NodeKind::Service);
-        NodeKind::PLATFORM.into_iter().chain([NodeKind::Users]).chain(presence).chain(service).collect()
+        let server = system.has_server().then_some(NodeKind::Server);
+        NodeKind::PLATFORM.into_iter().chain([NodeKind::Users]).chain(presence).chain(service).chain(server).collect()
     }
 
     fn fields(&self, scenario: &mut Scenario, form: &mut Form<'_>) -> Result<(), BadInput> {
@@ -83,6 +84,11 @@ impl Pattern for AnySystem {
             NodeKind::Service => {
                 let service = of(build.scenario).services(build.scenario).swap_remove(spec.number as usize);
                 Box::new(Outside::new(service.serves, seed))
+            }
+            NodeKind::Server => {
+                let (auth, home) = (build.addresses.one(NodeKind::Auth, None), Some(spec.region));
+                let at = ServerAt { auth, edges: build.addresses.of(NodeKind::Edge, home) };
+                of(build.scenario).server(build.scenario, at)?
             }
             _ => return None,
         })

@@ -28,6 +28,8 @@ pub enum NodeKind {
     Auditor,
     Users,
     Service,
+    /// The customer's own.
+    Server,
     /// Sends jobs.
     Source,
     /// Serves them.
@@ -39,7 +41,7 @@ impl NodeKind {
     const IN_REGION: [Self; 7] =
         [Self::Edge, Self::Broker, Self::Worker, Self::Kv, Self::Crowd, Self::People, Self::Users];
     /// What is there once, in the home region, in the order of addresses after all regions.
-    const AT_HOME: [Self; 13] = [
+    const AT_HOME: [Self; 14] = [
         Self::AppContext,
         Self::Access,
         Self::Auth,
@@ -51,6 +53,7 @@ impl NodeKind {
         Self::Presence,
         Self::Registry,
         Self::Service,
+        Self::Server,
         Self::Source,
         Self::Station,
     ];
@@ -93,6 +96,7 @@ impl NodeKind {
             Self::Auditor => "auditor",
             Self::Users => "users",
             Self::Service => "service",
+            Self::Server => "server",
             Self::Source => "source",
             Self::Station => "station",
         }

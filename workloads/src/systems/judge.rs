@@ -11,7 +11,7 @@ use crate::figures;
 use crate::latency::Recorder;
 use crate::outcome::{Latency, Series};
 use crate::run::{Counters, Ended};
-use crate::scenario::Scenario;
+use crate::scenario::{NodeKind, Scenario};
 
 /// What the oracles may look at.
 pub fn seen<'a>(ended: &'a Ended, scenario: &'a Scenario, system: &'a dyn System) -> Seen<'a> {
@@ -24,6 +24,7 @@ pub fn seen<'a>(ended: &'a Ended, scenario: &'a Scenario, system: &'a dyn System
         kv: ended.all::<KvReplica>().map(|(_, kv)| kv).collect(),
         objects: ended.one(),
         services: names.zip(ended.all::<Outside>().map(|(_, outside)| outside)).collect(),
+        server: ended.nodes.iter().find(|(spec, _)| spec.kind == NodeKind::Server).map(|(_, node)| &**node),
         faults: &ended.finished.faults,
         most_ops: ended.most_ops(),
         pending: ended.all::<Users>().flat_map(|(_, users)| users.pending()).collect(),
@@ -49,8 +50,13 @@ pub fn counters(seen: &Seen<'_>, counters: &mut Counters) {
         add("clients.logins", record.logins);
         add("clients.reconnects", record.reconnects);
         add("clients.missed_messages", record.missed_messages);
+        add("clients.refreshes", record.refreshes);
+        add("clients.gave_up", record.outages.iter().filter(|outage| outage.gave_up).count() as u64);
         add("clients.catch_up_messages", record.catch_up_messages);
         add("clients.deliveries", record.heard.iter().map(|heard| u64::from(heard.deliveries)).sum());
+    }
+    for (name, count) in seen.system.counters(seen) {
+        add(name, count);
     }
     for (name, outside) in &seen.services {
         let counts = outside.counts();

@@ -17,6 +17,7 @@
 //! (`context.fetch(method, base + path, body)`) and by users ([`Doing::Http`]); the fault `service_errors` and the swarm's
 //! `service` are theirs.
 
+mod authority;
 mod configuration;
 mod counter;
 mod dedupe;
@@ -39,6 +40,7 @@ pub mod users;
 use std::sync::Arc;
 
 use headcount_engine::auth::{AuthOptions, GrantRules};
+use headcount_engine::contract::{Node, NodeId};
 use headcount_engine::error::ApiError;
 use headcount_engine::functions::{Function, Needs, Secrets};
 use headcount_engine::message::{ApiOk, Call, ChannelList, Envelope, HttpRequest, ObjectsOk};
@@ -46,13 +48,14 @@ use headcount_engine::outside::Service;
 use headcount_engine::scheduler::Job;
 use headcount_sim::Stream;
 
-use self::oracle::Property;
+use self::oracle::{Property, Seen};
 use self::plan::{Absence, Act};
 use self::users::rules::ClientRules;
 use crate::scenario::{Scenario, Setting};
 
 /// Every system.
 pub const SYSTEMS: &[&dyn System] = &[
+    &authority::Authority,
     &configuration::Configuration,
     &counter::Counter,
     &dedupe::Dedupe,
@@ -118,6 +121,16 @@ pub trait System: Sync {
     /// How a user's client keeps its token and its connection.
     fn client(&self, _scenario: &Scenario) -> ClientRules {
         ClientRules::default()
+    }
+
+    /// Whether the customer has a server of its own: a client of the platform that is no user.
+    fn has_server(&self) -> bool {
+        false
+    }
+
+    /// That server.
+    fn server(&self, _scenario: &Scenario, _at: ServerAt) -> Option<Box<dyn Node>> {
+        None
     }
 
     /// Outside services.
@@ -194,6 +207,11 @@ pub trait System: Sync {
         None
     }
 
+    /// Counters of its own, by name.
+    fn counters(&self, _seen: &Seen<'_>) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// What must hold, besides what must hold of every system.
     fn properties(&self) -> &'static [Property];
 }
@@ -203,6 +221,14 @@ pub struct ServiceSpec {
     pub name: &'static str,
     pub base: &'static str,
     pub serves: Box<dyn Service>,
+}
+
+/// Whom a customer's server talks to.
+#[derive(Clone, Debug)]
+pub struct ServerAt {
+    pub auth: NodeId,
+    /// Of its region.
+    pub edges: Vec<NodeId>,
 }
 
 /// What an act is.
@@ -241,6 +267,11 @@ impl Reply<'_> {
             Self::Api(Err(error)) => Some(&error.body),
             Self::Http(_, body) => Some(body),
         }
+    }
+
+    /// Whether a 403 is for what the token does not open, and not for the token itself.
+    pub fn is_for_a_right(&self) -> bool {
+        self.status() == 403 && self.body().is_some_and(|body| body.contains("\"Forbidden\""))
     }
 
     /// Two hundreds are acceptance; 429 and five hundreds come from trouble that passes; 403 from the platform asks for a new

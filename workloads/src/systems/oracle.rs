@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use headcount_engine::appcontext::AppContext;
 use headcount_engine::contract::Nanos;
+use headcount_engine::contract::Node;
 use headcount_engine::functions::Needs;
 use headcount_engine::kvstore::KvReplica;
 use headcount_engine::limits::Limits;
@@ -16,7 +17,7 @@ use super::plan::{Act, Plan};
 use super::record::{Done, Heard, Record};
 use crate::oracle::{Checks, PropertyOf};
 use crate::outcome::PropertyResult;
-use crate::scenario::Scenario;
+use crate::scenario::{NodeKind, Scenario};
 
 /// Everything the oracles may look at.
 pub struct Seen<'a> {
@@ -31,6 +32,8 @@ pub struct Seen<'a> {
     /// Outside services by name.
     pub services: Vec<(&'static str, &'a Outside)>,
     pub faults: &'a [FaultWindow],
+    /// The customer's server, if there is one.
+    pub server: Option<&'a dyn Node>,
     /// The most calls any execution made: see [`headcount_engine::functions::WorkerCounts::most_ops`].
     pub most_ops: [u32; 5],
     /// What has not come true at the end.
@@ -66,6 +69,21 @@ impl<'a> Seen<'a> {
         let lossy = ["partition", "one_way_partition", "degrade"];
         let lost = |fault: &FaultWindow| lossy.contains(&fault.kind) && fault.start <= to && fault.end >= from;
         self.records.iter().all(|record| record.missed_messages == 0) && !self.faults.iter().any(lost)
+    }
+
+    /// The kind of node that a crash or a pause hit.
+    pub fn hit(&self, fault: &headcount_sim::FaultWindow) -> Option<NodeKind> {
+        if !matches!(fault.kind, "crash" | "pause") {
+            return None;
+        }
+        // The first number in what it says is the node's.
+        let node = fault.what.split(' ').find_map(|word| word.parse::<usize>().ok())?;
+        Some(self.scenario.nodes().get(node)?.kind)
+    }
+
+    /// The customer's server, if it is of this type.
+    pub fn server<T: 'static>(&self) -> Option<&'a T> {
+        self.server?.as_any().downcast_ref()
     }
 
     /// An outside service by the type that serves it.

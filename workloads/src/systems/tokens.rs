@@ -144,7 +144,7 @@ impl System for Tokens {
     /// Who has no right does not ask for a new token.
     fn judge(&self, act: &Act, reply: &Reply<'_>) -> Judged {
         match (act.kind, reply.by_status()) {
-            (TRESPASS | SNOOP, Judged::NewToken) if is_for_a_right(reply) => Judged::Refused(403),
+            (TRESPASS | SNOOP, Judged::NewToken) if reply.is_for_a_right() => Judged::Refused(403),
             (THEFT, Judged::NewToken) => Judged::Refused(403),
             (_, judged) => judged,
         }
@@ -157,11 +157,6 @@ impl System for Tokens {
     fn properties(&self) -> &'static [Property] {
         &[RIGHTS, REVOKED, RECEIVED]
     }
-}
-
-/// Whether a 403 is for what the token does not open, and not for the token itself.
-fn is_for_a_right(reply: &Reply<'_>) -> bool {
-    reply.body().is_some_and(|body| body.contains("\"Forbidden\""))
 }
 
 fn team(scenario: &Scenario, user: u32) -> u32 {
@@ -244,12 +239,11 @@ const REVOKED: Property = Property {
 
 /// Whether nothing on the way from an edge to its users, and nothing that holds what is published, failed.
 fn reaches_everybody(seen: &Seen<'_>) -> bool {
-    let nodes = seen.scenario.nodes();
-    let hit = |what: &str| what.split(' ').find_map(|word| word.parse::<usize>().ok()).and_then(|node| nodes.get(node));
     let is_harmless = |fault: &headcount_sim::FaultWindow| match fault.kind {
         "partition" | "one_way_partition" | "degrade" | "crash_region" => false,
-        "crash" | "pause" => hit(&fault.what)
-            .is_some_and(|node| !matches!(node.kind, NodeKind::Edge | NodeKind::Broker | NodeKind::Users)),
+        "crash" | "pause" => {
+            !matches!(seen.hit(fault), None | Some(NodeKind::Edge | NodeKind::Broker | NodeKind::Users))
+        }
         _ => true,
     };
     seen.faults.iter().all(is_harmless)

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authority;
 mod configuration;
 mod dedupe;
 mod enrichment;
