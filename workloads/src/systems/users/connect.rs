@@ -3,6 +3,7 @@
 use headcount_engine::access::Role;
 use headcount_engine::contract::{Nanos, NodeId, Outbox};
 use headcount_engine::message::{Call, Msg, SubscribeWith};
+use headcount_engine::timetoken::Timetoken;
 
 use super::{Later, Users, tag};
 use crate::client::{CALL_PATIENCE, Connection, Subscribed, heartbeat_interval};
@@ -82,7 +83,9 @@ impl Users {
         let user = &mut self.users[client as usize];
         user.connection = Connection::Connected;
         (user.failures, user.resubscribing) = (0, false);
-        self.edges[usize::from(user.edge)].connected += 1;
+        let edge = &mut self.edges[usize::from(user.edge)];
+        edge.connected += 1;
+        edge.listeners += u32::from(user.cursor > Timetoken::ZERO);
         self.record.second(now).moves += 1;
         self.note_back(now, client, false);
         self.schedule_heartbeat(now, client);
@@ -204,7 +207,10 @@ impl Users {
         if user.connection == Connection::Connected {
             let edge = &mut self.edges[usize::from(user.edge)];
             edge.connected -= 1;
-            user.cursor = user.cursor.max(edge.cursor);
+            if user.cursor > Timetoken::ZERO {
+                edge.listeners -= 1;
+                user.cursor = user.cursor.max(edge.cursor);
+            }
             self.record.second(now).moves -= 1;
             self.note_away(now, client);
         }

@@ -16,7 +16,7 @@ const DRAWS: u32 = 8;
 impl Users {
     fn is_at(&self, client: u32, edge: usize) -> bool {
         let user = &self.users[client as usize];
-        user.connection == Connection::Connected && usize::from(user.edge) == edge
+        user.connection == Connection::Connected && usize::from(user.edge) == edge && self.listens(client)
     }
 
     pub(super) fn deliver(&mut self, now: Nanos, from: NodeId, delivery: Delivery) {
@@ -42,7 +42,7 @@ impl Users {
                     }
                     return;
                 }
-                let listeners = self.edges[edge].connected;
+                let listeners = self.edges[edge].listeners;
                 self.count(now, message, listeners);
                 if listeners > 0 {
                     for draw in 0..DRAWS.min(listeners) {

@@ -70,6 +70,8 @@ const _: () = assert!(size_of::<User>() <= 32);
 struct EdgeView {
     life: EdgeLife,
     connected: u32,
+    /// Of those, who have subscribed to something.
+    listeners: u32,
     /// After the last message that everybody connected to it heard.
     cursor: Timetoken,
 }
@@ -221,6 +223,11 @@ impl Users {
             pending.push(format!("{} acts not answered, first {}'s {kind}", open.count() + 1, user_id(act.user)));
         }
         pending
+    }
+
+    /// Who has subscribed has a place in what is heard.
+    fn listens(&self, client: u32) -> bool {
+        self.users[client as usize].cursor > Timetoken::ZERO
     }
 
     fn user_of(&self, client: u32) -> u32 {
