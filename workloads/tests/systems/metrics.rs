@@ -1,6 +1,6 @@
 //! Facts of the metrics, each in one run of a few senders of `metrics-100k`.
 
-use crate::support::{counter, run, violated};
+use crate::support::{counter, prepared, run, violated};
 
 const FEW: [(&str, &str); 6] = [
     ("system.users", "20"),
@@ -44,4 +44,14 @@ fn an_incident_is_one_alert_a_window_and_one_when_it_is_over() {
     let documented = [&FEW[..], &incident, &[("variant", "\"documented\""), ("limits", "\"unlimited\"")]].concat();
     let wrong = violated(&run("metrics-100k", &documented, 1).properties);
     assert!(wrong.iter().any(|line| line.starts_with("alerts-fire-and-clear")), "{wrong:?}");
+}
+
+/// Seeds in which the last alert was lost on its way to everybody, while an edge was cut off and the other region's network lost
+/// packets: dashboards say it again.
+#[test]
+fn an_alert_that_is_lost_is_said_again_by_the_dashboard() {
+    for seed in [4_072, 4_666] {
+        let properties = prepared("metrics-small", &[]).check(seed).properties;
+        assert_eq!(violated(&properties), Vec::<String>::new(), "seed {seed}");
+    }
 }

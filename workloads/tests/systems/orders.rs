@@ -1,7 +1,7 @@
 //! Facts of the order workflow, each in one run of a few customers of `orders-100k`, whose payment service errs from 60 s to
 //! 80 s.
 
-use crate::support::{counter, run, violated};
+use crate::support::{counter, prepared, run, violated};
 
 const FEW: [(&str, &str); 7] = [
     ("system.users", "20"),
@@ -42,4 +42,14 @@ fn under_three_hops_the_documents_chain_never_notifies() {
     );
     assert!(said("every-order-ends"), "{wrong:?}");
     assert_eq!((counter(&outcome, "service.carrier.served"), counter(&outcome, "service.notices.served")), (100, 0));
+}
+
+/// Seeds in which every service and the KV store failed for long: with an interval function once a second, two notes at a time,
+/// some of forty orders were never looked at again before the run ended.
+#[test]
+fn a_backlog_of_orders_is_worked_off() {
+    for seed in [1_695, 2_486] {
+        let properties = prepared("orders-small", &[]).check(seed).properties;
+        assert_eq!(violated(&properties), Vec::<String>::new(), "seed {seed}");
+    }
 }
