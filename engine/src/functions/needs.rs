@@ -47,6 +47,9 @@ impl fmt::Display for Misfit {
 }
 
 impl Needs {
+    /// No calls: what a constant begins with.
+    pub const NONE: Self = Self { handler: "", kv: 0, publishes: 0, pubnub: 0, xhr: 0, vault: 0, hops: 0 };
+
     /// What `limits` do not allow; empty: the handler can run.
     pub fn misfits(&self, limits: &Limits) -> Vec<Misfit> {
         let kv_counted = self.kv * limits.kv_counts_as_op.value;

@@ -10,13 +10,11 @@ use crate::functions::{Context, Event, Function, Needs, OpError, Resolution, joi
 use crate::message::Trigger;
 use crate::timetoken::unix_ms;
 
-const NONE: Needs = Needs { handler: "", kv: 0, publishes: 0, pubnub: 0, xhr: 0, vault: 0, hops: 0 };
-
 /// What each handler needs: an error is stored, counted thrice, kept with its details, and compared by two counters.
 pub(super) const NEEDS: [Needs; 2] = [
-    Needs { handler: "metric", kv: 7, publishes: 1, hops: 1, ..NONE },
+    Needs { handler: "metric", kv: 7, publishes: 1, hops: 1, ..Needs::NONE },
     // Three counters of each window, three operations, and the snapshot.
-    Needs { handler: "dashboard", kv: 3 * RANGE as u32 + 4, publishes: 1, hops: 1, ..NONE },
+    Needs { handler: "dashboard", kv: 3 * RANGE as u32 + 4, publishes: 1, hops: 1, ..Needs::NONE },
 ];
 
 pub(super) fn functions(rules: Rules) -> Vec<Function> {

@@ -35,12 +35,10 @@ const PLACE_KEY: &str = "metrics_place";
 /// Windows are numbered down from here in keys, so that the newest come first.
 const LAST: u64 = 999_999_999_999;
 
-const NONE: Needs = Needs { handler: "", kv: 0, publishes: 0, pubnub: 0, xhr: 0, vault: 0, hops: 0 };
-
 /// What each handler needs.
 pub(super) const NEEDS: [Needs; 2] = [
-    Needs { handler: "metric", kv: 1, ..NONE },
-    Needs { handler: "dashboard", kv: 2 + PAGES, publishes: 1 + ALERTS, hops: 1, ..NONE },
+    Needs { handler: "metric", kv: 1, ..Needs::NONE },
+    Needs { handler: "dashboard", kv: 2 + PAGES, publishes: 1 + ALERTS, hops: 1, ..Needs::NONE },
 ];
 
 pub(super) fn functions(rules: Rules) -> Vec<Function> {

@@ -14,20 +14,19 @@ use crate::functions::{Context, Event, Function, Needs, OpError, Resolution};
 use crate::message::Trigger;
 use crate::timetoken::unix_ms;
 
-const NONE: Needs = Needs { handler: "", kv: 0, publishes: 0, pubnub: 0, xhr: 0, vault: 0, hops: 0 };
 /// A step reads the state, and writes it before and after its call, and once more when it errs.
-const STEP: Needs = Needs { kv: 5, publishes: 1, xhr: 1, vault: 1, ..NONE };
+const STEP: Needs = Needs { kv: 5, publishes: 1, xhr: 1, vault: 1, ..Needs::NONE };
 
 /// What each handler needs.
 pub(super) const NEEDS: [Needs; 7] = [
-    Needs { handler: "order", kv: 2, publishes: 1, hops: 1, ..NONE },
+    Needs { handler: "order", kv: 2, publishes: 1, hops: 1, ..Needs::NONE },
     Needs { handler: "payment", hops: 2, ..STEP },
     Needs { handler: "inventory", hops: 3, ..STEP },
     Needs { handler: "shipping", hops: 4, ..STEP },
     Needs { handler: "notification", hops: 5, ..STEP },
-    Needs { handler: "schedule", kv: 1, ..NONE },
+    Needs { handler: "schedule", kv: 1, ..Needs::NONE },
     // A page of keys, and of each the value, its removal and a fire.
-    Needs { handler: "retries", kv: 201, publishes: 100, hops: 1, ..NONE },
+    Needs { handler: "retries", kv: 201, publishes: 100, hops: 1, ..Needs::NONE },
 ];
 
 /// The steps: their names, and where each is asked for.

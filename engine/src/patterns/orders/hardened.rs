@@ -30,15 +30,13 @@ use crate::timetoken::unix_ms;
 /// Notes that one execution of the interval function moves: with the listing, 9 KV calls of 10.
 const MOVES: usize = 2;
 
-const NONE: Needs = Needs { handler: "", kv: 0, publishes: 0, pubnub: 0, xhr: 0, vault: 0, hops: 0 };
-
 /// What each handler needs.
 pub(super) const NEEDS: [Needs; 5] = [
-    Needs { handler: "order", kv: 1, ..NONE },
-    Needs { handler: "payment", kv: 2, publishes: 2, xhr: 4, vault: 1, hops: 2, ..NONE },
-    Needs { handler: "fulfilment", kv: 1, publishes: 2, xhr: 5, vault: 1, hops: 3, ..NONE },
-    Needs { handler: "notification", kv: 1, xhr: 1, ..NONE },
-    Needs { handler: "retries", kv: 1 + 4 * MOVES as u32, publishes: MOVES as u32, hops: 1, ..NONE },
+    Needs { handler: "order", kv: 1, ..Needs::NONE },
+    Needs { handler: "payment", kv: 2, publishes: 2, xhr: 4, vault: 1, hops: 2, ..Needs::NONE },
+    Needs { handler: "fulfilment", kv: 1, publishes: 2, xhr: 5, vault: 1, hops: 3, ..Needs::NONE },
+    Needs { handler: "notification", kv: 1, xhr: 1, ..Needs::NONE },
+    Needs { handler: "retries", kv: 1 + 4 * MOVES as u32, publishes: MOVES as u32, hops: 1, ..Needs::NONE },
 ];
 
 const PAYMENT: &str = "workflow.payment";
