@@ -31,7 +31,7 @@ pub const READINGS: &[(&str, &str, &str)] = &[
     (
         "five-minutes-of-one",
         "Pattern 1 refreshes five minutes before the end; the security principles allow tokens of 10 minutes, the platform of one.",
-        "How long before is a setting; a token that is not longer is refreshed at once.",
+        "How long before is a setting; a token is never refreshed before a tenth of its life is over.",
     ),
     (
         "a-refresh-that-fails",

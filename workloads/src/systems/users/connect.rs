@@ -2,7 +2,7 @@
 
 use headcount_engine::access::Role;
 use headcount_engine::contract::{Nanos, NodeId, Outbox};
-use headcount_engine::message::{Call, Msg, SubscribeWith};
+use headcount_engine::message::{Call, ChannelList, Msg, SubscribeWith};
 use headcount_engine::timetoken::Timetoken;
 
 use super::{Later, Users, tag};
@@ -38,10 +38,15 @@ impl Users {
         // Another edge after each failure.
         user.edge = ((client + u32::from(user.failures)) % self.config.edges.len() as u32) as u8;
         let cursor = user.cursor;
+        let call = self.subscription(channels, cursor);
+        self.call(client, tag::SUBSCRIBE | u64::from(generation), call, out);
+    }
+
+    /// A subscribe, with presence where the system has it.
+    pub(super) fn subscription(&self, channels: ChannelList, cursor: Timetoken) -> Call {
         let timeout_s = self.config.system.presence_timeout_s(&self.config.scenario);
         let with = (timeout_s > 0).then(|| Box::new(SubscribeWith { timeout_s, ..SubscribeWith::default() }));
-        let call = Call::Subscribe { channels, cursor, with };
-        self.call(client, tag::SUBSCRIBE | u64::from(generation), call, out);
+        Call::Subscribe { channels, cursor, with }
     }
 
     pub(super) fn logged_in(&mut self, now: Nanos, client: u32, generation: u32, msg: Msg, out: &mut Outbox) {

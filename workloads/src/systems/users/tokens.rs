@@ -4,19 +4,24 @@ use std::sync::Arc;
 
 use headcount_engine::access::{Role, Token};
 use headcount_engine::contract::{MINUTE, Nanos, Outbox};
-use headcount_engine::message::{Call, Msg};
+use headcount_engine::message::Msg;
 
 use super::{Later, Users, tag};
 use crate::client::{CALL_PATIENCE, Connection, Subscribed};
 use crate::crowd::plan::user_id;
 use crate::systems::record::Fate;
 
+/// How long a token is used: until so long before its end, and for a tenth of its life at least.
+fn turn(token: &Token, before: Nanos) -> Nanos {
+    let life = u64::from(token.grant.ttl_minutes) * MINUTE;
+    life.saturating_sub(before).max(life / 10)
+}
+
 impl Users {
     /// The user has this token from now on, and knows when to ask for the next.
     pub(super) fn take_token(&mut self, now: Nanos, client: u32, token: Arc<Token>) {
         if let Some(before) = self.rules.refresh_before {
-            let at = now + (u64::from(token.grant.ttl_minutes) * MINUTE).saturating_sub(before);
-            self.later.set(at, Later::Refresh { client, signature: token.signature });
+            self.later.set(now + turn(&token, before), Later::Refresh { client, signature: token.signature });
             if let Some(old) = self.users[client as usize].token.take() {
                 self.old_tokens.insert(client, old);
             }
@@ -32,8 +37,7 @@ impl Users {
             return;
         }
         // Whoever minds tries again soon; else it is the timer's next turn.
-        let life = u64::from(token.grant.ttl_minutes) * MINUTE;
-        let turn = life.saturating_sub(self.rules.refresh_before.unwrap_or(0));
+        let turn = turn(token, self.rules.refresh_before.unwrap_or(0));
         let again = if self.rules.tries_refresh_again { CALL_PATIENCE } else { turn };
         self.later.set(now + again, Later::Refresh { client, signature });
         let (user, session) = (user_id(self.user_of(client)).into(), self.config.system.word().into());
@@ -61,7 +65,7 @@ impl Users {
         user.resubscribing = true;
         let (cursor, generation) = (user.cursor.max(self.edges[usize::from(user.edge)].cursor), user.generation);
         self.later.set(now + CALL_PATIENCE, Later::Resubscribe { client, generation });
-        let call = Call::Subscribe { channels, cursor, with: None };
+        let call = self.subscription(channels, cursor);
         self.call(client, tag::RESUBSCRIBE | u64::from(generation), call, out);
     }
 
