@@ -14,10 +14,11 @@ pub(crate) fn offered(system: &dyn System, scenario: &Scenario) -> Vec<Metric> {
     let acts = system.kinds().iter().flat_map(|kind| of_act(kind));
     let services = system.services(scenario).into_iter().flat_map(|service| of_service(service.name));
     let counts = system.counts().iter().map(|name| Metric::new(format!("functions.counter.{name}"), Better::Neither));
-    let clients =
-        ["catch_up_messages", "heartbeats"].map(|name| Metric::new(format!("clients.{name}"), Better::Neither));
+    let clients = ["catch_up_messages", "gave_up", "heartbeats", "refreshes"];
+    let clients = clients.map(|name| Metric::new(format!("clients.{name}"), Better::Neither));
+    let own = system.counters().iter().map(|(name, _)| Metric::new((*name).to_owned(), Better::Neither));
     let latencies = LATENCIES.into_iter().flat_map(of_latency);
-    acts.chain(services).chain(counts).chain(clients).chain(latencies).collect()
+    acts.chain(services).chain(counts).chain(clients).chain(own).chain(latencies).collect()
 }
 
 fn of_act(kind: &str) -> Vec<Metric> {

@@ -16,7 +16,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, Judged, Reply, ServerAt, System};
+use super::{Doing, Judged, OwnCounter, Reply, ServerAt, System};
 use crate::crowd::plan::user_id;
 use crate::scenario::{NodeKind, Scenario, Setting, Variant};
 
@@ -164,13 +164,12 @@ impl System for Authority {
         }
     }
 
-    fn counters(&self, seen: &Seen<'_>) -> Vec<(&'static str, u64)> {
-        let books = server(seen).books();
-        vec![
-            ("server.votes", books.votes.values().map(|votes| votes.len() as u64).sum()),
-            ("server.duplicates", books.duplicates),
-            ("server.gaps", books.gaps.len() as u64),
-            ("server.caught_up", books.caught_up),
+    fn counters(&self) -> &'static [OwnCounter] {
+        &[
+            ("server.caught_up", |seen| server(seen).books().caught_up),
+            ("server.duplicates", |seen| server(seen).books().duplicates),
+            ("server.gaps", |seen| server(seen).books().gaps.len() as u64),
+            ("server.votes", |seen| server(seen).books().votes.values().map(|votes| votes.len() as u64).sum()),
         ]
     }
 

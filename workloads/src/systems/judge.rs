@@ -55,8 +55,8 @@ pub fn counters(seen: &Seen<'_>, counters: &mut Counters) {
         add("clients.catch_up_messages", record.catch_up_messages);
         add("clients.deliveries", record.heard.iter().map(|heard| u64::from(heard.deliveries)).sum());
     }
-    for (name, count) in seen.system.counters(seen) {
-        add(name, count);
+    for (name, count) in seen.system.counters() {
+        add(name, count(seen));
     }
     for (name, outside) in &seen.services {
         let counts = outside.counts();

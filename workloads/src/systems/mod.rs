@@ -207,9 +207,9 @@ pub trait System: Sync {
         None
     }
 
-    /// Counters of its own, by name.
-    fn counters(&self, _seen: &Seen<'_>) -> Vec<(&'static str, u64)> {
-        Vec::new()
+    /// Counters of its own, besides what its Functions count.
+    fn counters(&self) -> &'static [OwnCounter] {
+        &[]
     }
 
     /// What must hold, besides what must hold of every system.
@@ -222,6 +222,9 @@ pub struct ServiceSpec {
     pub base: &'static str,
     pub serves: Box<dyn Service>,
 }
+
+/// A counter's name, and what it says of a run.
+pub type OwnCounter = (&'static str, fn(&Seen<'_>) -> u64);
 
 /// Whom a customer's server talks to.
 #[derive(Clone, Debug)]
