@@ -9,6 +9,7 @@ mod verifier;
 pub use manager::{AccessCounts, AccessManager, AccessOptions};
 pub use verifier::Verifier;
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -122,7 +123,7 @@ impl Token {
 
     /// Whether the token allows all of `wanted` on a channel.
     pub fn allows(&self, channel: &str, wanted: Permissions) -> bool {
-        self.permissions_on(channel).contains(wanted)
+        self.permissions_on(channel).contains(wanted) || has(Bug::TokensOpenEverything)
     }
 }
 

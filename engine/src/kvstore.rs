@@ -13,6 +13,7 @@
 mod counters;
 mod table;
 
+use crate::planted::{Bug, has};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -228,6 +229,7 @@ impl KvReplica {
                     return Err(KvError::ValueTooLarge);
                 }
                 let ttl = self.options.limits.kv_ttl_minutes(ttl_minutes).ok_or(KvError::BadTtl)?;
+                let ttl = ttl + if has(Bug::KvKeepsWhatExpired) { 60 } else { 0 };
                 self.write(now, key, Some(value), now + u64::from(ttl) * MINUTE);
                 Ok(KvOk::Done)
             }
@@ -247,12 +249,13 @@ impl KvReplica {
             }
             KvOp::Incr { key, by } => {
                 self.check_key(&key)?;
+                let by = if has(Bug::KvCountsTwice) { 2 * by } else { by };
                 let value = self.counters.add(self.writer, &key, by);
                 if let Some(listing) = &mut self.counter_listing {
                     listing.insert(key);
                 }
                 self.flush_soon(now);
-                Ok(KvOk::Counter(value))
+                Ok(KvOk::Counter(if has(Bug::KvSaysTheCountBefore) { value - by } else { value }))
             }
             KvOp::GetKeys { page } => {
                 let (table, max) = (&self.table, self.options.limits.kv_page_keys.value as usize);
@@ -286,7 +289,9 @@ impl KvReplica {
         self.last_written = written;
         let write = Arc::new(KvWrite { key, value, written, expires, writer: self.writer });
         for outgoing in &mut self.outgoing {
-            outgoing.push(StreamItem::KvPut(write.clone()));
+            if !has(Bug::KvReplicatesNothing) {
+                outgoing.push(StreamItem::KvPut(write.clone()));
+            }
         }
         self.merge(write);
         self.flush_soon(now);
@@ -296,7 +301,9 @@ impl KvReplica {
     fn merge(&mut self, new: Arc<KvWrite>) -> bool {
         let sweep_at = new.expires.max(self.swept_at + MINUTE);
         match self.table.get_mut(&new.key) {
-            Some(old) if (old.written, old.writer) >= (new.written, new.writer) => return false,
+            Some(old) if (old.written, old.writer) >= (new.written, new.writer) && !has(Bug::KvLetsOlderWritesWin) => {
+                return false;
+            }
             Some(old) => {
                 update(&mut self.listing, old.value.is_some(), new.value.is_some(), &old.key);
                 *old = new;
@@ -414,13 +421,16 @@ fn list(
     };
     let from = after.as_deref().map_or(Bound::Unbounded, |text| Bound::Excluded(&text[1..]));
     let mut rest = listing.range::<str, _>((from, Bound::Unbounded)).filter(|key| live(key));
-    let keys: Vec<_> = rest.by_ref().take(max).cloned().collect();
+    let mut keys: Vec<_> = rest.by_ref().take(max).cloned().collect();
     let more = rest.next().is_some();
     let next = keys.last().filter(|_| more).map(|last| {
         let mut token = vec![kind];
         token.extend_from_slice(last.as_bytes());
         base64url::encode(&token).into()
     });
+    if more && has(Bug::KvPagesLeaveAKeyOut) {
+        keys.pop();
+    }
     Ok(KvOk::Keys { keys, next })
 }
 

@@ -19,6 +19,7 @@ pub mod message;
 pub mod outside;
 pub mod patterns;
 pub mod per_second;
+pub mod planted;
 pub mod presence;
 pub mod registry;
 pub mod scheduler;

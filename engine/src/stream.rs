@@ -15,6 +15,7 @@
 //!   business, what was not comes again. Only in this last case can an item be released twice, once on either side
 //!   of the crash.
 
+use crate::planted::{Bug, has};
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::contract::{MS, Nanos, NodeId, Outbox, SECOND};
@@ -155,7 +156,7 @@ impl Outgoing {
     /// Sends again what is due.
     pub fn on_wake(&mut self, now: Nanos, out: &mut Outbox) {
         if self.retransmit_at.is_some_and(|at| at <= now) {
-            self.send_range(0, self.sent, out);
+            self.send_range(0, if has(Bug::StreamSendsOnce) { 0 } else { self.sent }, out);
             self.retransmit_after = (self.retransmit_after * 2).min(self.options.retransmit_after_max);
             self.retransmit_at = Some(now + self.retransmit_after);
         }

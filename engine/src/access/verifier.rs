@@ -1,5 +1,6 @@
 //! Signing and checking tokens: a keyed hash over every field.
 
+use crate::planted::{Bug, has};
 use siphasher::sip::SipHasher13;
 
 use super::{Grant, OwnNames, Token};
@@ -30,7 +31,7 @@ impl Verifier {
     /// # Errors
     /// 403 for a token that the access manager did not sign, is past its time, or belongs to another user.
     pub fn verify(&self, token: &Token, now: Nanos, user: &str) -> Result<(), ApiError> {
-        if self.signature(&token.grant, token.issued) != token.signature {
+        if self.signature(&token.grant, token.issued) != token.signature && !has(Bug::ForgedTokensPass) {
             Err(ApiError::token_invalid())
         } else if now >= token.expires() {
             Err(ApiError::token_expired())

@@ -1,5 +1,6 @@
 //! The objects of one kind, users or channels: those of a provision, and over them what was written or deleted since.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -112,7 +113,7 @@ impl Objects {
             Kind::Users => ApiError::user_modified(),
             Kind::Channels => ApiError::channel_modified(),
         };
-        let old = match if_match {
+        let old = match if_match.filter(|_| !has(Bug::ObjectsIgnoreIfMatch)) {
             None => self.old(place),
             // An object that is gone is not the one that was read either.
             Some(wanted) => Old::Written(self.at(place).filter(|old| *old.etag == *wanted).ok_or_else(modified)?),
@@ -120,7 +121,7 @@ impl Objects {
         let patch = Parts::of_patch(patch).ok_or_else(ApiError::objects_invalid_input)?;
         let parts = old.parts();
         let was = parts.as_ref().map(|parts| self.finder.keys(parts));
-        let mut parts = parts.unwrap_or_default();
+        let mut parts = parts.filter(|_| !has(Bug::ObjectsForgetOtherFields)).unwrap_or_default();
         parts.patch(patch);
         let object = Arc::new(self.object(id, &parts, now));
         if !self.finder.is_empty() {

@@ -6,6 +6,7 @@
 mod entries;
 mod log;
 
+use crate::planted::{Bug, has};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -226,8 +227,11 @@ impl Broker {
         let Some(Held { origin, mut publish }) = self.held.remove(tag) else { return };
         match outcome {
             InvokeOutcome::Ok(payload) => {
-                publish.payload = payload;
+                publish.payload = if has(Bug::BrokerKeepsWhatHandlersMade) { publish.payload } else { payload };
                 self.commit(now, origin, publish, out);
+            }
+            InvokeOutcome::Abort { .. } if has(Bug::BrokerDeliversWhatWasAborted) => {
+                self.commit(now, origin, publish, out)
             }
             InvokeOutcome::Abort { status, body } => {
                 self.counts.aborted += 1;
@@ -266,7 +270,7 @@ impl Broker {
     /// Functions that nobody waits for.
     fn after(&mut self, publish: Publish, out: &mut Outbox) {
         let (_, trigger) = triggers(publish.kind);
-        if self.bound(&publish.channel, trigger) {
+        if self.bound(&publish.channel, trigger) && !has(Bug::BrokerForgetsAfterPublish) {
             self.invoke(Invoke { tag: 0, trigger, publish, answer: false }, out);
         }
     }
@@ -302,7 +306,7 @@ impl Broker {
             kind: Kind::Message,
         });
         self.everywhere(now, &envelope, out);
-        if self.bound(&channel, Trigger::AfterPresence) {
+        if self.bound(&channel, Trigger::AfterPresence) && !has(Bug::BrokerForgetsAfterPresence) {
             let publisher = self.presence.clone();
             let publish = Publish {
                 tag: 0,
@@ -323,7 +327,9 @@ impl Broker {
     fn everywhere(&mut self, now: Nanos, envelope: &Arc<Envelope>, out: &mut Outbox) {
         self.spread(now, envelope, out);
         for stream in &mut self.outgoing {
-            stream.push(StreamItem::Message(envelope.clone()));
+            if !has(Bug::BrokerReplicatesNothing) {
+                stream.push(StreamItem::Message(envelope.clone()));
+            }
         }
         if !self.outgoing.is_empty() && self.frame_due.is_none() {
             self.frame_due = Some(now + self.config.replication_frame);
@@ -334,7 +340,7 @@ impl Broker {
         self.log.sweep(Timetoken::at(now));
         let (cursor, edges) = self.log.append(envelope);
         for (index, &edge) in self.config.edges.iter().enumerate() {
-            if edges & 1 << index != 0 {
+            if edges & 1 << index != 0 && !(index == 0 && has(Bug::BrokerForgetsAnEdge)) {
                 out.send(edge, Msg::Push { envelope: envelope.clone(), cursor });
             }
         }

@@ -1,5 +1,6 @@
 //! What clients publish: messages, signals and fires, checked before they go to the broker.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use super::rights::allow_all;
@@ -66,7 +67,9 @@ impl Edge {
         if channel.matches('.').count() > DOTS_MAX {
             return Err(ApiError::wildcard_too_deep(Timetoken::at(now)));
         }
-        allow_all(token, std::slice::from_ref(channel), Permissions::WRITE)?;
+        if !has(Bug::EdgeLetsAnybodyWrite) {
+            allow_all(token, std::slice::from_ref(channel), Permissions::WRITE)?;
+        }
         if kind == Kind::Signal && !self.config.limits.takes_signal(payload) {
             return Err(ApiError::signal_too_large(Timetoken::at(now)));
         }

@@ -7,6 +7,7 @@ use crate::access::Token;
 use crate::contract::{Nanos, Outbox};
 use crate::error::ApiError;
 use crate::message::Msg;
+use crate::planted::{Bug, has};
 
 impl Edge {
     /// Ends the connections whose tokens have ended.
@@ -15,7 +16,9 @@ impl Edge {
             return;
         }
         let revoked = &self.revoked;
-        let is_over = |token: &Token| now >= token.expires() || revoked.contains(&token.signature);
+        let is_over = |token: &Token| {
+            now >= token.expires() || revoked.contains(&token.signature) && !has(Bug::EdgeKeepsRevokedConnections)
+        };
         let (over, next) = self.connections.over(is_over);
         self.token_ends = next;
         for (population, client, token) in over {

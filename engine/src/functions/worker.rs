@@ -1,5 +1,6 @@
 //! The worker: a process that runs handlers, many at once, in instances that start cold.
 
+use crate::planted::{Bug, has};
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -236,6 +237,7 @@ impl Worker {
             // A response that nobody sent has no body.
             Resolution::Ok(None) if running.reply == Reply::Http => InvokeOutcome::Ok("".into()),
             Resolution::Ok(payload) => InvokeOutcome::Ok(payload.unwrap_or(running.payload)),
+            Resolution::Abort { .. } if has(Bug::WorkerLosesAbortions) => InvokeOutcome::Ok(running.payload),
             Resolution::Abort { status, body } => InvokeOutcome::Abort { status, body },
         };
         running.reply.send(running.caller, running.tag, outcome, out);

@@ -5,6 +5,7 @@
 //! the aggregator counts keys, page by page, from one execution to the next. A count is then right by its nature: what was
 //! written twice is there once.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -223,7 +224,7 @@ async fn vote_hardened(context: Context, event: Event) -> Resolution {
     let written = async {
         let claim = format!("claim:{poll}:{user}");
         match context.kv_get(&*claim).await? {
-            Some(option) if *option != *vote.option_id => return Ok(false),
+            Some(option) if *option != *vote.option_id && !has(Bug::CounterLetsOptionsChange) => return Ok(false),
             Some(_) => {}
             None => context.kv_set(claim, &*vote.option_id, Some(VOTE_TTL_MINUTES)).await?,
         }
@@ -294,7 +295,7 @@ async fn results_hardened(context: Context, _: Event) -> Resolution {
         'pages: for _ in 0..PAGES {
             let (keys, next) = context.kv_keys(place.page.clone()).await?;
             for key in &keys {
-                if **key <= *place.after {
+                if **key <= *place.after || has(Bug::CounterSkipsKeys) && *key == keys[0] {
                     continue;
                 }
                 if published == PUBLISHES && key.starts_with("vote:") && !key.starts_with(&*under_way(&place)) {

@@ -13,6 +13,7 @@
 //! **What fails closed:** a store that errs or is late: 503. **What the window is for:** messages of one publisher, whose
 //! region's store has the marks.
 
+use crate::planted::{Bug, has};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -166,7 +167,9 @@ async fn hardened(context: Context, event: Event, window_minutes: u32) -> Resolu
             return Ok(Err(false));
         }
         let mark = context.uuid();
-        context.kv_set(key, &*mark, Some(window_minutes)).await?;
+        if !has(Bug::DedupeMarksNothing) {
+            context.kv_set(key, &*mark, Some(window_minutes)).await?;
+        }
         Ok::<_, OpError>(Ok(mark))
     };
     match marked.await {

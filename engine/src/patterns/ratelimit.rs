@@ -10,6 +10,7 @@
 //! limit is for:** the counters are those of the region where a user's requests come in; a user in two regions at once
 //! has two.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -267,16 +268,20 @@ async fn hardened(context: Context, event: Event, limits: Limits) -> Resolution 
             return Ok(None);
         }
         let requests = context.kv_incr(format!("rate_limit:{user}:{window}"), 1).await? as u64;
-        Ok::<_, OpError>((requests <= limit).then_some(requests))
+        Ok::<_, OpError>((requests <= limit + u64::from(has(Bug::LimitIsOneMore))).then_some(requests.min(limit)))
     };
     match counted.await {
         Ok(Some(requests)) => let_pass(request, limit, limit - requests, (window + 1) * limits.window_s, tier),
         Ok(None) => {
             context.count("requests.limited");
+            let left_s = left_s + if has(Bug::RetryAfterIsLate) { 60 } else { 0 };
             let body = json!({ "error": "rate_limited", "retryAfter": left_s });
             Resolution::Abort { status: 429, body: body.to_string().into() }
         }
         Err(error) => {
+            if has(Bug::LimitFailsOpen) {
+                return Resolution::Ok(None);
+            }
             context.count("requests.not_counted");
             context.log(|| format!("limit: {error}"));
             Resolution::refuse(503, "try_again")

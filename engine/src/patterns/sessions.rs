@@ -12,6 +12,7 @@
 //! **What fails closed:** a store that errs or is late: 503, and the same call may be made again. **Where a session lives:** in
 //! its user's region; another one hears of it, and of its end, by replication.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -204,7 +205,9 @@ async fn hardened(context: Context, event: Event, minutes: u32) -> Resolution {
             (Some("validate"), Some(session)) => {
                 let [active, ended] = keys(session);
                 let (data, ended) = join(context.kv_get(&*active), context.kv_get(ended)).await;
-                let (Some(user), None) = (data?, ended?) else { return Ok(Resolution::refuse(401, "invalid_session")) };
+                let (Some(user), None) = (data?, ended?.filter(|_| !has(Bug::SessionsForgetTheirEnd))) else {
+                    return Ok(Resolution::refuse(401, "invalid_session"));
+                };
                 context.kv_set(active, &*user, Some(minutes)).await?;
                 Ok(Resolution::send(json!({ "valid": true, "userId": &*user }).to_string(), 200))
             }

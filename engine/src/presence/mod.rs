@@ -31,6 +31,7 @@ mod index;
 mod options;
 mod rows;
 
+use crate::planted::{Bug, has};
 use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -264,6 +265,9 @@ impl Presence {
                     row
                 }
             };
+            if has(Bug::PresenceForgetsHeartbeats) && self.rows.row(row).deadline > now {
+                continue;
+            }
             self.rows.row_mut(row).deadline = deadline;
             self.deadlines.set(now, &mut self.rows.rows, row);
         }
@@ -307,7 +311,7 @@ impl Presence {
             let page = self.rows.page(room, asked.offset, asked.limit);
             let state_of = |row: u32| self.states.get(&row).filter(|_| asked.state).cloned();
             answer.users = page.iter().map(|row| (self.rows.user_id(*row).clone(), state_of(*row))).collect();
-            answer.occupancy = self.rows.room(room).occupancy;
+            answer.occupancy = self.rows.room(room).occupancy * if has(Bug::PresenceCountsDouble) { 2 } else { 1 };
         }
         self.cache.put(now, asked, &answer);
         answer
@@ -326,7 +330,9 @@ impl Presence {
                 Due::Timeout => {
                     let (_, row) = self.deadlines.first_due(&mut self.rows.rows, now).expect("it was there");
                     self.deadlines.take_first(&mut self.rows.rows);
-                    self.time_out(now, row, out);
+                    if !has(Bug::PresenceMissesTimeouts) {
+                        self.time_out(now, row, out);
+                    }
                 }
                 Due::Hold => {
                     let (until, row) = self.held.pop_front().expect("it was there");

@@ -8,6 +8,7 @@
 //!   channel or a group, is refused whole and changes nothing.
 //! - **Durable**: groups, and what edges have not acknowledged. Volatile: the rate limit's bucket.
 
+use crate::planted::{Bug, has};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -176,7 +177,7 @@ impl Registry {
             }
             GroupsOp::Remove { group, channels } => {
                 self.check_channels(&channels)?;
-                channels.iter().for_each(|channel| self.set(now, &group, channel, false));
+                channels.iter().for_each(|channel| self.set(now, &group, channel, has(Bug::GroupsKeepChannels)));
                 Ok(GroupsOk::Done)
             }
             GroupsOp::Delete { group } => {

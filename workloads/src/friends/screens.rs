@@ -8,6 +8,7 @@
 //! numbers; the region keeps the highest number heard of each publisher instead. Old news is what comes after newer news came
 //! *to the region*: who has not heard the newer one is told it by its own edge, or loads its list anew when it has lost that.
 
+use headcount_engine::planted::{Bug, has};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -111,6 +112,9 @@ impl Screens {
 
     fn set(&mut self, bit: usize, online: bool) {
         // Without a jump: in a storm nobody can foresee who is online.
+        if has(Bug::ScreensForgetBits) {
+            return;
+        }
         let (word, bit) = (&mut self.views[bit / 64], bit % 64);
         *word = *word & !(1 << bit) | u64::from(online) << bit;
     }

@@ -16,6 +16,7 @@
 //! has at most twice the limit. Cancelling and finishing go on, at the longest backoff, until they are done: an order that could
 //! be neither paid nor cancelled would be no end.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -132,7 +133,8 @@ async fn ask(
         body[*name] = (*value).into();
     }
     let key = if base == PAYMENTS { context.vault(PAYMENT_KEY).await?.unwrap_or_default() } else { Arc::default() };
-    let headers = [("Authorization", &*format!("Bearer {key}")), ("Idempotency-Key", &*order.order_id)];
+    let own = if has(Bug::OrdersForgetTheKey) { context.uuid() } else { order.order_id.to_string() };
+    let headers = [("Authorization", &*format!("Bearer {key}")), ("Idempotency-Key", &*own)];
     context.fetch_with("POST", format!("{base}/{verb}"), body.to_string(), &headers).await
 }
 

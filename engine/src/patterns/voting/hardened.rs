@@ -53,6 +53,7 @@
 //! newest one. The price: `getActiveSessions` and the tallies of *all* sessions come in one request, and with three calls
 //! one execution can broadcast only one session; the newest profile has room for ten. A property checks the budget.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -110,13 +111,13 @@ async fn submit(context: Context, event: Event) -> Resolution {
 
     // The decision, as the database gave it: now, or when the request first came.
     let (text, fresh) = match context.kv_get(processed_key(request_id)).await {
-        Err(error) => return unavailable(&context, "alert.dedupe_unavailable", &error),
+        Err(error) if !has(Bug::VoteFailsOpen) => return unavailable(&context, "alert.dedupe_unavailable", &error),
         Ok(Some(text)) => {
             context.count("votes.duplicates");
             context.log(|| format!("FUNC requestId={request_id} action=dedupe status=known"));
             (text, false)
         }
-        Ok(None) => {
+        Ok(None) | Err(_) => {
             context.log(|| format!("FUNC requestId={request_id} action=dedupe status=new"));
             match decide(&context, &event, &message, shard).await {
                 Ok(text) => (text, true),
@@ -171,7 +172,9 @@ fn validate(message: &Submit<'_>, event: &Event) -> Result<u32, Resolution> {
     if stamp.is_empty() || !stamp.bytes().all(|b| b.is_ascii_digit()) || message.request_id.len() > 100 {
         return invalid("requestId must be req_{userId}_{sessionId}_{clientTimestamp}");
     }
-    if *event.publisher != *user_id || event.token.as_ref().is_some_and(|t| t.grant.role != Role::Participant) {
+    if *event.publisher != *user_id && !has(Bug::VoteBelievesThePayload)
+        || event.token.as_ref().is_some_and(|t| t.grant.role != Role::Participant)
+    {
         return Err(abort(403, "forbidden", "payload.userId is not the publisher"));
     }
     Ok(shard)

@@ -1,5 +1,6 @@
 //! Friendships: a record for each pair, steps that can be taken again, and a state that says which come next.
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -273,7 +274,7 @@ async fn proceed(context: &Context, mut record: Record) -> Result<(), OpError> {
 /// Groups and lists of both. The group is written down before it is used, so that whoever comes after uses the same.
 async fn link(context: &Context, record: &mut Record) -> Result<(), OpError> {
     let added_at = iso8601(context.now());
-    for side in 0..2 {
+    for side in 0..if has(Bug::FriendshipIsOneSided) { 1 } else { 2 } {
         let (owner, friend, part) = record.sides()[side];
         let (owner, friend) = (owner.to_owned(), friend.to_owned());
         let added = context.add_to_group(names::group_part(&owner, part), names::status_channel(&friend)).await;
@@ -320,7 +321,7 @@ async fn count_and_tell(context: &Context, record: &Record, friends: bool) -> Re
         // and so the eTag, one that there never was before.
         let version = profile.custom.friends_version + 1;
         let mut custom = settle::carried_over(&object);
-        custom.insert("friendCount".into(), total.into());
+        custom.insert("friendCount".into(), (total + u32::from(has(Bug::FriendsAreCountedWrong))).into());
         custom.insert("friendsVersion".into(), version.into());
         let patch = json!({ "custom": custom }).to_string();
         context.set_user(owner, patch, Some(object.etag.clone())).await?;

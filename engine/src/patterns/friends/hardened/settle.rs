@@ -1,5 +1,6 @@
 //! Makes a user's record say where the user is, and tells the friends: see the protocol in [`super`].
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -176,7 +177,7 @@ pub fn carried_over(object: &Object) -> serde_json::Map<String, serde_json::Valu
 
 /// Whether the debounce is over at `now_ms`.
 fn is_due(told_by_ms: Option<u64>, now_ms: u64) -> bool {
-    told_by_ms.is_none_or(|told_by_ms| now_ms >= told_by_ms + DEBOUNCE_MS)
+    told_by_ms.is_none_or(|told_by_ms| now_ms >= told_by_ms + DEBOUNCE_MS || has(Bug::FriendsForgetTheDebounce))
 }
 
 /// What is written.
@@ -268,7 +269,7 @@ async fn note_told(context: &Context, user_id: &str, next: &Next) -> Result<(), 
 fn status_message(user_id: &str, profile: &Profile, next: &Next) -> String {
     let at = iso8601(from_unix_ms(next.stamp));
     let name = profile.name.as_deref().map(Into::into);
-    if next.online {
+    if next.online && !has(Bug::FriendsTellTheWrongWay) {
         let payload = Online {
             user_id: user_id.into(),
             name,

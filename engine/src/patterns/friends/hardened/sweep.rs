@@ -2,6 +2,7 @@
 
 use crate::functions::{Context, OpError, Resolution};
 use crate::message::{Filter, Object, ObjectsOk, ObjectsOp};
+use crate::planted::{Bug, has};
 
 /// Fires of one execution: ten publishes are the budget, and two listings come before them within the ten calls.
 const FIRES_MAX: usize = 8;
@@ -43,6 +44,7 @@ async fn fire_pending(context: &Context, shard: Option<u32>) -> Result<(), OpErr
         }
     }
     let users: Vec<String> = oldest(users, USERS_MAX).iter().map(|user| user.id.to_string()).collect();
+    let users = if has(Bug::FriendsSweepNobody) { Vec::new() } else { users };
     settle(context, &users, FIRES_MAX - for_pairs, "sweep.fires").await.map(|_| ())
 }
 

@@ -12,6 +12,7 @@
 
 mod search;
 
+use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use super::api::{CastVote, Snapshot};
@@ -221,7 +222,7 @@ impl Ledger {
     /// open, the option one of its own, and the user must have a vote left (or may change the one there is). Returns
     /// the decision's number.
     pub fn cast(&mut self, now: Nanos, vote: &CastVote<'_>) -> u32 {
-        if let Some(decided) = self.answer_to(&vote.request_id) {
+        if let Some(decided) = self.answer_to(&vote.request_id).filter(|_| !has(Bug::LedgerForgetsRequests)) {
             return decided;
         }
         // The row and the decision share the text.
@@ -238,7 +239,7 @@ impl Ledger {
             return Answer::SessionNotOpen;
         };
         let session = &self.sessions[at];
-        if session.status != Status::Open {
+        if session.status != Status::Open && !has(Bug::LedgerTakesLateVotes) {
             return Answer::SessionNotOpen;
         }
         let Some(option) = session.spec.options.iter().position(|option| option.id == *vote.option_id) else {
@@ -249,7 +250,7 @@ impl Ledger {
         let mut current = self.current(name, &vote.user_id);
         let (oldest, votes) = (current.next(), current.count());
         if let Some(oldest) = oldest
-            && votes + 1 >= config.max_votes_per_user as usize
+            && votes + 1 >= config.max_votes_per_user as usize + usize::from(has(Bug::LedgerTakesSecondVotes))
         {
             if !config.allow_change_vote {
                 return Answer::AlreadyVoted(oldest);
@@ -263,7 +264,7 @@ impl Ledger {
             let place = session.spec.options.iter().position(|o| *o.id == *id).expect("it was counted");
             session.count(shard, place, -1);
         }
-        self.sessions[at].count(vote.shard, option, 1);
+        self.sessions[at].count(vote.shard, if has(Bug::LedgerCountsTheFirstOption) { 0 } else { option }, 1);
         Answer::Accepted(self.append(now, vote, request_id.clone(), None))
     }
 
