@@ -301,7 +301,7 @@ impl KvReplica {
     fn merge(&mut self, new: Arc<KvWrite>) -> bool {
         let sweep_at = new.expires.max(self.swept_at + MINUTE);
         match self.table.get_mut(&new.key) {
-            Some(old) if (old.written, old.writer) >= (new.written, new.writer) && !has(Bug::KvLetsOlderWritesWin) => {
+            Some(old) if (old.written, old.writer) >= (new.written, new.writer) => {
                 return false;
             }
             Some(old) => {
@@ -466,6 +466,9 @@ impl Node for KvReplica {
     }
 
     fn reboot(&mut self, now: Nanos) {
+        if has(Bug::KvForgetsInACrash) {
+            self.table = Table::default();
+        }
         // A new process behaves.
         self.mischief.set(Misbehaviour::default());
         self.outgoing.iter_mut().for_each(Outgoing::reboot);

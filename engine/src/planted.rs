@@ -30,7 +30,7 @@ macro_rules! bugs {
 }
 
 bugs! {
-    KvLetsOlderWritesWin: "a KV replica takes a write over a later one",
+    KvForgetsInACrash: "a KV replica that crashes has forgotten its values",
     KvKeepsWhatExpired: "a KV value lives an hour longer than its TTL",
     KvSaysTheCountBefore: "incrCounter answers what the counter was before",
     KvCountsTwice: "incrCounter counts twice",
@@ -69,14 +69,14 @@ bugs! {
     FriendsSweepNobody: "the sweep finds nobody",
     FriendshipIsOneSided: "only one of two friends gets the other in group and list",
     FriendsAreCountedWrong: "friendCount is one too many",
-    CounterLetsOptionsChange: "a second vote for another option is accepted",
+    CounterForgetsTheVoter: "the keys of all votes for an option are the same",
     CounterSkipsKeys: "the first key of a page is not counted",
     PostsPassUnmoderated: "a post passes when moderation does not answer",
     PostsPassWhateverTheScore: "a toxic post passes",
     LimitIsOneMore: "one request more than the limit passes",
     LimitFailsOpen: "a request passes when the store errs",
     RetryAfterIsLate: "retryAfter is a minute too long",
-    OrdersForgetTheKey: "each attempt of a call has an idempotency key of its own",
+    OrdersAreNotNoted: "an order is accepted and not noted",
     SessionsForgetTheirEnd: "a session that has ended is valid",
     DedupeMarksNothing: "what passes is not marked",
     ScreensForgetBits: "an oracle: a screen forgets what it was told",

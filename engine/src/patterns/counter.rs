@@ -224,11 +224,12 @@ async fn vote_hardened(context: Context, event: Event) -> Resolution {
     let written = async {
         let claim = format!("claim:{poll}:{user}");
         match context.kv_get(&*claim).await? {
-            Some(option) if *option != *vote.option_id && !has(Bug::CounterLetsOptionsChange) => return Ok(false),
+            Some(option) if *option != *vote.option_id => return Ok(false),
             Some(_) => {}
             None => context.kv_set(claim, &*vote.option_id, Some(VOTE_TTL_MINUTES)).await?,
         }
-        let key = format!("vote:{poll}:{user}:{}", vote.option_id);
+        let voter = if has(Bug::CounterForgetsTheVoter) { "somebody" } else { user };
+        let key = format!("vote:{poll}:{voter}:{}", vote.option_id);
         context.kv_set(key, "1", Some(VOTE_TTL_MINUTES)).await?;
         Ok::<_, OpError>(true)
     };

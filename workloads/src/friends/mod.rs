@@ -30,6 +30,7 @@ mod count;
 mod deeds;
 pub mod groups;
 pub mod judge;
+mod last_change;
 mod lists;
 pub mod oracle;
 mod paging;
@@ -301,6 +302,11 @@ impl People {
             pending.push(format!("{} status messages not written", self.writing.len()));
         }
         pending
+    }
+
+    /// Users who have no network.
+    pub fn gone(&self) -> u64 {
+        self.users.iter().filter(|user| !user.reachable).count() as u64
     }
 
     /// Whether each delivery is noted, not only counted.

@@ -11,6 +11,7 @@ use headcount_engine::registry::Registry;
 
 use super::People;
 use super::count::COUNT_IS_NEAR;
+use super::last_change::LAST_CHANGE_GETS_OUT;
 use super::plan::{Intentions, status_text};
 use super::record::Record;
 use crate::crowd::plan::{place_of, user_at, user_id, user_of};
@@ -42,6 +43,7 @@ pub const CATALOGUE: &[Property] = &[
     VIEWS_ARE_TRUE,
     STORE_IS_TRUE,
     TOLD_ONCE,
+    LAST_CHANGE_GETS_OUT,
     SYMMETRIC,
     IN_ONE_GROUP,
     ENTITLED,
@@ -103,6 +105,10 @@ const VIEWS_ARE_TRUE: Property = Property {
                 "somebody-lost-the-network",
                 seen.sum(|record| record.seconds.iter().map(|second| u64::from(second.losses)).sum()),
             );
+        }
+        if seen.scenario.friends.deeds.gone > 0 {
+            let gone = seen.people.iter().map(|people| people.gone()).sum();
+            checks.sometimes("somebody-went-for-good-without-a-word", gone);
         }
         if seen.scenario.friends.deeds.moves > 0 {
             checks.sometimes("somebody-moved-to-another-region", seen.sum(|record| record.region_moves));

@@ -242,6 +242,25 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Intentions {
             act(at, user, if foreign { Deed::ForeignGroup(victim) } else { Deed::ForgeStatus(victim) });
         }
     }
+    // Who goes for good leaves nothing undone: whatever else a user does, it is there to do it.
+    let comes_or_goes = |deed| matches!(deed, Deed::Come | Deed::Leave | Deed::Lose | Deed::Return | Deed::Move(_));
+    let busy: BTreeSet<(u32, u32)> = if deeds.gone == 0 {
+        BTreeSet::new()
+    } else {
+        let of = |(region, plan): (u32, &Plan)| {
+            let busy = plan.actions.iter().filter(|action| !comes_or_goes(action.deed));
+            busy.map(|action| (region, action.client)).collect::<Vec<_>>()
+        };
+        (0..regions).zip(&plans).flat_map(of).collect()
+    };
+    let mut dice = stream("friends.gone");
+    for _ in 0..deeds.gone {
+        let (at, user) = draw.one(&mut dice);
+        let (region, client) = place_of(user, regions);
+        if !busy.contains(&(region, client)) && free(user, at, Nanos::MAX - HERE_MIN) {
+            plans[region as usize].actions.push(Action { at, client, deed: Deed::Lose });
+        }
+    }
     for plan in &mut plans {
         plan.actions.sort_unstable();
     }

@@ -64,6 +64,8 @@ pub struct Deeds {
     pub losses: u32,
     /// Leaves the edge of its home region and goes on at an edge of another one, mid-session; half of them come home later.
     pub moves: u32,
+    /// Users who lose the network for good, of those who do nothing else.
+    pub gone: u32,
     /// Leaves and comes back three times within ten seconds.
     pub flaps: u32,
     /// Asks somebody who is no friend; that one accepts. Where degrees differ, who has more friends is asked more often.
@@ -82,11 +84,12 @@ pub struct Deeds {
 
 impl Deeds {
     /// Name and count, in the order of the file's keys.
-    pub fn by_name(&self) -> [(&'static str, u32); 10] {
+    pub fn by_name(&self) -> [(&'static str, u32); 11] {
         [
             ("leaves", self.leaves),
             ("losses", self.losses),
             ("moves", self.moves),
+            ("gone", self.gone),
             ("flaps", self.flaps),
             ("requests", self.requests),
             ("removals", self.removals),
@@ -162,6 +165,7 @@ impl Friends {
             form.whole("leaves", &mut deeds.leaves, 0, 1_000_000)?;
             form.whole("losses", &mut deeds.losses, 0, 1_000_000)?;
             form.whole("moves", &mut deeds.moves, 0, 1_000_000)?;
+            form.whole("gone", &mut deeds.gone, 0, 1_000_000)?;
             form.whole("flaps", &mut deeds.flaps, 0, 1_000_000)?;
             form.whole("requests", &mut deeds.requests, 0, 1_000_000)?;
             form.whole("removals", &mut deeds.removals, 0, 1_000_000)?;

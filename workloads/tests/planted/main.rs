@@ -18,25 +18,33 @@ use support::prepared;
 /// Seeds within which a bug must be found.
 const SEEDS: u64 = 200;
 const JOBS: u64 = 2;
+const NEVER: &str = "never seen: ";
 
 /// Bugs that no property finds within these seeds, and why.
-const NOT_FOUND: &[(Bug, &str)] = &[];
+const NOT_FOUND: &[(Bug, &str)] = &[
+    (
+        Bug::BrokerForgetsAfterPresence,
+        "the hardened friends live without events: the reconcile job finds whom they missed",
+    ),
+    (Bug::EdgeKeepsRevokedConnections, "who says goodbye leaves: nobody listens with a revoked token"),
+];
 
 /// Where a bug is looked for: scenarios that hold without it.
 fn scenarios(bug: Bug) -> &'static [&'static str] {
     use Bug::*;
     match bug {
-        KvLetsOlderWritesWin | KvReplicatesNothing => &["configuration-small", "sessions-small"],
+        KvForgetsInACrash | KvReplicatesNothing => &["configuration-small", "sessions-small"],
         KvKeepsWhatExpired => &["dedupe-small", "sessions-small", "enrichment-small"],
         KvSaysTheCountBefore => &["ratelimit-small"],
         KvCountsTwice => &["dedupe-small", "ratelimit-small"],
         KvPagesLeaveAKeyOut => &["counter-small", "sessions-small"],
         BrokerDeliversWhatWasAborted | WorkerLosesAbortions => &["enrichment-small"],
         BrokerForgetsAfterPublish => &["friends-small"],
-        BrokerForgetsAnEdge | BrokerReplicatesNothing | StreamSendsOnce => &["voting-small", "friends-small"],
+        BrokerForgetsAnEdge | BrokerReplicatesNothing => &["voting-small", "friends-small"],
+        StreamSendsOnce => &["configuration-small", "sessions-small"],
         BrokerKeepsWhatHandlersMade => &["enrichment-small"],
         BrokerForgetsAfterPresence => &["friends-small"],
-        LogForgetsTheCursor => &["tokens-small", "counter-small"],
+        LogForgetsTheCursor => &["robust-small", "metrics-small", "counter-small"],
         EdgeTakesRevokedTokens | EdgeKeepsRevokedConnections => &["tokens-small"],
         EdgeLetsAnybodyWrite | TokensOpenEverything => &["voting-small"],
         EdgeLetsAnybodyListenToGroups => &["friends-small"],
@@ -49,14 +57,14 @@ fn scenarios(bug: Bug) -> &'static [&'static str] {
         VoteBelievesThePayload | VoteFailsOpen => &["voting-small"],
         FriendsForgetTheDebounce | FriendsTellTheWrongWay | FriendsSweepNobody => &["friends-small"],
         FriendshipIsOneSided | FriendsAreCountedWrong => &["friends-small"],
-        CounterLetsOptionsChange | CounterSkipsKeys => &["counter-small"],
+        CounterForgetsTheVoter | CounterSkipsKeys => &["counter-small"],
         PostsPassUnmoderated | PostsPassWhateverTheScore => &["enrichment-small"],
         LimitIsOneMore | LimitFailsOpen | RetryAfterIsLate => &["ratelimit-small"],
-        OrdersForgetTheKey => &["orders-small"],
+        OrdersAreNotNoted => &["orders-small"],
         SessionsForgetTheirEnd => &["sessions-small"],
         DedupeMarksNothing => &["dedupe-small"],
         ScreensForgetBits => &["friends-small"],
-        OraclesNeverComplain => &["voting-documented"],
+        OraclesNeverComplain => &["ratelimit-documented"],
         OraclesSeeNoSituations => &["voting-small"],
     }
 }
@@ -102,7 +110,7 @@ fn found(scenario: &Prepared) -> Option<String> {
     });
     let complaint = complaint.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (missed, met) = situations.into_inner().unwrap_or_else(PoisonError::into_inner);
-    complaint.or_else(|| missed.difference(&met).next().map(|name| format!("never seen: {name}")))
+    complaint.or_else(|| missed.difference(&met).next().map(|name| format!("{NEVER}{name}")))
 }
 
 /// Whether what a scenario finds with the bug is not what it finds without.
@@ -111,7 +119,7 @@ fn is_found(bug: Bug) -> Option<String> {
         let said = found(&prepared(name, &[]));
         match name.ends_with("-documented") {
             // There silence is what betrays it.
-            true => said.is_none().then(|| format!("{name}: nothing broken")),
+            true => said.is_none_or(|said| said.starts_with(NEVER)).then(|| format!("{name}: nothing broken")),
             false => said.map(|said| format!("{name}: {said}")),
         }
     })
