@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use headcount_reports::number::count_of;
 use headcount_reports::{findings, run_folder};
-use headcount_workloads::findings::{Finding, of, systems};
+use headcount_workloads::findings::{Finding, systems};
 
 use super::jobs;
 use crate::cli::FindingsOptions;
@@ -25,10 +25,10 @@ const MORE_RUNS: u64 = 400;
 pub fn findings(options: &FindingsOptions) -> Result<ExitCode, Problem> {
     let folder = options.out.clone().unwrap_or_else(|| Path::new("runs").join("findings"));
     run_folder::check_as(&run_folder::FINDINGS, &folder).map_err(Problem::new)?;
-    let (jobs, systems, done) = (jobs::or_cores(options.jobs), systems(), Arc::new(AtomicU64::new(0)));
-    let total = systems.len() as u64 * (2 * options.seeds + MORE_RUNS);
+    let (jobs, done) = (jobs::or_cores(options.jobs), Arc::new(AtomicU64::new(0)));
+    let total = systems().len() as u64 * (2 * options.seeds + MORE_RUNS);
     let progress = Progress::start("findings", Unit::Seeds, Arc::clone(&done), total, options.quiet);
-    let found: Vec<Finding> = systems.into_iter().map(|system| of(system, options.seeds, jobs, &done)).collect();
+    let found = findings::find(options.seeds, jobs, &done);
     drop(progress);
     run_folder::write_as(&run_folder::FINDINGS, &folder, &findings::files(&found)).map_err(Problem::new)?;
     terminal::print(&if options.json { findings::json(&found) } else { said(&found, &folder) })?;

@@ -3,13 +3,37 @@
 
 mod markdown;
 
-use headcount_workloads::findings::Finding;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use headcount_workloads::findings::{Finding, of, systems};
 use pulldown_cmark::{Options, Parser, html::push_html};
 
 use crate::number::{count_of, three_digits};
 use crate::report::{Page, page};
 
 pub use markdown::markdown;
+
+/// Every system's findings over so many seeds, by so many threads; `done` counts runs. The same whatever `jobs` is.
+pub fn find(seeds: u64, jobs: usize, done: &AtomicU64) -> Vec<Finding> {
+    let crew = |seeds: RangeInclusive<u64>, work: &(dyn Fn(u64) + Sync)| {
+        let next = AtomicU64::new(*seeds.start());
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.max(1) {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if !seeds.contains(&seed) {
+                            return;
+                        }
+                        work(seed);
+                    }
+                });
+            }
+        });
+    };
+    systems().into_iter().map(|system| of(system, seeds, &crew, done)).collect()
+}
 
 /// Every file of the page's folder: its name, and its bytes. A pure function of the findings.
 pub fn files(findings: &[Finding]) -> Vec<(String, Vec<u8>)> {

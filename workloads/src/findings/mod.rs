@@ -8,7 +8,7 @@
 //! | `timeline` | such a run in ten lines |
 //! | `price` | the same people with the one and with the other logic |
 //!
-//! Everything follows from the seeds: the same binary finds the same, whatever the number of jobs.
+//! Everything follows from the seeds: the same binary finds the same, whoever runs the seeds.
 
 mod price;
 mod smallest;
@@ -21,6 +21,7 @@ use serde::Serialize;
 
 pub use self::price::{Cost, Price};
 pub use self::smallest::Smallest;
+pub use self::survey::Crew;
 
 use self::smallest::Search;
 use self::survey::Survey;
@@ -77,12 +78,12 @@ pub fn systems() -> Vec<&'static str> {
 ///
 /// # Panics
 /// A built-in scenario is missing or wrong.
-pub fn of(system: &str, seeds: u64, jobs: usize, done: &AtomicU64) -> Finding {
+pub fn of(system: &str, seeds: u64, crew: Crew<'_>, done: &AtomicU64) -> Finding {
     let (documented, hardened) = (format!("{system}{DOCUMENTED}"), format!("{system}{HARDENED}"));
-    let look = |name: &str| Survey::of(&Prepared::new(built_in(name)), seeds, jobs, done);
+    let look = |name: &str| Survey::of(&Prepared::new(built_in(name)), seeds, crew, done);
     let (theirs, ours) = (look(&documented), look(&hardened));
     let says = catalogue::properties();
-    let mut search = Search::new(&documented, jobs, done);
+    let mut search = Search::new(&documented, crew, done);
     let promises = theirs.promises().map(|(property, broken_in)| Promise {
         property,
         says: says.iter().find(|(name, _)| *name == property).map_or_else(String::new, |(_, says)| says.clone()),
@@ -97,7 +98,7 @@ pub fn of(system: &str, seeds: u64, jobs: usize, done: &AtomicU64) -> Finding {
     Finding {
         promises,
         remedy: remedy(&built_in(&documented)),
-        price: price::of(&documented, jobs, done),
+        price: price::of(&documented, crew, done),
         readings: outcome.readings,
         system: outcome.pattern,
         documented,
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn the_smallest_run_breaks_its_promise_again() {
         for system in ["counter", "ratelimit"] {
-            let finding = of(system, 10, 2, &AtomicU64::new(0));
+            let finding = of(system, 10, &|seeds, work| seeds.for_each(work), &AtomicU64::new(0));
             assert!(finding.promises.iter().any(|promise| promise.broken_in > 0), "{system}");
             assert!(finding.promises.iter().all(|promise| promise.hardened_broken_in == 0), "{system}");
             for promise in &finding.promises {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use super::survey::each;
+use super::survey::{Crew, each};
 use super::with;
 use crate::outcome::Outcome;
 use crate::run::{Prepared, RunOptions};
@@ -37,12 +37,12 @@ pub struct Price {
 }
 
 /// The price of one documented scenario's hardened twin.
-pub fn of(documented: &str, jobs: usize, done: &AtomicU64) -> Price {
+pub fn of(documented: &str, crew: Crew<'_>, done: &AtomicU64) -> Price {
     let sum = |variant: &str| {
         let set =
             [("swarm.kinds", "[]"), ("variant", variant)].map(|(key, value)| (key.to_string(), value.to_string()));
         let prepared = Prepared::new(with(documented, &set).expect("every scenario runs in both variants"));
-        let found = each(1..=SEEDS, jobs, |seed| {
+        let found = each(1..=SEEDS, crew, |seed| {
             done.fetch_add(1, Ordering::Relaxed);
             prepared.run(seed, RunOptions::default())
         });

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use super::survey::{First, Survey};
+use super::survey::{Crew, First, Survey};
 use super::{timeline, with};
 use crate::run::{Prepared, RunOptions};
 use crate::scenario::Scenario;
@@ -39,16 +39,16 @@ pub struct Smallest {
 pub struct Search<'a> {
     name: &'a str,
     own: Scenario,
-    jobs: usize,
+    crew: Crew<'a>,
     done: &'a AtomicU64,
     /// By what was set: what the seeds found; `None`: the scenario cannot be had so.
     seen: BTreeMap<Overrides, Option<Survey>>,
 }
 
 impl<'a> Search<'a> {
-    pub fn new(name: &'a str, jobs: usize, done: &'a AtomicU64) -> Self {
+    pub fn new(name: &'a str, crew: Crew<'a>, done: &'a AtomicU64) -> Self {
         let own = with(name, &[]).expect("a built-in scenario is right");
-        Self { name, own, jobs, done, seen: BTreeMap::new() }
+        Self { name, own, crew, done, seen: BTreeMap::new() }
     }
 
     /// The first run with the fewest faults, and of those with the fewest users, that breaks the promise; `known` is one of the
@@ -92,8 +92,8 @@ impl<'a> Search<'a> {
     }
 
     fn first(&mut self, set: &Overrides, property: &str) -> Option<First> {
-        let (name, jobs, done) = (self.name, self.jobs, self.done);
-        let look = || with(name, set).map(|scenario| Survey::of(&Prepared::new(scenario), SEEDS, jobs, done));
+        let (name, crew, done) = (self.name, self.crew, self.done);
+        let look = || with(name, set).map(|scenario| Survey::of(&Prepared::new(scenario), SEEDS, crew, done));
         self.seen.entry(set.clone()).or_insert_with(look).as_ref()?.first(property)
     }
 }

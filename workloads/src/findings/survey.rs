@@ -1,6 +1,7 @@
 //! Many seeds of one scenario, promise by promise.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,9 +19,9 @@ pub struct Survey {
 
 impl Survey {
     /// Runs every seed; what comes out does not depend on who ran which.
-    pub fn of(prepared: &Prepared, seeds: u64, jobs: usize, done: &AtomicU64) -> Self {
+    pub fn of(prepared: &Prepared, seeds: u64, crew: Crew<'_>, done: &AtomicU64) -> Self {
         let mut survey = Self { rows: Vec::new() };
-        let found = each(1..=seeds, jobs, |seed| {
+        let found = each(1..=seeds, crew, |seed| {
             let found = prepared.check(seed).properties;
             done.fetch_add(1, Ordering::Relaxed);
             found
@@ -61,26 +62,20 @@ impl Survey {
     }
 }
 
-/// What `work` makes of each seed, in their order, by so many threads.
+/// Who runs seeds: calls the closure with each of them once, in any order and by as many threads as there are. Threads are
+/// nothing for a world's nodes, so whoever asks for findings brings them.
+pub type Crew<'a> = &'a dyn Fn(RangeInclusive<u64>, &(dyn Fn(u64) + Sync));
+
+/// What `work` makes of each seed, in their order.
 pub fn each<T: Send>(
-    seeds: std::ops::RangeInclusive<u64>,
-    jobs: usize,
+    seeds: RangeInclusive<u64>,
+    crew: Crew<'_>,
     work: impl Fn(u64) -> T + Sync,
 ) -> impl Iterator<Item = T> {
-    let (next, found) = (AtomicU64::new(*seeds.start()), Mutex::new(BTreeMap::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if !seeds.contains(&seed) {
-                        return;
-                    }
-                    let one = work(seed);
-                    found.lock().expect("nobody panicked with it").insert(seed, one);
-                }
-            });
-        }
+    let found = Mutex::new(BTreeMap::new());
+    crew(seeds, &|seed| {
+        let one = work(seed);
+        found.lock().expect("nobody panicked with it").insert(seed, one);
     });
     found.into_inner().expect("nobody panicked with it").into_values()
 }

@@ -44,7 +44,7 @@ fn scenarios(bug: Bug) -> &'static [&'static str] {
         StreamSendsOnce => &["configuration-small", "sessions-small"],
         BrokerKeepsWhatHandlersMade => &["enrichment-small"],
         BrokerForgetsAfterPresence => &["friends-small"],
-        LogForgetsTheCursor => &["robust-small", "metrics-small", "counter-small"],
+        LogForgetsTheCursor => &["authority-small"],
         EdgeTakesRevokedTokens | EdgeKeepsRevokedConnections => &["tokens-small"],
         EdgeLetsAnybodyWrite | TokensOpenEverything => &["voting-small"],
         EdgeLetsAnybodyListenToGroups => &["friends-small"],
