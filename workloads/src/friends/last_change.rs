@@ -46,19 +46,22 @@ pub(super) const LAST_CHANGE_GETS_OUT: Property = Property {
             }
         }
         checks.eventually(checked, wrong);
-        // Where deliveries are only counted nobody knows what was told last.
-        if seen.people.iter().any(|people| !people.record().publishes.is_empty()) {
+        if notes_each(seen) && seen.scenario.friends.deeds.flaps > 0 {
             checks.sometimes("a-last-change-was-told-later", held);
         }
     },
 };
 
+/// Whether it is noted what friends were told: where deliveries are only counted nobody knows what was told last.
+fn notes_each(seen: &Seen<'_>) -> bool {
+    seen.people.iter().all(|people| people.notes_each())
+}
+
 /// When each user came or went last, by its own account.
 fn last_moves(seen: &Seen<'_>) -> BTreeMap<u32, (Nanos, bool)> {
     let regions = seen.people.len() as u32;
     let mut last = BTreeMap::new();
-    // What was told is noted in crowds of this size alone.
-    if seen.people.iter().all(|people| people.record().publishes.is_empty()) {
+    if !notes_each(seen) {
         return last;
     }
     for (region, people) in (0..).zip(&seen.people) {

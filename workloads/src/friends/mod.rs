@@ -310,7 +310,7 @@ impl People {
     }
 
     /// Whether each delivery is noted, not only counted.
-    fn notes_each(&self) -> bool {
+    pub(super) fn notes_each(&self) -> bool {
         self.world.graph.users() <= NOTED_USERS_MAX
     }
 
