@@ -29,8 +29,10 @@ pub(super) const LAST_CHANGE_GETS_OUT: Property = Property {
         let (mut checked, mut wrong, mut held) = (0, None, 0);
         for (&user, &(at, online)) in &moves {
             let untroubled = !seen.troubled(at.saturating_sub(AFTER_FAULTS), end) && at + told_within <= end;
-            // Somebody was there to be told all the time.
-            if !untroubled || !seen.intentions.friends_of(user).into_iter().any(|friend| stays(friend, at)) {
+            // Somebody was there to be told all the time, and a friend all the time.
+            let friends =
+                || seen.intentions.graph.row(user).users().filter(|friend| seen.intentions.friends(user, *friend));
+            if !untroubled || !friends().any(|friend| stays(friend, at)) {
                 continue;
             }
             checked += 1;
