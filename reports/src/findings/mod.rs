@@ -2,15 +2,14 @@
 //! `findings.json` for programs.
 
 mod markdown;
+mod page;
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use headcount_workloads::findings::{Finding, of, systems};
-use pulldown_cmark::{Options, Parser, html::push_html};
 
-use crate::number::{count_of, three_digits};
-use crate::report::{Page, page};
+use crate::number::three_digits;
 
 pub use markdown::markdown;
 
@@ -40,7 +39,7 @@ pub fn files(findings: &[Finding]) -> Vec<(String, Vec<u8>)> {
     let text = markdown(findings);
     vec![
         ("findings.json".to_string(), json(findings).into_bytes()),
-        ("report.html".to_string(), html(findings, &text).into_bytes()),
+        ("report.html".to_string(), page::html(findings, &text).into_bytes()),
         ("findings.md".to_string(), text.into_bytes()),
     ]
 }
@@ -48,27 +47,6 @@ pub fn files(findings: &[Finding]) -> Vec<(String, Vec<u8>)> {
 /// For programs.
 pub fn json(findings: &[Finding]) -> String {
     format!("{:#}\n", serde_json::json!({ "written_by": "headcount", "format_version": 1, "findings": findings }))
-}
-
-fn html(findings: &[Finding], text: &str) -> String {
-    let mut sections = String::new();
-    // The page has a heading of its own.
-    let body = text.split_once("\n\n").map_or(text, |(_, body)| body);
-    push_html(&mut sections, Parser::new_ext(body, Options::ENABLE_TABLES));
-    let broken: usize = findings.iter().map(broken).sum();
-    let promises: usize = findings.iter().map(|finding| finding.promises.len()).sum();
-    page(&Page {
-        kind: "Headcount findings",
-        title: "What the documents keep, and what they break".to_string(),
-        class: if broken > 0 { "violated" } else { "holds" },
-        word: format!("{} broken", count_of(broken as u64, "promise", "promises")),
-        beside: format!("of {promises} in {}", count_of(findings.len() as u64, "system", "systems")),
-        said: "By the documents' own logic, over the same seeds; the hardened variants beside it.".to_string(),
-        head: String::new(),
-        sections: sections
-            .replace("<table>", "<div class=\"wide\"><table class=\"cards\">")
-            .replace("</table>", "</table></div>"),
-    })
 }
 
 /// Promises of one system that its documented variant breaks.
