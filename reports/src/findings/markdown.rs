@@ -14,7 +14,8 @@ pub fn markdown(findings: &[Finding]) -> String {
          steps, once by the hardened variant. A promise is *broken* in a seed if its property found a counter-example there. The \
          smallest run is the one with the fewest kinds of faults, and of those the one with the fewest users, among 25 seeds of \
          each size; its command shows it again. `headcount findings` writes this page.\n\n\
-         | system | promises | broken by the document | broken by the hardened variant |\n|---|---:|---:|---:|\n"
+         How many promises of each system the document's steps break, and how many the hardened variant does:\n\n\
+         | system | promises | document | hardened |\n|---|---:|---:|---:|\n"
     );
     for finding in findings {
         let hardened = finding.promises.iter().filter(|promise| promise.hardened_broken_in > 0).count();
