@@ -153,7 +153,6 @@ pub fn storms() -> Storms {
         comes_back: load < 0.9 || share < 0.7,
     };
     Storms {
-        calm: sample(1, 100.0),
         cut_s: 12.0,
         healed_s: 34.0,
         storms: (1..=4).map(storm).collect(),

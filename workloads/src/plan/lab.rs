@@ -15,7 +15,7 @@ pub trait Lab {
     /// same ask and seed always give the same sample.
     ///
     /// # Errors
-    /// A run broke, or its results could not be kept.
+    /// A run broke.
     fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble>;
 
     /// Hears, before each try, how many people the runs still to come have together: an estimate, for whoever shows how
@@ -30,14 +30,12 @@ pub enum Trouble {
     Input(String),
     /// A run panicked: the simulation itself is broken.
     Broken(String),
-    /// A file could not be written.
-    Files(String),
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Input(why) | Self::Broken(why) | Self::Files(why) => out.write_str(why),
+            Self::Input(why) | Self::Broken(why) => out.write_str(why),
         }
     }
 }

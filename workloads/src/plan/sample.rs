@@ -57,17 +57,12 @@ pub struct Sample {
     pub resent_per_s: Vec<f64>,
     /// What was done of it.
     pub goodput_per_s: Vec<f64>,
-    /// Connected clients by virtual second.
-    pub online: Vec<f64>,
     /// Load of each shard by virtual second [1/s].
     pub shards_per_s: Vec<Vec<f64>>,
     /// When something was broken.
     pub faults: Vec<FaultWindow>,
-    pub messages: u64,
-    pub deliveries: u64,
     pub virtual_s: f64,
     /// What friends say by virtual second, by name; empty for any other pattern.
-    #[serde(default)]
     pub series: BTreeMap<String, Vec<f64>>,
 }
 
@@ -79,25 +74,20 @@ impl Sample {
             found.map(|series| series.values.clone()).unwrap_or_default()
         };
         let shards = outcome.series.iter().filter(|series| series.group == "shards");
-        let mut sample = Self {
+        Self {
             seed: outcome.seed,
             digest: outcome.digest,
             metrics: metrics(outcome, &ask.window),
-            resources: Vec::new(),
+            resources: resources(&ask.scenario, &ask.window, outcome),
             evidence: outcome.evidence.clone(),
             offered_per_s: series("votes_submitted"),
             resent_per_s: series("votes_resent"),
             goodput_per_s: series("acks_accepted"),
-            online: series("online"),
             shards_per_s: shards.map(|series| series.values.clone()).collect(),
             faults: outcome.faults.clone(),
-            messages: outcome.messages,
-            deliveries: outcome.deliveries,
             virtual_s: outcome.virtual_s,
             series: super::storm::kept(outcome),
-        };
-        sample.resources = resources(&ask.scenario, &ask.window, outcome);
-        sample
+        }
     }
 
     /// A metric's value.

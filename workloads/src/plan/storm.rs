@@ -132,9 +132,6 @@ pub struct Cell {
 /// All that is known of storms.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Storms {
-    /// The same people without a storm.
-    #[serde(skip)]
-    pub calm: Sample,
     /// Beginning and end of the cut, in virtual time [s].
     pub cut_s: f64,
     pub healed_s: f64,
@@ -219,7 +216,7 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     let (cut_s, healed_s) = (seconds(CUT), seconds(healed()));
     let in_step = in_step.map(|sample| Storm::of(regions, regions, silence, &sample));
     let told = Told::of(&calm);
-    Ok(Storms { calm, cut_s, healed_s, storms, in_step, told, map_users: small.users, map })
+    Ok(Storms { cut_s, healed_s, storms, in_step, told, map_users: small.users, map })
 }
 
 /// As many come and go of each thousand as in the whole.
