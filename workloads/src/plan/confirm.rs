@@ -3,6 +3,7 @@
 
 use super::knob::{Config, Knob};
 use super::lab::Trouble;
+use super::sample::Resource;
 use super::search::{FEW, FULL, Infeasible, Question, Search, Tried, knob_of, missed};
 
 /// How often a configuration is enlarged before the plan gives up: 1.5^4 is five times what the window asked for, and a run of
@@ -32,11 +33,8 @@ impl Search<'_> {
 /// Half as much again of what is full in its busiest second; if nothing is, of the fullest that can be enlarged. Executions
 /// at once too, where some had to wait.
 fn larger(config: &Config, tried: &Tried) -> Config {
-    let queued = tried.metric("functions.queued").unwrap_or(0.0) > 0.0;
-    let busiest = |knob: Knob| {
-        let own = tried.resources.iter().filter(|resource| knob_of(knob, &resource.kind));
-        own.map(|resource| resource.peak.max(resource.utilisation)).fold(0.0, f64::max)
-    };
+    let queued = tried.queued();
+    let busiest = |knob: Knob| tried.most_of(knob, Resource::busiest);
     let full = |knob: Knob| busiest(knob) > FULL || knob == Knob::Concurrency && queued;
     let more = |config: &Config, knob: Knob, value: u32| config.with(knob, value + value.div_ceil(2));
     let enlarged = config.0.iter().filter(|(knob, _)| full(*knob));
@@ -49,8 +47,7 @@ fn larger(config: &Config, tried: &Tried) -> Config {
 }
 
 fn not_for_everybody(question: &Question<'_>, config: &Config, tried: &Tried, enlarged: usize) -> Infeasible {
-    let busiest = |resource: &&super::sample::Resource| resource.peak.max(resource.utilisation);
-    let fullest = tried.resources.iter().max_by(|one, other| busiest(one).total_cmp(&busiest(other)));
+    let fullest = tried.resources.iter().max_by(|one, other| one.busiest().total_cmp(&other.busiest()));
     let times = match enlarged {
         0 => "and there is nothing to enlarge".to_string(),
         1 => "after it was enlarged once".to_string(),
@@ -63,7 +60,7 @@ fn not_for_everybody(question: &Question<'_>, config: &Config, tried: &Tried, en
         let change = "raise the threshold, or bring fewer people at a time".into();
         return Infeasible { station: None, why: format!("the window keeps the SLO, but {everybody}"), change };
     };
-    let (share, kind) = (busiest(&fullest), &fullest.kind);
+    let (share, kind) = (fullest.busiest(), &fullest.kind);
     let with = config.0.iter().find(|(knob, _)| knob_of(*knob, kind));
     let with = with.map_or_else(String::new, |(knob, value)| format!(" with {}", knob.says(*value)));
     Infeasible {

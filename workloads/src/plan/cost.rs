@@ -84,8 +84,7 @@ impl Search<'_> {
 
     /// What few people take, in as much time as everybody.
     fn few(&mut self, variant: Variant, everybody: &Tried, people: u32) -> Result<Few, Trouble> {
-        let mut scenario = self.question.scenario.clone();
-        everybody.of.apply(&mut scenario);
+        let mut scenario = everybody.of.applied(self.question.scenario);
         scenario.variant = variant;
         let share = f64::from(people) / f64::from(everybody.demand.users);
         let demand = Demand { users: people, rate_per_s: everybody.demand.rate_per_s * share };

@@ -6,11 +6,14 @@
 //!    has fewer than its load asks for by itself, whatever the promise says.
 //! 3. Each knob alone, the largest first, between that and what it has, by halving.
 
+use std::ops::Range;
+
 use super::knob::{Config, Knob};
 use super::lab::Trouble;
 use super::ladder::main_latency;
 use super::load::Demand;
-use super::search::{Busy, FULL, Found, Look, Offered, STEADY, Search, Tried, knob_of};
+use super::sample::Resource;
+use super::search::{Busy, FULL, Found, Look, Offered, STEADY, Search, Tried};
 use crate::cluster;
 
 /// Values of beta: 0 is no slack at all, 4 more than anybody staffs.
@@ -72,8 +75,7 @@ impl Search<'_> {
         if knob != Knob::VoteShards {
             return least.max(users.div_ceil(USERS_PER_SHARD)).min(most);
         }
-        let within = |shards: &u32| fullest_share(users, *shards) * rate_per_s <= per_shard;
-        (least..most).find(within).unwrap_or(most)
+        fewest_within(users, (rate_per_s, per_shard), least..most).unwrap_or(most)
     }
 
     /// What a knob cannot go below: servers that would be fuller than any may be, with this load.
@@ -187,6 +189,11 @@ impl Search<'_> {
     }
 }
 
+/// The fewest of these vote shards on which the fullest one has no more than `per_shard` of `rate_per_s`.
+pub(super) fn fewest_within(users: u32, (rate_per_s, per_shard): (f64, f64), mut shards: Range<u32>) -> Option<u32> {
+    shards.find(|shards| fullest_share(users, *shards) * rate_per_s <= per_shard)
+}
+
 /// Share of all users who are on the fullest of so many vote shards, by the hash of their names.
 pub(super) fn fullest_share(users: u32, shards: u32) -> f64 {
     let mut users_on = vec![0u32; shards as usize];
@@ -196,11 +203,7 @@ pub(super) fn fullest_share(users: u32, shards: u32) -> f64 {
 
 /// A twentieth more, or one, of what is fuller than it may be; if nothing is, of all that is nearly full.
 fn nudged(config: &Config, tried: &Tried) -> Config {
-    let fill = |knob: Knob| {
-        let own = tried.resources.iter().filter(|resource| knob_of(knob, &resource.kind));
-        own.map(|one| if one.is_channel() { one.utilisation } else { (one.utilisation / STEADY).max(one.peak) })
-            .fold(0.0, f64::max)
-    };
+    let fill = |knob: Knob| tried.most_of(knob, Resource::of_most);
     let over = config.0.iter().any(|(knob, _)| fill(*knob) >= 1.0);
     let limit = if over { 1.0 } else { FULL };
     let nudge = |config: Config, (knob, value): &(Knob, u32)| {

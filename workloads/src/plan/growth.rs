@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::fewest::fullest_share;
+use super::fewest::{fewest_within, fullest_share};
 use super::knob::{Config, Knob};
 use super::lab::Trouble;
 use super::load::{self, Ask, Demand};
@@ -42,22 +42,27 @@ pub struct Grown {
 /// A scenario of so many people is none.
 pub fn stage(question: &Question<'_>, answer: &Config, users: u32) -> Result<Stage, Trouble> {
     let times = f64::from(users) / f64::from(question.demand.users);
-    // More shards do not always carry more: some numbers of them split the names less evenly.
-    let carried = (1..=Knob::VoteShards.max()).map(|shards| (shards, SHARD_RATE_PER_S / fullest_share(users, shards)));
-    let carried: Vec<(u32, f64)> = carried.collect();
-    let most_per_s = carried.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
-    let rate_per_s = (question.demand.rate_per_s * times).min(most_per_s);
-    let fits = carried.iter().find(|(_, rate)| *rate >= rate_per_s);
-    let shards = fits.expect("one of them carries the most").0;
+    let (rate_per_s, shards) = carried(users, question.demand.rate_per_s * times);
     let enlarged = |value: u32| (f64::from(value) * times).ceil() as u32;
     let config = answer.0.iter().fold(answer.clone(), |config, (knob, value)| match knob {
         Knob::VoteShards => config.with(*knob, shards),
         _ => config.with(*knob, enlarged(*value)),
     });
-    let mut scenario = question.scenario.clone();
-    config.apply(&mut scenario);
     let demand = Demand { users, rate_per_s };
-    Ok(Stage { demand, shards, ask: load::whole(&scenario, demand)? })
+    Ok(Stage { demand, shards, ask: load::whole(&config.applied(question.scenario), demand)? })
+}
+
+/// The rate at which so many people vote if they wish to vote at `rate_per_s`, and the fewest shards that carry it.
+fn carried(users: u32, rate_per_s: f64) -> (f64, u32) {
+    let most = Knob::VoteShards.max();
+    // Fewer than this would be too few however evenly they split the names.
+    let least = ((rate_per_s / SHARD_RATE_PER_S).ceil() as u32).max(1);
+    if let Some(shards) = fewest_within(users, (rate_per_s, SHARD_RATE_PER_S), least..most + 1) {
+        return (rate_per_s, shards);
+    }
+    // More shards do not always carry more: some numbers of them split the names less evenly.
+    let all = (1..=most).rev().map(|shards| (SHARD_RATE_PER_S / fullest_share(users, shards), shards));
+    all.max_by(|one, other| one.0.total_cmp(&other.0)).expect("there is one shard at least")
 }
 
 #[cfg(test)]

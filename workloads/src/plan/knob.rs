@@ -140,9 +140,11 @@ impl Config {
         Self(Knob::of(scenario).into_iter().map(|knob| (knob, knob.get(scenario))).collect())
     }
 
-    /// Turns all knobs of a scenario.
-    pub fn apply(&self, scenario: &mut Scenario) {
-        self.0.iter().for_each(|(knob, value)| knob.set(scenario, *value));
+    /// A scenario with all knobs turned.
+    pub fn applied(&self, scenario: &Scenario) -> Scenario {
+        let mut scenario = scenario.clone();
+        self.0.iter().for_each(|(knob, value)| knob.set(&mut scenario, *value));
+        scenario
     }
 
     /// The value of a knob; `None` if the scenario has no such knob.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::knee::knee;
 use super::knob::{Config, Knob};
 use super::lab::Trouble;
-use super::sample::NEVER_MS;
-use super::search::{Look, STEADY, Search, Tried, WHOLE};
+use super::sample::{NEVER_MS, Resource};
+use super::search::{Look, Search, Tried, WHOLE};
 use super::usl::Usl;
 
 /// Rungs below and up to the load with headroom, as parts of the demand; above it, each a quarter more than the last.
@@ -42,6 +42,13 @@ pub struct Ladder {
     pub rungs: Vec<Rung>,
     /// The rung at the knee, if the curve has one.
     pub knee: Option<usize>,
+}
+
+impl Ladder {
+    /// The rung at the knee.
+    pub fn bend(&self) -> Option<&Rung> {
+        self.rungs.get(self.knee?)
+    }
 }
 
 /// The most that a configuration carries within the promise.
@@ -157,7 +164,7 @@ impl Search<'_> {
         let same = windows().filter(|tried| tried.meets && servers(&tried.of) == servers(config));
         let stations = same.map(|tried| {
             let full = tried.resources.iter().filter(|one| !one.is_channel());
-            rate(tried) / full.map(|one| (one.utilisation / STEADY).max(one.peak)).fold(0.25, f64::max)
+            rate(tried) / full.map(Resource::of_most).fold(0.25, f64::max)
         });
         let stations = stations.reduce(f64::max);
         let Some((_, shards)) = config.shards() else { return stations.unwrap_or(1.0) };

@@ -72,6 +72,22 @@ const GAP: Nanos = SECOND;
 /// Time for answers that come late: a client repeats its vote for this long.
 const CONVERGE: Nanos = 10 * SECOND;
 
+/// The scenario without what goes wrong in it and what judges it: a plan brings both.
+fn bare(base: &Scenario) -> Scenario {
+    Scenario { faults: Vec::new(), swarm: None, thresholds: Slo::default(), ..base.clone() }
+}
+
+/// The same with so many people, all online.
+pub(super) fn with_friends(base: &Scenario, users: u32) -> Scenario {
+    let mut scenario = bare(base);
+    let friends = &mut scenario.friends;
+    friends.users = users;
+    friends.degree = friends.degree.min(users - 1);
+    friends.degree_max = friends.degree_max.min(users - 1);
+    friends.online = true;
+    scenario
+}
+
 /// A steady window of `measured_s` seconds.
 pub fn window(base: &Scenario, demand: Demand, measured_s: f64) -> Result<Ask, BadInput> {
     if base.is_station() {
@@ -151,18 +167,11 @@ const FRIENDS_S: f64 = 30.0;
 /// `users` with friends, all online; of them as many come or go a second as the demand says, from the time at which as many
 /// come as go to that after which nobody leaves who would not be back by the end.
 fn friends(base: &Scenario, demand: Demand, users: u32, measured_s: f64) -> Result<Ask, BadInput> {
-    let mut scenario = base.clone();
-    scenario.faults.clear();
-    scenario.swarm = None;
-    scenario.thresholds = Slo::default();
+    let mut scenario = with_friends(base, users);
     let ns = |seconds: f64| (seconds * 1e9) as Nanos;
     let (away_min_s, away_max_s) = away_s(base);
     let length_s = measured_s + 2.0 * away_max_s;
     let friends = &mut scenario.friends;
-    friends.users = users;
-    friends.degree = friends.degree.min(users - 1);
-    friends.degree_max = friends.degree_max.min(users - 1);
-    friends.online = true;
     (friends.away_min, friends.away_max) = (ns(away_min_s), ns(away_max_s));
     (friends.from, friends.to) = (2 * SECOND, 2 * SECOND + ns(length_s));
     // Each who leaves comes back.
@@ -181,10 +190,7 @@ const JOBS_OF_WINDOW: u32 = 200_000;
 
 /// One station under a steady Poisson load of so many jobs. The first tenth is warm-up: the station begins empty.
 fn station(base: &Scenario, demand: Demand, jobs: u32) -> Result<Ask, BadInput> {
-    let mut scenario = base.clone();
-    scenario.faults.clear();
-    scenario.swarm = None;
-    scenario.thresholds = Slo::default();
+    let mut scenario = bare(base);
     let station = &mut scenario.station;
     station.arrivals.kind = ArrivalKind::Poisson { rate_per_s: demand.rate_per_s };
     station.arrivals.from = 0;
@@ -202,10 +208,7 @@ fn station(base: &Scenario, demand: Demand, jobs: u32) -> Result<Ask, BadInput> 
 
 /// `users` of the demand's people join as densely as all of them would in the scenario's own time to join, and vote at its rate.
 fn voting(base: &Scenario, demand: Demand, users: u32, length_s: f64) -> Result<Ask, BadInput> {
-    let mut scenario = base.clone();
-    scenario.faults.clear();
-    scenario.swarm = None;
-    scenario.thresholds = Slo::default();
+    let mut scenario = bare(base);
     let vote = &mut scenario.vote;
     let crowd = &mut scenario.crowd;
     let join_all = base.crowd.join.to.saturating_sub(base.crowd.join.from).max(SECOND);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::load::{Ask, Window};
+use super::search::STEADY;
 use crate::certificate::Evidence;
 use crate::metric::Measured;
 use crate::outcome::{FaultWindow, Latency, Outcome};
@@ -38,6 +39,16 @@ impl Resource {
     /// Whether it is a channel, and not a station with servers.
     pub fn is_channel(&self) -> bool {
         self.kind.ends_with(" shards")
+    }
+
+    /// How full it is in its busiest second, which may be no part of the window.
+    pub(super) fn busiest(&self) -> f64 {
+        self.peak.max(self.utilisation)
+    }
+
+    /// How full it is, as a share of the fullest that it may be.
+    pub(super) fn of_most(&self) -> f64 {
+        if self.is_channel() { self.utilisation } else { (self.utilisation / STEADY).max(self.peak) }
     }
 }
 

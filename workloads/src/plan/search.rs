@@ -86,6 +86,17 @@ impl Tried {
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.means.get(name).copied()
     }
+
+    /// The most that any resource has, of those that turning `knob` makes fuller or emptier.
+    pub(super) fn most_of(&self, knob: Knob, how_full: fn(&Resource) -> f64) -> f64 {
+        let own = self.resources.iter().filter(|resource| knob_of(knob, &resource.kind));
+        own.map(how_full).fold(0.0, f64::max)
+    }
+
+    /// Whether executions had to wait for others.
+    pub(super) fn queued(&self) -> bool {
+        self.metric("functions.queued").unwrap_or(0.0) > 0.0
+    }
 }
 
 /// What cannot be had, and why.
@@ -177,20 +188,17 @@ impl<'a> Search<'a> {
         if let Some(known) = self.tried.iter().find(known) {
             return Ok(known.clone());
         }
-        let mut scenario = self.question.scenario.clone();
-        config.apply(&mut scenario);
         let (seeds, seconds) = extent;
-        let ask = load::window(&scenario, demand, seconds)?;
+        let ask = load::window(&config.applied(self.question.scenario), demand, seconds)?;
         let seeds = &self.question.seeds[..seeds];
         self.try_ask(step, (config, demand, look), &ask, seeds)
     }
 
     /// Tries a configuration with everybody, with the first `seeds` seeds.
     pub fn try_whole(&mut self, config: &Config, seeds: usize) -> Result<Tried, Trouble> {
-        let mut scenario = self.question.scenario.clone();
-        config.apply(&mut scenario);
         let demand = self.question.demand;
-        let ask = load::under(load::whole(&scenario, demand)?, self.question.faults)?;
+        let whole = load::whole(&config.applied(self.question.scenario), demand)?;
+        let ask = load::under(whole, self.question.faults)?;
         let seeds = &self.question.seeds[..seeds.clamp(1, self.question.seeds.len())];
         self.try_ask(WHOLE, (config, demand, Look::Full), &ask, seeds)
     }
@@ -317,11 +325,11 @@ impl<'a> Search<'a> {
     /// Which station forbids it, and what would have to change.
     pub(super) fn why_not(&mut self, config: &Config, tried: &Tried) -> Result<Infeasible, Trouble> {
         let missed = missed(tried);
-        let full = tried.resources.iter().find(|resource| resource.peak.max(resource.utilisation) > FULL);
+        let full = tried.resources.iter().find(|resource| resource.busiest() > FULL);
         if let Some(full) = full {
             let knob = config.0.iter().find(|(knob, _)| knob_of(*knob, &full.kind));
             let most = knob.map_or_else(String::new, |(knob, value)| format!(" with {}", knob.says(*value)));
-            let rate = self.heavy().rate_per_s / full.utilisation.max(full.peak);
+            let rate = self.heavy().rate_per_s / full.busiest();
             return Ok(Infeasible {
                 station: Some(full.name.clone()),
                 why: format!("{} forbids it: {:.0} % full{most}, and {missed}", full.name, full.utilisation * 100.0),
@@ -365,11 +373,10 @@ pub(super) fn knob_of(knob: Knob, kind: &str) -> bool {
 /// What is full, doubled; shards by as much as the fullest channel is over.
 fn enlarged(config: &Config, tried: &Tried) -> Config {
     let mut larger = config.clone();
-    let queued = tried.metric("functions.queued").unwrap_or(0.0) > 0.0;
+    let queued = tried.queued();
     for (knob, value) in &config.0 {
-        let full = tried.resources.iter().filter(|resource| knob_of(*knob, &resource.kind));
-        let full = full.map(|resource| if knob.is_shards() { resource.utilisation } else { resource.peak });
-        let full = full.fold(0.0, f64::max);
+        let full =
+            tried.most_of(*knob, |resource| if resource.is_channel() { resource.utilisation } else { resource.peak });
         if knob.is_shards() && full > 1.0 {
             larger = larger.with(*knob, (f64::from(*value) * full * 1.1).ceil() as u32);
         } else if !knob.is_shards() && full > FULL || *knob == Knob::Concurrency && queued {

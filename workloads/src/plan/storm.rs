@@ -11,10 +11,9 @@ use headcount_engine::contract::{Nanos, SECOND};
 use serde::Serialize;
 
 use super::lab::{Lab, Trouble};
-use super::load::{Ask, Window, checked};
+use super::load::{self, Ask, Window, checked};
 use super::sample::{Sample, mean_over};
 use crate::scenario::{Deeds, Fault, FaultKind, Scenario};
-use crate::slo::Slo;
 
 /// When people begin to come and go, and when the connections are lost.
 const FROM: Nanos = 2 * SECOND;
@@ -159,15 +158,8 @@ fn seconds(ns: Nanos) -> f64 {
 
 /// The scenario with so many regions cut off; none is the calm.
 pub fn ask(question: &StormQuestion<'_>, regions: u32) -> Result<Ask, Trouble> {
-    let mut scenario = question.scenario.clone();
-    scenario.faults.clear();
-    scenario.swarm = None;
-    scenario.thresholds = Slo::default();
+    let mut scenario = load::with_friends(question.scenario, question.users);
     let friends = &mut scenario.friends;
-    friends.users = question.users;
-    friends.degree = friends.degree.min(question.users - 1);
-    friends.degree_max = friends.degree_max.min(question.users - 1);
-    friends.online = true;
     friends.presence_timeout_s = TIMEOUT_S;
     (friends.from, friends.to) = (FROM, healed() + WATCHED);
     let coming_and_going = question.rate_per_s * seconds(friends.to - friends.from);
@@ -211,7 +203,7 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     let (silence, stormy) = samples.split_first().expect("nothing at all is the first");
     let storm = |(cut, sample)| Storm::of(cut, regions, silence, sample);
     let storms = (1..).zip(stormy).map(storm).collect();
-    let small = StormQuestion { users: question.users.min(MAP_USERS), ..small_rate(question) };
+    let small = small(question);
     let map = map(&small, regions, lab)?;
     let (cut_s, healed_s) = (seconds(CUT), seconds(healed()));
     let in_step = in_step.map(|sample| Storm::of(regions, regions, silence, &sample));
@@ -219,10 +211,11 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     Ok(Storms { cut_s, healed_s, storms, in_step, told, map_users: small.users, map })
 }
 
-/// As many come and go of each thousand as in the whole.
-fn small_rate<'a>(question: &StormQuestion<'a>) -> StormQuestion<'a> {
-    let share = f64::from(question.users.min(MAP_USERS)) / f64::from(question.users);
-    StormQuestion { rate_per_s: (question.rate_per_s * share).max(20.0), ..*question }
+/// The small crowd: as many come and go of each thousand as in the whole.
+fn small<'a>(question: &StormQuestion<'a>) -> StormQuestion<'a> {
+    let users = question.users.min(MAP_USERS);
+    let share = f64::from(users) / f64::from(question.users);
+    StormQuestion { users, rate_per_s: (question.rate_per_s * share).max(20.0), ..*question }
 }
 
 /// Every trigger at every load: a station of one server each, so much slower that the fullest one is as full as asked for.
@@ -230,8 +223,7 @@ fn map(question: &StormQuestion<'_>, regions: u32, lab: &dyn Lab) -> Result<Vec<
     let base = slower(question.scenario, 1.0);
     let base = StormQuestion { scenario: &base, ..*question };
     let calm = lab.run(&[(&ask(&base, 0)?, question.seed)])?.remove(0);
-    let servers = calm.resources.iter().filter(|one| !one.kind.ends_with(" shards"));
-    let full = servers.map(|one| one.utilisation).fold(0.0, f64::max);
+    let full = fullest_station(&calm);
     if full <= 0.0 {
         return Ok(Vec::new());
     }
@@ -271,6 +263,12 @@ fn slower(scenario: &Scenario, times: f64) -> Scenario {
 
 fn series<'a>(sample: &'a Sample, name: &str) -> &'a [f64] {
     sample.series.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// Utilisation of the fullest station.
+fn fullest_station(sample: &Sample) -> f64 {
+    let stations = sample.resources.iter().filter(|one| !one.is_channel());
+    stations.map(|one| one.utilisation).fold(0.0, f64::max)
 }
 
 /// Work by second.
@@ -339,11 +337,10 @@ impl Cell {
         };
         let (goodput_per_s, calm_per_s) = (last(stormy, "screens_changed"), last(calm, "screens_changed"));
         let online = last(stormy, "online") >= BACK * last(calm, "online");
-        let servers = calm.resources.iter().filter(|one| !one.kind.ends_with(" shards"));
         Self {
             share: cut as f64 / f64::from(regions),
             load,
-            utilisation: servers.map(|one| one.utilisation).fold(0.0, f64::max),
+            utilisation: fullest_station(calm),
             goodput_per_s,
             calm_per_s,
             errors_per_s: last(stormy, "client_errors"),

@@ -188,8 +188,7 @@ fn answer(search: &mut Search<'_>) -> Result<Result<Box<Answer>, Infeasible>, Tr
 
 /// Storms of the answer's configuration.
 fn storms(question: &Question<'_>, answer: &Answer, bench: &Bench) -> Result<Storms, Trouble> {
-    let mut scenario = question.scenario.clone();
-    answer.config.apply(&mut scenario);
+    let scenario = answer.config.applied(question.scenario);
     let Demand { users, rate_per_s } = question.demand;
     let seed = question.seeds[0];
     headcount_workloads::plan::storm::storms(&StormQuestion { scenario: &scenario, users, rate_per_s, seed }, bench)
@@ -217,7 +216,7 @@ fn said(answer: &Answer, stormy: &str, folder: &Path) -> String {
     let broken =
         if answer.everybody.samples.iter().any(|one| !one.faults.is_empty()) { " under the faults" } else { "" };
     text.push_str(&format!("\n{all}{broken}: the SLO is kept\n"));
-    if let Some(knee) = ladder.knee.and_then(|knee| ladder.rungs.get(knee)) {
+    if let Some(knee) = ladder.bend() {
         text.push_str(&format!("latency bends at {}/s\n", three_digits(knee.rate_per_s)));
     }
     if let Some(law) = usl {
@@ -228,9 +227,7 @@ fn said(answer: &Answer, stormy: &str, folder: &Path) -> String {
             three_digits(law.lambda)
         ));
     }
-    if let Some(most) =
-        answer.scaling.iter().find(|one| answer.config.scales().is_some_and(|(_, count)| count == one.shards))
-    {
+    if let Some(most) = answer.max_rate() {
         text.push_str(&format!("with {} it carries up to {}/s\n", most.says, three_digits(most.rate_per_s)));
     }
     text.push_str(stormy);

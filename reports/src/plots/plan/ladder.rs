@@ -111,7 +111,7 @@ fn rungs(answer: &Answer) -> Option<&[Rung]> {
 }
 
 fn knee(answer: &Answer) -> Option<f64> {
-    answer.ladder.knee.and_then(|knee| answer.ladder.rungs.get(knee)).map(|rung| rung.rate_per_s)
+    answer.ladder.bend().map(|rung| rung.rate_per_s)
 }
 
 /// The load that was asked for, without and with headroom.

@@ -78,7 +78,7 @@ pub fn why(plan: &Plan<'_>) -> String {
         };
         said.push(format!("This configuration carries up to {}/s within the SLO{by}.", three_digits(most.rate_per_s)));
     }
-    if let Some(knee) = answer.ladder.knee.and_then(|knee| answer.ladder.rungs.get(knee)) {
+    if let Some(knee) = answer.ladder.bend() {
         let (at, ms) = (three_digits(knee.rate_per_s), duration_ms(knee.latency_ms));
         said.push(format!("Latency bends at {at}/s, where {} is {ms}.", answer.ladder.metric));
     }
