@@ -8,6 +8,7 @@ pub mod bill;
 pub mod compare;
 pub mod findings;
 pub mod host;
+pub mod jobs;
 pub mod kept;
 pub mod latency_files;
 pub mod number;

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use headcount_reports::compare::{Answer, Comparison, Gate, OneRun, Side, files, page, plots, text};
+use headcount_reports::jobs;
 use headcount_reports::kept::Kept;
 use headcount_reports::run_folder::{self, COMPARISON};
 use headcount_workloads::run::{Prepared, RunOptions};
 
 use super::check::{STATUS_BROKEN, words};
-use super::jobs;
 use crate::backend::{self, Scenario};
 use crate::cli::CompareOptions;
 use crate::progress::{Progress, Unit};

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use headcount_reports::number::count_of;
-use headcount_reports::{findings, run_folder};
+use headcount_reports::{findings, jobs, run_folder};
 use headcount_workloads::findings::{Finding, systems};
 
-use super::jobs;
 use crate::cli::FindingsOptions;
 use crate::progress::{Progress, Unit};
 use crate::terminal::{self, Problem};
@@ -32,21 +31,19 @@ pub fn findings(options: &FindingsOptions) -> Result<ExitCode, Problem> {
     drop(progress);
     run_folder::write_as(&run_folder::FINDINGS, &folder, &findings::files(&found)).map_err(Problem::new)?;
     terminal::print(&if options.json { findings::json(&found) } else { said(&found, &folder) })?;
-    let hardened_breaks =
-        found.iter().flat_map(|finding| &finding.promises).any(|promise| promise.hardened_broken_in > 0);
+    let hardened_breaks = found.iter().any(|finding| finding.hardened_broken() > 0);
     Ok(ExitCode::from(u8::from(hardened_breaks)))
 }
 
 fn said(found: &[Finding], folder: &Path) -> String {
     let mut text = String::new();
     for finding in found {
-        let broken = finding.promises.iter().filter(|promise| promise.broken_in > 0).count() as u64;
-        let ours = finding.promises.iter().filter(|promise| promise.hardened_broken_in > 0).count() as u64;
         text.push_str(&format!(
-            "{}: the document's logic breaks {} of {}, the hardened one {ours}\n",
+            "{}: the document's logic breaks {} of {}, the hardened one {}\n",
             finding.system,
-            count_of(broken, "promise", "promises"),
-            finding.promises.len()
+            count_of(finding.broken() as u64, "promise", "promises"),
+            finding.promises.len(),
+            finding.hardened_broken()
         ));
     }
     text.push_str(&format!("{}\n", folder.join("report.html").display()));

@@ -3,7 +3,6 @@
 pub mod check;
 pub mod compare;
 pub mod findings;
-pub mod jobs;
 pub mod list;
 pub mod plan;
 pub mod run;

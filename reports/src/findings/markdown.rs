@@ -2,8 +2,7 @@
 
 use headcount_workloads::findings::{Cost, Finding, Promise, Smallest};
 
-use super::{amount, broken};
-use crate::number::count_of;
+use crate::number::{count_of, three_digits};
 
 /// The whole page.
 pub fn markdown(findings: &[Finding]) -> String {
@@ -18,12 +17,12 @@ pub fn markdown(findings: &[Finding]) -> String {
          | system | promises | document | hardened |\n|---|---:|---:|---:|\n"
     );
     for finding in findings {
-        let hardened = finding.promises.iter().filter(|promise| promise.hardened_broken_in > 0).count();
         page.push_str(&format!(
-            "| {} | {} | {} | {hardened} |\n",
+            "| {} | {} | {} | {} |\n",
             finding.system,
             finding.promises.len(),
-            broken(finding)
+            finding.broken(),
+            finding.hardened_broken()
         ));
     }
     findings.iter().for_each(|finding| page.push_str(&system(finding)));
@@ -93,9 +92,17 @@ fn counter_example(promise: &Promise, smallest: &Smallest) -> String {
 }
 
 fn price(cost: &Cost) -> String {
-    let times =
-        if cost.documented > 0.0 { format!("{}x", amount(cost.hardened / cost.documented)) } else { String::new() };
-    format!("| {} | {} | {} | {times} |\n", cell(&cost.what), amount(cost.documented), amount(cost.hardened))
+    let times = if cost.documented > 0.0 {
+        format!("{}x", three_digits(cost.hardened / cost.documented))
+    } else {
+        String::new()
+    };
+    format!(
+        "| {} | {} | {} | {times} |\n",
+        cell(&cost.what),
+        three_digits(cost.documented),
+        three_digits(cost.hardened)
+    )
 }
 
 /// Text for a cell of a table: what means something in Markdown is taken as it is.

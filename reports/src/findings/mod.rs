@@ -5,31 +5,18 @@ mod markdown;
 mod page;
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use headcount_workloads::findings::{Finding, of, systems};
 
-use crate::number::three_digits;
+use crate::jobs::in_order;
 
 pub use markdown::markdown;
 
 /// Every system's findings over so many seeds, by so many threads; `done` counts runs. The same whatever `jobs` is.
 pub fn find(seeds: u64, jobs: usize, done: &AtomicU64) -> Vec<Finding> {
     let crew = |seeds: RangeInclusive<u64>, work: &(dyn Fn(u64) + Sync)| {
-        let next = AtomicU64::new(*seeds.start());
-        std::thread::scope(|scope| {
-            for _ in 0..jobs.max(1) {
-                scope.spawn(|| {
-                    loop {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if !seeds.contains(&seed) {
-                            return;
-                        }
-                        work(seed);
-                    }
-                });
-            }
-        });
+        in_order(jobs, &seeds.collect::<Vec<u64>>(), |seed| work(*seed));
     };
     systems().into_iter().map(|system| of(system, seeds, &crew, done)).collect()
 }
@@ -47,14 +34,4 @@ pub fn files(findings: &[Finding]) -> Vec<(String, Vec<u8>)> {
 /// For programs.
 pub fn json(findings: &[Finding]) -> String {
     format!("{:#}\n", serde_json::json!({ "written_by": "headcount", "format_version": 1, "findings": findings }))
-}
-
-/// Promises of one system that its documented variant breaks.
-fn broken(finding: &Finding) -> usize {
-    finding.promises.iter().filter(|promise| promise.broken_in > 0).count()
-}
-
-/// A count or a mean, as a table shows it.
-fn amount(value: f64) -> String {
-    three_digits(value)
 }

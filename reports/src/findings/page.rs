@@ -3,7 +3,6 @@
 use headcount_workloads::findings::Finding;
 use pulldown_cmark::{Alignment, CowStr, Event, Options, Parser, Tag, TagEnd, html::push_html};
 
-use super::broken;
 use crate::number::count_of;
 use crate::report::{Page, html::escaped, page};
 
@@ -13,7 +12,7 @@ pub fn html(findings: &[Finding], text: &str) -> String {
     let body = text.split_once("\n\n").map_or(text, |(_, body)| body);
     let mut sections = String::new();
     push_html(&mut sections, labelled(Parser::new_ext(body, Options::ENABLE_TABLES)));
-    let all_broken: usize = findings.iter().map(broken).sum();
+    let all_broken: usize = findings.iter().map(Finding::broken).sum();
     let promises: usize = findings.iter().map(|finding| finding.promises.len()).sum();
     page(&Page {
         kind: "Headcount findings",

@@ -53,6 +53,18 @@ pub struct Finding {
     pub readings: Vec<Reading>,
 }
 
+impl Finding {
+    /// Promises that the documented variant breaks.
+    pub fn broken(&self) -> usize {
+        self.promises.iter().filter(|promise| promise.broken_in > 0).count()
+    }
+
+    /// Promises that the hardened variant breaks.
+    pub fn hardened_broken(&self) -> usize {
+        self.promises.iter().filter(|promise| promise.hardened_broken_in > 0).count()
+    }
+}
+
 /// One promise.
 #[derive(Clone, Debug, Serialize)]
 pub struct Promise {

@@ -17,12 +17,13 @@ const TOLD: [&str; 9] =
 /// The run's story, in the order of time.
 pub fn of(outcome: &Outcome, scenario: &Scenario, property: &str, reason: &str) -> Vec<String> {
     let trace = outcome.trace.as_deref().unwrap_or_default();
+    let nodes = scenario.node_names();
     let ids = ids(reason);
     let concerns = |line: &str| ids.iter().any(|id| mentions(line, id));
     let mut told: Vec<(f64, String)> =
-        trace.iter().filter(|line| concerns(line)).filter_map(|line| said(line, scenario)).collect();
+        trace.iter().filter(|line| concerns(line)).filter_map(|line| said(line, &nodes)).collect();
     if told.is_empty() {
-        told = trace.iter().filter_map(|line| said(line, scenario)).collect();
+        told = trace.iter().filter_map(|line| said(line, &nodes)).collect();
     }
     told.dedup_by(|one, other| one.1 == other.1);
     let faults: Vec<(f64, String)> = outcome
@@ -66,7 +67,7 @@ fn mentions(line: &str, id: &str) -> bool {
 }
 
 /// When and what, of a line of the trace that says what somebody did or was told.
-fn said(line: &str, scenario: &Scenario) -> Option<(f64, String)> {
+fn said(line: &str, nodes: &[String]) -> Option<(f64, String)> {
     let mut words = line.splitn(3, ' ');
     let (at, node, what) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
     if let Some(note) = what.strip_prefix("note ") {
@@ -77,7 +78,7 @@ fn said(line: &str, scenario: &Scenario) -> Option<(f64, String)> {
     if !TOLD.contains(&word) {
         return None;
     }
-    let from = from.parse().ok().and_then(|from: usize| scenario.nodes().get(from).map(|spec| spec.name.clone()))?;
+    let from = from.parse().ok().and_then(|from: usize| nodes.get(from))?;
     Some((at, format!("{from} -> {node}: {}", plain(message))))
 }
 

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
+use headcount_reports::jobs;
 use headcount_reports::number::{count_of, duration_ms, three_digits};
 use headcount_workloads::outcome::Verdict;
 
-use super::jobs;
 use crate::backend::{self, Prepared};
 use crate::cli::CheckOptions;
 use crate::progress::{Progress, Unit};

@@ -5,14 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use headcount_reports::jobs;
 use headcount_reports::kept::Kept;
 use headcount_workloads::plan::{Ask, Lab, Sample, Trouble};
 use headcount_workloads::run::{Prepared, RunOptions};
 use headcount_workloads::scenario::Scenario;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use super::super::jobs;
 
 /// Threads, results that are kept, and a count of what was done.
 pub struct Bench {

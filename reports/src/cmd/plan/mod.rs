@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use headcount_reports::jobs;
 use headcount_reports::kept::Kept;
 use headcount_reports::number::{count_of, percent, three_digits};
 use headcount_reports::plan::{Answer, Asked, Plan};
@@ -20,7 +21,6 @@ use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Questio
 use headcount_workloads::scenario::{Fault, Scenario};
 use headcount_workloads::slo::Slo;
 
-use super::jobs;
 use crate::backend;
 use crate::cli::PlanOptions;
 use crate::progress::{Progress, Unit};

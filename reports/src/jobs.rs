@@ -8,7 +8,7 @@ pub fn in_order<T: Sync, R: Send>(jobs: usize, all: &[T], work: impl Fn(&T) -> R
     let next = AtomicUsize::new(0);
     let done: Vec<Mutex<Option<R>>> = all.iter().map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(all.len()) {
+        for _ in 0..jobs.max(1).min(all.len()) {
             scope.spawn(|| {
                 while let Some((one, place)) = {
                     let place = next.fetch_add(1, Ordering::Relaxed);
