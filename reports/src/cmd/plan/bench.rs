@@ -38,8 +38,8 @@ impl Bench {
         self.kept.has_failed()
     }
 
-    /// Whatever `make` finds of a scenario, kept as runs are.
-    pub fn beside<T: Serialize + DeserializeOwned>(
+    /// What `make` finds in a run of a scenario, unless it is kept from before.
+    pub fn kept_or<T: Serialize + DeserializeOwned>(
         &self,
         looked_at: &str,
         scenario: &Scenario,
@@ -56,19 +56,15 @@ impl Bench {
     }
 
     fn one(&self, ask: &Ask, seed: u64) -> Result<Sample, Trouble> {
-        let looked_at = format!("sample of a plan over {:?}", ask.window);
-        if let Some(sample) = self.kept.get(&looked_at, &ask.scenario, seed) {
-            self.runs_kept.fetch_add(1, Ordering::Relaxed);
-            return Ok(sample);
-        }
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            let outcome = Prepared::new(ask.scenario.clone()).run(seed, RunOptions::default());
-            Sample::of(ask, &outcome)
-        }));
-        self.runs_made.fetch_add(1, Ordering::Relaxed);
-        self.people_done.fetch_add(u64::from(ask.people()), Ordering::Relaxed);
-        let broken = || Trouble::Broken(format!("seed {seed} of {}: the simulation itself broke", ask.scenario.name));
-        ran.map(|sample| self.kept.put(&looked_at, &ask.scenario, seed, sample)).map_err(|_| broken())
+        self.kept_or(&format!("sample of a plan over {:?}", ask.window), &ask.scenario, seed, || {
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                let outcome = Prepared::new(ask.scenario.clone()).run(seed, RunOptions::default());
+                Sample::of(ask, &outcome)
+            }));
+            self.people_done.fetch_add(u64::from(ask.people()), Ordering::Relaxed);
+            let broken = format!("seed {seed} of {}: the simulation itself broke", ask.scenario.name);
+            ran.map_err(|_| Trouble::Broken(broken))
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::terminal;
 pub fn grow(question: &Question<'_>, answer: &Config, bench: &Bench, quiet: bool) -> Result<Vec<Grown>, Trouble> {
     let grown = |users: u32| {
         let stage = stage(question, answer, users)?;
-        let metrics = bench.beside("growth of a plan", &stage.ask.scenario, 1, || apart(&stage, quiet))?;
+        let metrics = bench.kept_or("growth of a plan", &stage.ask.scenario, 1, || apart(&stage, quiet))?;
         let messages = metrics.get("messages").copied().unwrap_or(0.0);
         let (rate_per_s, shards) = (stage.demand.rate_per_s, stage.shards);
         Ok(Grown { users, rate_per_s, shards, bill: Bill::of(&metrics), messages })
