@@ -1,13 +1,13 @@
 //! A price table: a TOML file of the user's.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::Kind;
 use crate::scenario::BadInput;
-use crate::scenario::document::{self, Item, Origin, Value};
+use crate::scenario::document::{self, Item, Origins, Value};
 
 /// What a million of each kind costs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,9 +27,7 @@ impl Prices {
     /// # Errors
     /// The file cannot be read, or says something else: one line that names it, the line and what would be right.
     pub fn load(path: &str) -> Result<Self, BadInput> {
-        let right = "must be the path of a TOML file with prices, such as workloads/prices-example.toml";
-        let text =
-            fs::read_to_string(path).map_err(|error| BadInput::new(format!("{path}: {}: {right}", error.kind())))?;
+        let text = document::read(path, "a TOML file with prices, such as workloads/prices-example.toml")?;
         Self::parse(path, &text)
     }
 
@@ -39,6 +37,7 @@ impl Prices {
     /// As [`load`](Self::load).
     pub fn parse(source: &str, text: &str) -> Result<Self, BadInput> {
         let root = document::parse(source, text)?;
+        let origins = Origins::new(Path::new(""), source, &root);
         let mut currency = None;
         let mut per_million = None;
         for (key, item) in &root {
@@ -46,19 +45,19 @@ impl Prices {
                 ("currency", Value::Text(word)) if (1..=8).contains(&word.chars().count()) => {
                     currency = Some(word.clone());
                 }
-                ("currency", _) => return Err(bad(source, key, item, "must be a short word, such as \"EUR\"")),
+                ("currency", _) => return Err(origins.bad(key, "must be a short word, such as \"EUR\"")),
                 ("per_million", Value::Table(table)) => {
-                    let price = |(name, item): (&String, &Item)| price(source, name, item);
+                    let price = |(name, item): (&String, &Item)| price(&origins, name, item);
                     per_million = Some(table.iter().map(price).collect::<Result<_, _>>()?);
                 }
-                ("per_million", _) => return Err(bad(source, key, item, "must be a table of prices, [per_million]")),
-                _ => return Err(bad(source, key, item, "unknown key; here can stand: currency, per_million")),
+                ("per_million", _) => return Err(origins.bad(key, "must be a table of prices, [per_million]")),
+                _ => return Err(origins.bad(key, "unknown key; here can stand: currency, per_million")),
             }
         }
-        let missing = |key: &str, right: &str| BadInput::new(format!("{source}: {key}: is missing: {right}"));
+        let missing = |key: &str, right: &str| origins.bad(key, &format!("is missing: must be {right}"));
         Ok(Self {
-            currency: currency.ok_or_else(|| missing("currency", "must be a short word, such as \"EUR\""))?,
-            per_million: per_million.ok_or_else(|| missing("per_million", "must be a table of prices"))?,
+            currency: currency.ok_or_else(|| missing("currency", "a short word, such as \"EUR\""))?,
+            per_million: per_million.ok_or_else(|| missing("per_million", "a table of prices"))?,
         })
     }
 
@@ -68,11 +67,11 @@ impl Prices {
     }
 }
 
-fn price(source: &str, name: &str, item: &Item) -> Result<(Kind, f64), BadInput> {
+fn price(origins: &Origins, name: &str, item: &Item) -> Result<(Kind, f64), BadInput> {
     let path = format!("per_million.{name}");
     let Some(kind) = Kind::named(name) else {
         let kinds: Vec<&str> = Kind::all().map(Kind::name).collect();
-        return Err(bad(source, &path, item, &format!("unknown kind; here can stand: {}", kinds.join(", "))));
+        return Err(origins.bad(&path, &format!("unknown kind; here can stand: {}", kinds.join(", "))));
     };
     let price = match item.value {
         Value::Whole(whole) => whole as f64,
@@ -80,22 +79,9 @@ fn price(source: &str, name: &str, item: &Item) -> Result<(Kind, f64), BadInput>
         _ => f64::NAN,
     };
     if !(0.0..=PRICE_MAX).contains(&price) {
-        return Err(bad(source, &path, item, "must be what a million costs, 0 to 1,000,000,000"));
+        return Err(origins.bad(&path, "must be what a million costs, 0 to 1,000,000,000"));
     }
     Ok((kind, price))
-}
-
-fn bad(source: &str, path: &str, item: &Item, right: &str) -> BadInput {
-    let line = match item.origin {
-        Origin::Line(line) => format!(":{line}"),
-        Origin::Set { .. } => String::new(),
-    };
-    let given = if item.text.is_empty() || matches!(item.value, Value::Table(_)) {
-        path.to_string()
-    } else {
-        format!("{path} = {}", item.text)
-    };
-    BadInput::new(format!("{source}{line}: {given}: {right}"))
 }
 
 #[cfg(test)]

@@ -6,17 +6,15 @@ use super::form::File;
 
 /// Arrivals by second.
 pub(super) fn read(file: &File) -> Result<Vec<u32>, BadInput> {
-    let source = &file.shown;
-    let bad = |line: u64, what: &str, right: &str| BadInput::new(format!("{source}:{line}: {what}: {right}"));
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file.bytes.as_slice());
+    let bad = |line: u64, what: &str, right: &str| file.bad(line, what, right);
+    let mut reader = file.csv();
     let header = reader.headers().map_err(|e| bad(1, "header", &e.to_string()))?;
     if header.iter().ne(["second", "arrivals"]) {
         return Err(bad(1, "header", "must be second,arrivals"));
     }
     let mut counts: Vec<u32> = Vec::new();
-    for row in reader.records() {
-        let row = row.map_err(|e| BadInput::new(format!("{source}: not CSV: {e}")))?;
-        let line = row.position().map_or(0, |p| p.line());
+    for row in file.rows(reader) {
+        let (line, row) = row?;
         if row.len() != 2 {
             return Err(bad(line, &format!("{} columns", row.len()), "must be two, second,arrivals"));
         }

@@ -112,6 +112,12 @@ fn item(from: &DeValue<'_>, at: usize, text: &str, whole: &str, places: &Places<
     Item { value, origin: places.origin(at), text: shorten(text) }
 }
 
+/// The text of a file; `right` says what it must be the path of.
+pub(crate) fn read(path: &str, right: &str) -> Result<String, BadInput> {
+    std::fs::read_to_string(path)
+        .map_err(|error| BadInput::new(format!("{path}: {}: must be the path of {right}", error.kind())))
+}
+
 /// Parses a whole file. An error is the parser's message with the line.
 pub(crate) fn parse(source: &str, text: &str) -> Result<Table, BadInput> {
     let parsed = DeTable::parse(text).map_err(|e| {
@@ -194,7 +200,7 @@ fn parse_value(key: &str, text: &str) -> Result<Item, String> {
 
 /// Where every value of a document came from, by dotted path.
 #[derive(Debug, Default)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     source: String,
     /// From which paths of other files in the text are taken.
     folder: PathBuf,

@@ -13,9 +13,7 @@ impl Scenario {
     /// # Errors
     /// The file cannot be read, or something in it is wrong: one line that names it, the line and what would be right.
     pub fn fault_plan(&self, path: &str, length_s: f64) -> Result<Vec<Fault>, BadInput> {
-        let right = "must be the path of a TOML file with [[fault]] tables, as a scenario has them";
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| BadInput::new(format!("{path}: {}: {right}", error.kind())))?;
+        let text = document::read(path, "a TOML file with [[fault]] tables, as a scenario has them")?;
         self.parse_fault_plan(path, &text, length_s)
     }
 

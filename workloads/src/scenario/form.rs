@@ -46,6 +46,26 @@ pub(super) struct File {
     pub bytes: Vec<u8>,
 }
 
+impl File {
+    /// The file as a CSV with a header; spaces around a field are no part of it.
+    pub fn csv(&self) -> csv::Reader<&[u8]> {
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(&self.bytes)
+    }
+
+    /// Each row of it with its line.
+    pub fn rows(&self, csv: csv::Reader<&[u8]>) -> impl Iterator<Item = Result<(u64, csv::StringRecord), BadInput>> {
+        csv.into_records().map(|row| {
+            let row = row.map_err(|e| BadInput::new(format!("{}: not CSV: {e}", self.shown)))?;
+            Ok((row.position().map_or(0, |at| at.line()), row))
+        })
+    }
+
+    /// The error for `what`, which stands in this line.
+    pub fn bad(&self, line: u64, what: &str, right: &str) -> BadInput {
+        BadInput::new(format!("{}:{line}: {what}: {right}", self.shown))
+    }
+}
+
 impl<'a> Form<'a> {
     /// Walks `root` with `fields`, then refuses what no field asked for.
     pub(super) fn read(root: Table, origins: &'a Origins, fields: impl FnOnce(&mut Self) -> Done) -> Done {

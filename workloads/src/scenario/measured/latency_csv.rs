@@ -13,9 +13,8 @@ const COUNT_MAX: u64 = 1_000_000_000_000;
 
 /// The latencies, sorted.
 pub(super) fn read(file: &File) -> Result<Vec<Bin>, BadInput> {
-    let source = &file.shown;
-    let bad = |line: u64, what: &str, right: &str| BadInput::new(format!("{source}:{line}: {what}: {right}"));
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file.bytes.as_slice());
+    let bad = |line: u64, what: &str, right: &str| file.bad(line, what, right);
+    let mut reader = file.csv();
     let header = reader.headers().map_err(|e| bad(1, "header", &e.to_string()))?.clone();
     let names: Vec<&str> = header.iter().collect();
     let shown = format!("header {}", names.join(","));
@@ -30,9 +29,8 @@ pub(super) fn read(file: &File) -> Result<Vec<Bin>, BadInput> {
     };
     let unit = unit.expect("the header was matched by its unit");
     let mut bins = Vec::new();
-    for row in reader.records() {
-        let row = row.map_err(|e| BadInput::new(format!("{source}: not CSV: {e}")))?;
-        let line = row.position().map_or(0, |p| p.line());
+    for row in file.rows(reader) {
+        let (line, row) = row?;
         if row.len() != names.len() {
             let right = format!("must be as many as the header has, {}", names.join(","));
             return Err(bad(line, &format!("{} column{}", row.len(), if row.len() == 1 { "" } else { "s" }), &right));
