@@ -52,11 +52,12 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Problem> {
     if let Some(file) = &options.trace {
         write_trace(file, &mut outcome)?;
     }
-    let written = match &folder {
-        Some(folder) => Some(write(folder, &outcome, &host, &repeat_in_report(options, &loaded), prices.as_ref())?),
-        None => None,
-    };
-    terminal::print(&said(options, &outcome, &host, written.as_deref(), prices.as_ref()))?;
+    if let Some(folder) = &folder {
+        let repeat = repeat_in_report(options, &loaded);
+        run_folder::write(folder, &outcome, &host, &repeat, prices.as_ref()).map_err(Problem::new)?;
+    }
+    // The folder as the user named it: that is where they will look.
+    terminal::print(&said(options, &outcome, &host, folder.as_deref(), prices.as_ref()))?;
     Ok(terminal::status(outcome.verdict))
 }
 
@@ -84,18 +85,6 @@ fn folder(options: &RunOptions, loaded: &Loaded) -> Option<PathBuf> {
     (!options.no_files).then(|| options.out.clone().unwrap_or_else(default))
 }
 
-/// Shows the folder as the user named it: that is where they will look.
-fn write(
-    folder: &Path,
-    outcome: &Outcome,
-    host: &HostFigures,
-    repeat: &str,
-    prices: Option<&Prices>,
-) -> Result<PathBuf, Problem> {
-    run_folder::write(folder, outcome, host, repeat, prices).map_err(Problem::new)?;
-    Ok(folder.to_path_buf())
-}
-
 fn write_trace(file: &Path, outcome: &mut Outcome) -> Result<(), Problem> {
     let mut text = outcome.trace.take().unwrap_or_default().join("\n");
     if !text.is_empty() {
@@ -106,9 +95,13 @@ fn write_trace(file: &Path, outcome: &mut Outcome) -> Result<(), Problem> {
 
 /// The command that does a run again.
 pub fn repeat_command(scenario: &str, seed: u64, overrides: &[(String, String)], thresholds: &[String]) -> String {
-    let sets = overrides.iter().map(|(key, value)| format!(" --set {}", shell_word(&format!("{key}={value}"))));
-    let thresholds = thresholds.iter().map(|text| format!(" --threshold {}", shell_word(text)));
-    format!("headcount run {} --seed {seed}{}", shell_word(scenario), sets.chain(thresholds).collect::<String>())
+    let thresholds: String = thresholds.iter().map(|text| format!(" --threshold {}", shell_word(text))).collect();
+    format!("headcount run {} --seed {seed}{}{thresholds}", shell_word(scenario), set_options(overrides))
+}
+
+/// The overrides of a scenario as options of a command, a space before each.
+pub fn set_options(overrides: &[(String, String)]) -> String {
+    overrides.iter().map(|(key, value)| format!(" --set {}", shell_word(&format!("{key}={value}")))).collect()
 }
 
 /// The same for the report, which is the same wherever it is written: a scenario file is named by its copy in the run

@@ -33,7 +33,7 @@ pub fn html(outcome: &Outcome, plots: &[Drawn], repeat: &str, prices: Option<&Pr
         beside: expectation(outcome),
         said: verdict_said(outcome),
         head: sections::broken(outcome) + &sections::run_facts(outcome),
-        sections: sections::all(outcome, plots, (repeat, prices)),
+        sections: sections::all(outcome, plots, repeat, prices),
     })
 }
 

@@ -52,7 +52,7 @@ pub fn broken(outcome: &Outcome) -> String {
 }
 
 /// Everything below the head of the page.
-pub fn all(outcome: &Outcome, plots: &[Drawn], (repeat, prices): (&str, Option<&Prices>)) -> String {
+pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str, prices: Option<&Prices>) -> String {
     [
         result(outcome),
         thresholds(outcome),

@@ -21,6 +21,7 @@ use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Questio
 use headcount_workloads::scenario::{Fault, Scenario};
 use headcount_workloads::slo::Slo;
 
+use super::run::set_options;
 use crate::backend;
 use crate::cli::PlanOptions;
 use crate::progress::{Progress, Unit};
@@ -148,7 +149,6 @@ fn asked(options: &PlanOptions, question: &Question<'_>, slo: &Slo) -> Asked {
 
 /// The command that makes the plan again, wherever its files were put.
 fn repeat(options: &PlanOptions) -> String {
-    let sets = options.overrides.iter().map(|(key, value)| format!(" --set {}", shell_word(&format!("{key}={value}"))));
     let file = |option: &str, file: &Option<String>| {
         file.as_ref().map_or_else(String::new, |file| format!(" {option} {}", shell_word(file)))
     };
@@ -163,7 +163,7 @@ fn repeat(options: &PlanOptions) -> String {
         options.seeds,
         if options.growth { " --growth" } else { "" },
         files,
-        sets.collect::<String>()
+        set_options(&options.overrides)
     )
 }
 
