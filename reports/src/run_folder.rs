@@ -73,6 +73,9 @@ pub const RUN: Kind = Kind { what: "run", marker: "run.json", is_ours: is_a_run_
 /// A comparison's.
 pub const COMPARISON: Kind = Kind { what: "comparison", marker: "compare.json", is_ours: is_a_comparison_file };
 
+/// A plan's.
+pub const PLAN: Kind = Kind { what: "plan", marker: "plan.json", is_ours: is_a_plan_file };
+
 /// A page of findings.
 pub const FINDINGS: Kind = Kind { what: "page of findings", marker: "findings.json", is_ours: is_a_findings_file };
 
@@ -115,6 +118,10 @@ pub fn write(
 /// # Errors
 /// As [`write()`].
 pub fn write_as(kind: &Kind, folder: &Path, files: &[(String, Vec<u8>)]) -> Result<PathBuf, Refusal> {
+    for (name, _) in files {
+        let top = name.split('/').next().unwrap_or(name);
+        assert!((kind.is_ours)(top), "{name} is no file of a {}: the folder could not be replaced", kind.what);
+    }
     let place = Place::of(kind, folder)?;
     let made = place.make_parent()?;
     let written = fill(&place.partial, files).and_then(|()| place.put_in_place());
@@ -296,6 +303,23 @@ fn is_a_comparison_file(name: &str) -> bool {
     ["compare.json", "compare.csv", "differences.csv", "report.html", "plots"].contains(&name)
 }
 
+fn is_a_plan_file(name: &str) -> bool {
+    let tables = [
+        "configurations.csv",
+        "cost.csv",
+        "everybody.csv",
+        "growth.csv",
+        "jitter.csv",
+        "ladder.csv",
+        "metastability.csv",
+        "shards.csv",
+        "storm.csv",
+        "usl.csv",
+        "utilisation.csv",
+    ];
+    ["plan.json", "report.html", "plots"].contains(&name) || tables.contains(&name)
+}
+
 fn is_a_findings_file(name: &str) -> bool {
     ["findings.json", "findings.md", "report.html"].contains(&name)
 }
@@ -388,6 +412,17 @@ mod tests {
         let file = home.path().join("run/run.json");
         assert!(small(&file).unwrap_err().to_string().contains("is a file"));
         assert_eq!(names_in(home.path()).unwrap(), ["letters", "run"]);
+    }
+
+    #[test]
+    fn a_plan_replaces_an_earlier_plan_and_leaves_none_of_its_tables() {
+        let home = tempfile::tempdir().unwrap();
+        let file = |name: &str| (name.to_string(), b"{\"written_by\": \"headcount\", \"format_version\": 1}".to_vec());
+        write_as(&PLAN, home.path(), &[file("plan.json"), file("storm.csv")]).unwrap();
+        write_as(&PLAN, home.path(), &[file("plan.json")]).unwrap();
+        assert_eq!(names_in(home.path()).unwrap(), ["plan.json"]);
+        fs::write(home.path().join("notes.txt"), "x").unwrap();
+        assert!(check_as(&PLAN, home.path()).unwrap_err().to_string().contains("\"notes.txt\", which no plan wrote"));
     }
 
     #[test]

@@ -1,46 +1,20 @@
 //! A plan's folder: plan.json and its tables.
 
-use std::fs;
-use std::path::Path;
-
 use headcount_reports::plan::{Answer, Plan};
 use headcount_reports::table::{csv_text, or_empty, row};
 use headcount_reports::{plots, report};
 use headcount_workloads::bill::{Kind, Prices};
 use headcount_workloads::plan::cost::Cost;
-use headcount_workloads::plan::growth::Grown;
-use headcount_workloads::plan::storm::Storms;
-use headcount_workloads::plan::{Infeasible, Search, Tried};
-use headcount_workloads::slo::Slo;
+use headcount_workloads::plan::{Search, Tried};
 use serde_json::{Value, json};
-
-use crate::cli::PlanOptions;
-use crate::terminal::Problem;
-
-/// Asks, before a long plan, whether the folder may be written: new, empty, or an earlier plan's.
-pub fn check(folder: &Path) -> Result<(), Problem> {
-    let refuse = |why: String| Problem::new(format!("{}: {why}; name another folder (--out DIR)", folder.display()));
-    if folder.exists() && !folder.join("plan.json").is_file() {
-        let empty = fs::read_dir(folder).map_err(|error| refuse(error.to_string()))?.next().is_none();
-        if !empty {
-            return Err(refuse("is not empty and holds no plan.json".to_string()));
-        }
-    }
-    fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))
-}
 
 /// What of each run is measured by nobody.
 const WARM_UP: &str = "the first second of each window is left out: queues fill and Functions start";
 
-/// The whole plan for programs. Nothing of the machine is in it: the same inputs give the same bytes.
-pub fn json(
-    options: &PlanOptions,
-    slo: &Slo,
-    found: &Result<Box<Answer>, Infeasible>,
-    storms: Option<&Storms>,
-    grown: &[Grown],
-    search: &Search<'_>,
-) -> String {
+/// The whole plan for programs, of so many people if anybody takes part. Nothing of the machine is in it: the same inputs
+/// give the same bytes.
+pub fn json(plan: &Plan<'_>, users: Option<u32>, search: &Search<'_>) -> Value {
+    let (asked, found) = (plan.asked, plan.found);
     let answer = match found {
         Ok(answer) => json!({
             "configuration": answer.config.settings(),
@@ -67,35 +41,40 @@ pub fn json(
         "seeds": "every configuration meets the same seeds; one that misses by a tenth after two seeds is not run with more",
         "intervals": "of the answer at the load without headroom, over the seeds",
     });
-    if storms.is_some() {
+    if plan.storms.is_some() {
         how["storms"] = super::storm::how();
     }
-    let all = json!({
+    json!({
         "format_version": 1,
-        "scenario": options.scenario,
-        "users": options.users,
-        "rate_per_s": options.rate,
-        "headroom": options.headroom,
+        "written_by": "headcount",
+        "scenario": asked.scenario,
+        "users": users,
+        "rate_per_s": asked.demand.rate_per_s,
+        "headroom": asked.headroom,
         "headroom_means": "the SLO is kept at headroom times the people and the rate",
-        "seeds": options.seeds,
-        "slo": slo.to_string(),
-        "fault_plan": options.fault_plan,
-        "faults": found.as_ref().ok().and_then(|answer| answer.everybody.samples.first()).map(|sample| &sample.faults),
+        "seeds": asked.seeds,
+        "slo": asked.slo,
+        "fault_plan": asked.fault_plan,
+        "faults": found.ok().and_then(|answer| answer.everybody.samples.first()).map(|sample| &sample.faults),
         "answer": answer,
-        "storms": storms,
-        "growth": grown,
-        "infeasible": found.as_ref().err(),
-        "tried": search.tried,
-        "certificate": search.certificate(found.as_ref().ok().map(|answer| &answer.at_load), WARM_UP),
+        "storms": plan.storms,
+        "growth": plan.grown,
+        "infeasible": found.err(),
+        "tried": plan.tried,
+        "certificate": search.certificate(found.ok().map(|answer| &answer.at_load), WARM_UP),
         "how": how,
-    });
-    format!("{all:#}\n")
+    })
 }
 
-/// Every file of the folder beside plan.json: its path inside the folder, and its text. `text` is plan.json, whose
-/// certificate the page shows.
-pub fn all(text: &str, plan: &Plan<'_>) -> Vec<(String, String)> {
-    let mut files = vec![("configurations.csv".to_string(), configurations(plan.tried))];
+/// plan.json.
+pub fn text(json: &Value) -> String {
+    format!("{json:#}\n")
+}
+
+/// Every file of the folder: its path inside the folder, and its bytes. The page shows the certificate of `json`.
+pub fn all(json: &Value, plan: &Plan<'_>) -> Vec<(String, Vec<u8>)> {
+    let mut files =
+        vec![("plan.json".to_string(), text(json)), ("configurations.csv".to_string(), configurations(plan.tried))];
     if let Ok(answer) = plan.found {
         files.extend(answer.cost.iter().map(|cost| ("cost.csv".to_string(), cost_table(cost, plan.prices))));
         files.extend(tables(answer).map(|(name, table)| (name.to_string(), table)));
@@ -108,32 +87,11 @@ pub fn all(text: &str, plan: &Plan<'_>) -> Vec<(String, String)> {
     files.extend(storms.map(|(name, table)| (name.to_string(), table)));
     files.extend(plots::plan::shards_csv(plan).map(|table| ("shards.csv".to_string(), table)));
     let drawn = plots::plan::draw_all(plan);
-    let all: Value = serde_json::from_str(text).expect("plan.json is JSON");
-    let parts = ["certificate", "how"].into_iter().filter_map(|part| all[part].as_object()).flatten();
+    let parts = ["certificate", "how"].into_iter().filter_map(|part| json[part].as_object()).flatten();
     let certificate = parts.map(|(name, value)| (name.clone(), value.clone())).collect();
     files.push(("report.html".to_string(), report::plan::html(plan, &drawn, &Value::Object(certificate))));
     files.extend(drawn.into_iter().map(|plot| (format!("plots/{}.svg", plot.name), plot.svg)));
-    files
-}
-
-/// Writes plan.json and the others.
-pub fn write(folder: &Path, text: &str, plan: &Plan<'_>) -> Result<(), Problem> {
-    let mut files = all(text, plan);
-    files.push(("plan.json".to_string(), text.to_string()));
-    put(folder, files)
-}
-
-/// Writes files, each a path inside the folder and its text.
-fn put(folder: &Path, files: Vec<(String, String)>) -> Result<(), Problem> {
-    let refuse =
-        |path: &Path, error: std::io::Error| Problem::new(format!("{}: cannot be written ({error})", path.display()));
-    let plots = folder.join("plots");
-    fs::create_dir_all(&plots).map_err(|error| refuse(&plots, error))?;
-    for (name, bytes) in files {
-        let path = folder.join(name);
-        fs::write(&path, bytes).map_err(|error| refuse(&path, error))?;
-    }
-    Ok(())
+    files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect()
 }
 
 /// The tables of an answer, each with its name.

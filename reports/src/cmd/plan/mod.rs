@@ -14,7 +14,7 @@ use headcount_reports::jobs;
 use headcount_reports::kept::Kept;
 use headcount_reports::number::{count_of, percent, three_digits};
 use headcount_reports::plan::{Answer, Asked, Plan};
-use headcount_reports::report;
+use headcount_reports::{report, run_folder};
 use headcount_workloads::bill::Prices;
 use headcount_workloads::plan::storm::{StormQuestion, Storms};
 use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Question, Search, Trouble, load};
@@ -63,7 +63,9 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     let faults = faults(options, &loaded.scenario, demand)?;
     let folder =
         options.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("plan-{}", loaded.scenario.name)));
-    files::check(&folder)?;
+    // Before the plan's folder is looked at: they cannot stand in it, because a later plan replaces it whole.
+    let kept = Kept::open(&options.kept).map_err(Problem::new)?;
+    run_folder::check_as(&run_folder::PLAN, &folder).map_err(Problem::new)?;
     let question = Question {
         scenario: &loaded.scenario,
         demand,
@@ -73,7 +75,7 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
         window_s: if has_friends { WINDOW_OF_FRIENDS_S } else { WINDOW_S },
         faults: &faults,
     };
-    let bench = Bench::new(jobs::or_cores(options.jobs), Kept::open(&options.kept).map_err(Problem::new)?);
+    let bench = Bench::new(jobs::or_cores(options.jobs), kept);
     let mut search = Search::new(&question, &bench);
     let what = format!("plan {}", loaded.scenario.name);
     let (done, total) = (Arc::clone(&bench.people_done), Arc::clone(&bench.people_total));
@@ -93,24 +95,23 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     if !options.quiet {
         tell(&bench, options);
     }
-    let text = files::json(options, &slo, &found, storms.as_ref(), &grown, &search);
     let asked = asked(options, &question, &slo);
-    let found_ref = found.as_ref().map(Box::as_ref);
     let plan = Plan {
         asked: &asked,
-        found: found_ref,
+        found: found.as_ref().map(Box::as_ref),
         tried: &search.tried,
         prices: prices.as_ref(),
         storms: storms.as_ref(),
         grown: &grown,
     };
-    files::write(&folder, &text, &plan)?;
+    let json = files::json(&plan, options.users, &search);
+    run_folder::write_as(&run_folder::PLAN, &folder, &files::all(&json, &plan)).map_err(Problem::new)?;
     let stormy = storms.as_ref().map_or_else(String::new, storm::said);
     let said = match &found {
         Ok(answer) => said(answer, &stormy, &folder),
         Err(nothing) => format!("NO CONFIGURATION: {}\nwhat would have to change: {}\n", nothing.why, nothing.change),
     };
-    terminal::print(if options.json { &text } else { &said })?;
+    terminal::print(&if options.json { files::text(&json) } else { said })?;
     let comes_back = storms.as_ref().is_none_or(report::plan::storm::always_back);
     Ok(ExitCode::from(u8::from(found.is_err() || !comes_back)))
 }
