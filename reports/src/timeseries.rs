@@ -1,6 +1,6 @@
 //! `timeseries.csv`: one row a virtual second, a column for each series of the outcome.
 
-use headcount_workloads::outcome::Outcome;
+use headcount_workloads::outcome::{Outcome, Series};
 
 use crate::table;
 
@@ -9,10 +9,15 @@ use crate::table;
 /// A field is empty where the series has nothing to say (NaN, an infinity, or past its end); numbers are the shortest
 /// that read back as the same `f64`, so no digit is lost and none is invented.
 pub fn csv_text(outcome: &Outcome) -> String {
-    let head = std::iter::once("second").chain(outcome.series.iter().map(|series| series.name.as_str()));
-    let seconds = outcome.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
+    csv_of(&outcome.series)
+}
+
+/// The same of any series.
+pub fn csv_of(all: &[Series]) -> String {
+    let head = std::iter::once("second").chain(all.iter().map(|series| series.name.as_str()));
+    let seconds = all.iter().map(|series| series.values.len()).max().unwrap_or(0);
     let row = |second: usize| {
-        let values = outcome.series.iter().map(move |series| field(series.values.get(second).copied()));
+        let values = all.iter().map(move |series| field(series.values.get(second).copied()));
         std::iter::once(second.to_string()).chain(values)
     };
     table::csv_text(head, (0..seconds).map(row))

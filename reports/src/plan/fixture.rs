@@ -10,7 +10,7 @@ use headcount_workloads::plan::ladder::{Ladder, MaxRate, Rung};
 use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms, Told};
 use headcount_workloads::plan::{Config, Demand, Judgement, Knob, Look, NEVER_MS, Resource, Sample, Tried, Usl};
 
-use super::{Answer, Asked};
+use super::{Answer, Asked, Plan};
 
 const DEMAND: Demand = Demand { users: 500_000, rate_per_s: 10_000.0 };
 
@@ -26,6 +26,11 @@ pub fn asked() -> Asked {
         fault_plan: None,
         repeat: "headcount plan voting-500k".into(),
     }
+}
+
+/// The plan that has this answer; nothing else is known of it.
+pub fn plan<'a>(asked: &'a Asked, answer: &'a Answer) -> Plan<'a> {
+    Plan { asked, found: Ok(answer), tried: &[], prices: None, storms: None, grown: &[] }
 }
 
 fn resource(name: &str, kind: &str, utilisation: f64) -> Resource {

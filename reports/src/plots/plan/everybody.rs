@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::plots::frame::Axis;
 use crate::plots::lines::Lines;
 use crate::plots::series::Bucket;
-use crate::table;
+use crate::timeseries;
 
 pub const TITLE: &str = "Everybody, second by second";
 
@@ -30,15 +30,8 @@ pub fn draw(plan: &Plan<'_>) -> Option<String> {
 
 /// A row for each second; `None` if nobody votes.
 pub fn csv(plan: &Plan<'_>) -> Option<String> {
-    let sample = sample(plan)?;
-    let all = series(sample);
-    let seconds = all.iter().map(|one| one.values.len()).max()?;
-    let head = std::iter::once("second").chain(all.iter().map(|one| one.name.as_str()));
-    let row = |second: usize| {
-        let values = all.iter().map(move |one| table::or_empty(one.values.get(second)));
-        std::iter::once(second.to_string()).chain(values)
-    };
-    Some(table::csv_text(head, (0..seconds).map(row)))
+    let all = series(sample(plan)?);
+    (!all.is_empty()).then(|| timeseries::csv_of(&all))
 }
 
 fn series(sample: &Sample) -> Vec<Series> {

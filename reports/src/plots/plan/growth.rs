@@ -10,7 +10,8 @@ use crate::plots::scale::Scale;
 
 pub const TITLE: &str = "What each person takes, by the number of people";
 
-const KINDS: [(Kind, &str); 4] = [
+/// The kinds of the bill that grow with people, and what they are called.
+pub const KINDS: [(Kind, &str); 4] = [
     (Kind::Publishes, "publishes"),
     (Kind::Deliveries, "deliveries"),
     (Kind::FunctionExecutions, "executions"),

@@ -12,6 +12,7 @@ use super::Drawn;
 use crate::plan::Plan;
 
 pub use everybody::csv as everybody_csv;
+pub use growth::KINDS;
 pub use shards::csv as shards_csv;
 
 /// One kind of plot of a plan: its file is `plots/<name>.svg`.
@@ -38,12 +39,12 @@ pub fn draw_all(plan: &Plan<'_>) -> Vec<Drawn> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::fixture::{answer, asked, grown};
+    use crate::plan::fixture::{answer, asked, grown, plan as of};
 
     #[test]
     fn every_plot_draws_the_fixture_and_stays_small() {
         let (asked, answer, grown) = (asked(), answer(), grown());
-        let plan = Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &grown };
+        let plan = Plan { grown: &grown, ..of(&asked, &answer) };
         let drawn = draw_all(&plan);
         let names: Vec<&str> = drawn.iter().map(|plot| plot.name).collect();
         assert_eq!(names, CATALOGUE.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
@@ -57,15 +58,7 @@ mod tests {
     #[test]
     fn what_was_never_answered_does_not_stretch_the_axis() {
         let (asked, answer) = (asked(), answer());
-        let svg = ladder::draw(&Plan {
-            asked: &asked,
-            found: Ok(&answer),
-            tried: &[],
-            prices: None,
-            storms: None,
-            grown: &[],
-        })
-        .unwrap();
+        let svg = ladder::draw(&of(&asked, &answer)).unwrap();
         // 5,000 ms is the highest that was answered: the axis ends with 10,000, and what was never answered stands there.
         assert!(svg.contains(">10k</text>") && !svg.contains(">100k</text>"));
         assert!(svg.contains("never answered") && svg.contains(">knee, 20,000/s</text>"));
@@ -77,17 +70,14 @@ mod tests {
         answer.ladder.rungs.clear();
         answer.scaling.clear();
         answer.everybody.samples.clear();
-        let drawn =
-            draw_all(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
+        let drawn = draw_all(&of(&asked, &answer));
         assert_eq!(drawn.iter().map(|plot| plot.name).collect::<Vec<_>>(), ["utilisation"]);
     }
 
     #[test]
     fn a_heat_map_has_its_numbers() {
         let (asked, answer) = (asked(), answer());
-        let table =
-            shards_csv(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] })
-                .unwrap();
+        let table = shards_csv(&of(&asked, &answer)).unwrap();
         assert!(table.starts_with("second,shard_00_submits,shard_01_submits"));
         // 60 seconds and the header.
         assert_eq!(table.lines().count(), 61);

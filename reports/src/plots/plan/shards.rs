@@ -7,15 +7,14 @@ use crate::plan::Plan;
 use crate::plots::frame::Axis;
 use crate::plots::lanes::Marks;
 use crate::plots::shards;
-use crate::table;
+use crate::timeseries;
 
 pub use crate::plots::shards::TITLE;
 
 /// The heat map of the run of everybody.
 pub fn draw(plan: &Plan<'_>) -> Option<String> {
     let sample = sample(plan)?;
-    let all: Vec<Series> =
-        sample.shards_per_s.iter().enumerate().map(|(shard, values)| series(plan, shard, values)).collect();
+    let all = series(plan, sample);
     let seconds = all.iter().map(|one| one.values.len()).max().filter(|seconds| *seconds > 0)?;
     let unit = if plan.storms.is_some() { shards::EVENTS } else { shards::REQUESTS };
     let time = Axis::seconds((seconds as f64).max(sample.virtual_s));
@@ -24,14 +23,8 @@ pub fn draw(plan: &Plan<'_>) -> Option<String> {
 
 /// A row for each second, a column for each shard [1/s]; `None` if there is nothing to say.
 pub fn csv(plan: &Plan<'_>) -> Option<String> {
-    let shards = &sample(plan)?.shards_per_s;
-    let seconds = shards.iter().map(Vec::len).max()?;
-    let names: Vec<String> = (0..shards.len()).map(|shard| series(plan, shard, &[]).name).collect();
-    let row = |second: usize| {
-        let values = shards.iter().map(move |values| table::or_empty(values.get(second)));
-        std::iter::once(second.to_string()).chain(values)
-    };
-    Some(table::csv_text(std::iter::once("second".to_string()).chain(names), (0..seconds).map(row)))
+    let all = series(plan, sample(plan)?);
+    (!all.is_empty()).then(|| timeseries::csv_of(&all))
 }
 
 /// The first run of everybody.
@@ -45,7 +38,13 @@ pub(super) fn marks(sample: &Sample) -> Marks<'_> {
 }
 
 /// Submits of a vote, presence events of friends.
-fn series(plan: &Plan<'_>, shard: usize, values: &[f64]) -> Series {
+fn series(plan: &Plan<'_>, sample: &Sample) -> Vec<Series> {
     let what = if plan.storms.is_some() { "events" } else { "submits" };
-    Series { name: format!("shard_{shard:02}_{what}"), unit: "1/s", group: "shards", values: values.to_vec() }
+    let one = |(shard, values): (usize, &Vec<f64>)| Series {
+        name: format!("shard_{shard:02}_{what}"),
+        unit: "1/s",
+        group: "shards",
+        values: values.clone(),
+    };
+    sample.shards_per_s.iter().enumerate().map(one).collect()
 }

@@ -30,43 +30,26 @@ fn percent(share: f64) -> String {
 
 /// A line for each size of the storm.
 fn drain(storms: &Storms) -> Option<String> {
-    let seconds = storms.storms.iter().map(|storm| storm.work_per_s.len()).max().filter(|seconds| *seconds > 1)?;
-    let highest = storms.storms.iter().flat_map(|storm| &storm.work_per_s).copied().fold(0.0, f64::max);
-    let line = |(place, storm): (usize, &Storm)| LegendEntry {
-        text: format!("{} of the people cut off", percent(storm.share)),
-        colour: Colour::Hue(place, 1.0),
-    };
-    let mut frame = Frame::open(Spec {
-        title: TITLE_DRAIN,
-        caption: "presence events and published statuses; the dashed lines are the beginning and the end of the cut"
-            .to_string(),
-        x: Axis::seconds(seconds as f64),
-        y: Axis::new("work per second (1/s)", Scale::from_zero(highest)),
-        legend: storms.storms.iter().enumerate().map(line).collect(),
-        over_time: None,
-        plot_height: PLOT_HEIGHT,
-        grid: true,
-    });
-    frame.upright(storms.cut_s);
-    frame.upright(storms.healed_s);
-    for (place, storm) in storms.storms.iter().enumerate() {
-        frame.line(&by_second(&storm.work_per_s), Colour::Hue(place, 1.0), 1.6);
-    }
-    Some(frame.finish())
+    let lines = storms.storms.iter().map(|storm| (format!("{} of the people cut off", percent(storm.share)), storm));
+    work(TITLE_DRAIN, storms, lines.collect())
 }
 
-/// Work by second of the largest storm, by how clients wait before they try again.
+/// The largest storm, by how clients wait before they try again.
 fn jitter(storms: &Storms) -> Option<String> {
     let (apart, in_step) = (storms.storms.last()?, storms.in_step.as_ref()?);
     let lines = [("each client waits for a time of its own", apart), ("all wait for the same time", in_step)];
-    let seconds = apart.work_per_s.len().max(in_step.work_per_s.len());
-    let highest = apart.work_per_s.iter().chain(&in_step.work_per_s).copied().fold(0.0, f64::max);
-    let entry = |(place, (text, _)): (usize, &(&str, &Storm))| LegendEntry {
-        text: (*text).to_string(),
-        colour: Colour::Hue(place, 1.0),
-    };
+    work(TITLE_JITTER, storms, lines.map(|(text, storm)| (text.to_string(), storm)).to_vec())
+}
+
+/// Work by second of some storms, each with its name.
+fn work(title: &str, storms: &Storms, lines: Vec<(String, &Storm)>) -> Option<String> {
+    let seconds = lines.iter().map(|(_, storm)| storm.work_per_s.len()).max().filter(|seconds| *seconds > 1)?;
+    let highest = lines.iter().flat_map(|(_, storm)| &storm.work_per_s).copied().fold(0.0, f64::max);
+    let colour = |place: usize| Colour::Hue(place, 1.0);
+    let entry =
+        |(place, (text, _)): (usize, &(String, &Storm))| LegendEntry { text: text.clone(), colour: colour(place) };
     let mut frame = Frame::open(Spec {
-        title: TITLE_JITTER,
+        title,
         caption: "presence events and published statuses; the dashed lines are the beginning and the end of the cut"
             .to_string(),
         x: Axis::seconds(seconds as f64),
@@ -79,7 +62,7 @@ fn jitter(storms: &Storms) -> Option<String> {
     frame.upright(storms.cut_s);
     frame.upright(storms.healed_s);
     for (place, (_, storm)) in lines.iter().enumerate() {
-        frame.line(&by_second(&storm.work_per_s), Colour::Hue(place, 1.0), 1.6);
+        frame.line(&by_second(&storm.work_per_s), colour(place), 1.6);
     }
     Some(frame.finish())
 }

@@ -1,16 +1,15 @@
 //! What other numbers of people take.
 
-use headcount_workloads::bill::Kind;
 use headcount_workloads::plan::growth::Grown;
 
-use super::{Cell, Narrow, grouped, paragraph, section, table, three_digits};
+use super::{Cell, Narrow, capital, grouped, paragraph, section, table, three_digits};
+use crate::plots::plan::KINDS;
 
 /// The table; nothing if it was not asked for.
 pub fn section_of(grown: &[Grown]) -> String {
     if grown.is_empty() {
         return String::new();
     }
-    let kinds = [Kind::Publishes, Kind::Deliveries, Kind::FunctionExecutions, Kind::KvOperations];
     let row = |one: &Grown| {
         let users = f64::from(one.users);
         let mut cells = vec![
@@ -18,14 +17,16 @@ pub fn section_of(grown: &[Grown]) -> String {
             Cell::Number(format!("{}/s", three_digits(one.rate_per_s))),
             Cell::Number(one.shards.to_string()),
         ];
-        cells.extend(kinds.map(|kind| {
+        cells.extend(KINDS.map(|(kind, _)| {
             let count = one.bill.count(kind);
             Cell::Number(format!("{} ({} each)", grouped(count as u64), three_digits(count / users)))
         }));
         cells
     };
     let rows: Vec<Vec<Cell>> = grown.iter().map(row).collect();
-    let headings = ["#People", "#Rate", "#Shards", "#Publishes", "#Deliveries", "#Executions", "#KV operations"];
+    let kinds = KINDS.map(|(_, name)| format!("#{}", capital(name)));
+    let headings: Vec<&str> =
+        ["#People", "#Rate", "#Shards"].into_iter().chain(kinds.iter().map(String::as_str)).collect();
     let said = "The answer for other numbers of people, everybody to the last vote: the rate, servers and executions at once grow \
                 with them, and there are as many shards as the rate needs. A vote has at most 32 (voting.md 4.3); beyond what these \
                 carry people vote for longer.";
@@ -35,7 +36,7 @@ pub fn section_of(grown: &[Grown]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headcount_workloads::bill::Bill;
+    use headcount_workloads::bill::{Bill, Kind};
 
     #[test]
     fn what_each_takes_stands_beside_what_all_take() {

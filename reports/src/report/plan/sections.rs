@@ -109,6 +109,11 @@ pub fn objectives(plan: &Plan<'_>) -> String {
     section("objectives", "The SLO", &table(Narrow::Cards, &headings, &rows))
 }
 
+/// Whether the SLO was kept.
+fn met(met: bool) -> Cell {
+    if met { Cell::Mark("holds", "met".into()) } else { Cell::Mark("violated", "missed".into()) }
+}
+
 /// How full everything is.
 pub fn utilisation(plan: &Plan<'_>) -> String {
     let Ok(answer) = plan.found else { return tight(plan) };
@@ -150,22 +155,20 @@ pub fn ladder(plan: &Plan<'_>) -> String {
     let ladder = &answer.ladder;
     let ms = |ms: f64| if ms >= NEVER_MS { "never".to_string() } else { duration_ms(ms) };
     let row = |(place, rung): (usize, &headcount_workloads::plan::ladder::Rung)| {
-        let met = if rung.meets { Cell::Mark("holds", "met".into()) } else { Cell::Mark("violated", "missed".into()) };
         vec![
             Cell::Number(format!("{}/s", three_digits(rung.rate_per_s))),
             Cell::Number(rung.goodput_per_s.map_or_else(|| "–".into(), |done| format!("{}/s", three_digits(done)))),
             Cell::Number(ms(rung.p50_ms)),
             Cell::Number(ms(rung.latency_ms)),
-            met,
+            met(rung.meets),
             Cell::Text(rung.fullest.clone()),
             Cell::Number(percent(rung.utilisation)),
             Cell::Text(if ladder.knee == Some(place) { "the knee".into() } else { String::new() }),
         ]
     };
     let rows: Vec<Vec<Cell>> = ladder.rungs.iter().enumerate().map(row).collect();
-    let headings = ["#Offered", "#Counted", "#p50", &ladder.metric, "SLO", "Fullest", "#How full", ""];
-    let headings = headings.map(|text| if text == ladder.metric { format!("#{text}") } else { text.to_string() });
-    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let latency = format!("#{}", ladder.metric);
+    let headings = ["#Offered", "#Counted", "#p50", &latency, "SLO", "Fullest", "#How full", ""];
     section("ladder", "Rate ladder", &table(Narrow::Scroll, &headings, &rows))
 }
 
@@ -220,13 +223,12 @@ pub fn tried(plan: &Plan<'_>) -> String {
     let mut headings = vec!["Step".to_string(), "#Load".into(), "#Seeds".into(), "#Measured".into(), "SLO".into()];
     headings.extend(first.config.iter().map(|setting| format!("#{}", setting.key)));
     let row = |one: &Tried| {
-        let met = if one.meets { Cell::Mark("holds", "met".into()) } else { Cell::Mark("violated", "missed".into()) };
         let mut cells = vec![
             Cell::Text(one.step.to_string()),
             Cell::Number(format!("{}/s", three_digits(one.demand.rate_per_s))),
             Cell::Number(one.seeds.to_string()),
             Cell::Number(format!("{} s", three_digits(one.window_s))),
-            met,
+            met(one.meets),
         ];
         cells.extend(one.config.iter().map(|setting| Cell::Number(grouped(u64::from(setting.value)))));
         cells

@@ -32,6 +32,11 @@ pub fn heading(storms: &Storms) -> String {
     }
 }
 
+/// How long until everybody is connected again.
+fn back(storm: &Storm) -> String {
+    storm.back_s.map_or_else(|| "never".to_string(), |back| duration_ms(back * 1000.0))
+}
+
 /// What a storm of everybody comes to, and where goodput stays away.
 pub fn said(storms: &Storms) -> String {
     let largest = storms.storms.last().map_or_else(String::new, |storm| {
@@ -40,7 +45,7 @@ pub fn said(storms: &Storms) -> String {
              everybody is connected {} after the cut. ",
             grouped(storm.lost as u64),
             three_digits(storm.amplification),
-            storm.back_s.map_or_else(|| "never".to_string(), |back| duration_ms(back * 1000.0))
+            back(storm)
         )
     });
     largest + &boundary(storms)
@@ -62,7 +67,7 @@ fn sizes(storms: &Storms) -> String {
         vec![
             Cell::Number(percent(storm.share)),
             Cell::Number(grouped(storm.lost as u64)),
-            Cell::Number(storm.back_s.map_or_else(|| "never".into(), |back| duration_ms(back * 1000.0))),
+            Cell::Number(back(storm)),
             Cell::Number(duration_ms(storm.drain_s * 1000.0)),
             Cell::Number(three_digits(storm.presence_events)),
             Cell::Number(three_digits(storm.executions)),
@@ -112,7 +117,7 @@ fn jitter(storms: &Storms) -> String {
     let row = |(says, storm): (&str, &Storm)| {
         vec![
             Cell::Text(says.to_string()),
-            Cell::Number(storm.back_s.map_or_else(|| "never".into(), |back| duration_ms(back * 1000.0))),
+            Cell::Number(back(storm)),
             Cell::Number(duration_ms(storm.drain_s * 1000.0)),
             Cell::Number(format!("{}/s", three_digits(storm.busiest_per_s))),
             Cell::Number(three_digits(storm.amplification)),

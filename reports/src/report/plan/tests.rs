@@ -5,7 +5,7 @@ use headcount_workloads::plan::Infeasible;
 use serde_json::json;
 
 use super::*;
-use crate::plan::fixture::{answer, asked};
+use crate::plan::fixture::{answer, asked, plan};
 use crate::plots;
 
 fn page_of(plan: &Plan<'_>) -> String {
@@ -20,14 +20,7 @@ fn page_of(plan: &Plan<'_>) -> String {
 #[test]
 fn the_answer_stands_before_why_and_the_certificate_last() {
     let (asked, answer) = (asked(), answer());
-    let page = page_of(&Plan {
-        asked: &asked,
-        found: Ok(&answer),
-        tried: std::slice::from_ref(&answer.at_load),
-        prices: None,
-        storms: None,
-        grown: &[],
-    });
+    let page = page_of(&Plan { tried: std::slice::from_ref(&answer.at_load), ..plan(&asked, &answer) });
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
     let order = [
         "Use 12 vote shards",
@@ -55,7 +48,7 @@ fn the_answer_stands_before_why_and_the_certificate_last() {
 #[test]
 fn the_page_asks_nobody_for_anything_and_is_small() {
     let (asked, answer) = (asked(), answer());
-    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
+    let page = page_of(&plan(&asked, &answer));
     for forbidden in ["http:", "https:", "src=", "href=\"/", "url(", "@import", "<script", "<link", "<iframe", "NaN"] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
@@ -66,7 +59,7 @@ fn the_page_asks_nobody_for_anything_and_is_small() {
 fn an_answer_that_everybody_misses_is_no_good_answer() {
     let (asked, mut answer) = (asked(), answer());
     answer.everybody.meets = false;
-    let page = page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
+    let page = page_of(&plan(&asked, &answer));
     assert!(page.contains("header class=\"violated\"") && page.contains("miss the SLO"));
 }
 
@@ -88,21 +81,13 @@ fn no_answer_says_what_would_have_to_change() {
 fn prices_make_money_of_counts() {
     let (asked, answer) = (asked(), answer());
     let prices = Prices::parse("p.toml", "currency = \"EUR\"\n[per_million]\npublishes = 3\ndeliveries = 1\n").unwrap();
-    let with = page_of(&Plan {
-        asked: &asked,
-        found: Ok(&answer),
-        tried: &[],
-        prices: Some(&prices),
-        storms: None,
-        grown: &[],
-    });
+    let with = page_of(&Plan { prices: Some(&prices), ..plan(&asked, &answer) });
     // A million of each: 3 + 1; documented four million of each: 16.
     assert!(
         with.contains("4 EUR for the run of everybody at your prices; the document&#39;s own logic would take 16 EUR.")
     );
     // Half a million publishes at 3 a million are 1.5, and 2.5 x 10^11 deliveries 250,000.
     assert!(with.contains(">250,002 EUR<"));
-    let without =
-        page_of(&Plan { asked: &asked, found: Ok(&answer), tried: &[], prices: None, storms: None, grown: &[] });
+    let without = page_of(&plan(&asked, &answer));
     assert!(without.contains("Counts without prices") && !without.contains("EUR"));
 }
