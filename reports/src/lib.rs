@@ -1,6 +1,6 @@
 //! What a run found, as files people and programs can read: `run.json`, CSV, HdrHistogram logs, plots, a report.
 //!
-//! Everything here but [`kept`] and what [`compare`] reads is a pure function of an [`Outcome`](headcount_workloads::outcome::Outcome): the same outcome gives
+//! Everything here but [`kept`], [`findings::find`] and what [`compare`] reads is a pure function of an [`Outcome`](headcount_workloads::outcome::Outcome): the same outcome gives
 //! the same bytes, on any machine. The two facts that belong to the machine and not to the run, wall-clock time and
 //! peak memory ([`host::HostFigures`]), stand last in `run.json` and nowhere else.
 
