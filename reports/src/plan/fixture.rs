@@ -7,7 +7,8 @@ use headcount_workloads::outcome::FaultWindow;
 use headcount_workloads::plan::cost::{Acknowledgements, Cost, Line};
 use headcount_workloads::plan::growth::Grown;
 use headcount_workloads::plan::ladder::{Ladder, MaxRate, Rung};
-use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms, Told};
+use headcount_workloads::plan::metastability::{Cell, LOADS, Map};
+use headcount_workloads::plan::storm::{Storm, Storms, Told};
 use headcount_workloads::plan::{Config, Demand, Judgement, Knob, Look, NEVER_MS, Resource, Sample, Tried, Usl};
 
 use super::{Answer, Asked, Plan};
@@ -136,7 +137,7 @@ pub fn storms() -> Storms {
         share: f64::from(regions) / 4.0,
         lost: 1_000.0 * f64::from(regions),
         back_s: Some(5.0),
-        drain_s: 2.0 * f64::from(regions),
+        drain_s: Some(2.0 * f64::from(regions)),
         presence_events: 2.0,
         executions: 1.5,
         publishes: 1.0,
@@ -155,7 +156,7 @@ pub fn storms() -> Storms {
         goodput_per_s: 90.0,
         calm_per_s: 100.0,
         errors_per_s: 0.0,
-        comes_back: load < 0.9 || share < 0.7,
+        back_s: if load < 0.9 { Some(0.0) } else { (share < 0.7).then_some(120.0) },
     };
     Storms {
         cut_s: 12.0,
@@ -163,7 +164,6 @@ pub fn storms() -> Storms {
         storms: (1..=4).map(storm).collect(),
         in_step: Some(Storm { busiest_per_s: 640.0, ..storm(4) }),
         told: Told { changes: 100.0, groups: 90.0, inboxes: 4_500.0, deliveries: 4_400.0 },
-        map_users: 2_000,
-        map: cells.map(cell).collect(),
+        map: Map { users: 2_000, cells: cells.map(cell).collect() },
     }
 }

@@ -172,6 +172,11 @@ impl Frame {
         self.canvas.rect((a.0, b.1), (b.0, a.1), colour);
     }
 
+    /// Words in the middle of a cell, around a point in the axes' values.
+    pub fn inside(&mut self, at: (f64, f64), text: &str) {
+        self.words(self.at(at.0, at.1), text, TEXT_SIZE, Anchor::Middle, false);
+    }
+
     /// The finished SVG document.
     pub fn finish(self) -> String {
         self.canvas.finish(&self.title)

@@ -77,14 +77,16 @@ fn bare(base: &Scenario) -> Scenario {
     Scenario { faults: Vec::new(), swarm: None, thresholds: Slo::default(), ..base.clone() }
 }
 
-/// The same with so many people, all online.
+/// The same with so many people, all online; who leaves is away for [`away_s`].
 pub(super) fn with_friends(base: &Scenario, users: u32) -> Scenario {
     let mut scenario = bare(base);
+    let (away_min_s, away_max_s) = away_s(base);
     let friends = &mut scenario.friends;
     friends.users = users;
     friends.degree = friends.degree.min(users - 1);
     friends.degree_max = friends.degree_max.min(users - 1);
     friends.online = true;
+    (friends.away_min, friends.away_max) = (ns(away_min_s), ns(away_max_s));
     scenario
 }
 
@@ -106,9 +108,13 @@ fn friends_of_window(base: &Scenario, demand: Demand, measured_s: f64) -> u32 {
     (needed.ceil() as u32).min(demand.users).max(2)
 }
 
+fn ns(seconds: f64) -> Nanos {
+    (seconds * 1e9) as Nanos
+}
+
 /// How long who leaves is away, at least and at most [s]: longer than any debounce, so that what is measured is the way and not
 /// the waiting, and no longer, so that as many come as go soon after the beginning.
-fn away_s(base: &Scenario) -> (f64, f64) {
+pub(super) fn away_s(base: &Scenario) -> (f64, f64) {
     let debounced_s = f64::from(base.friends.presence_debounce_s) + DEBOUNCE_MS as f64 / 1e3;
     (debounced_s + 2.0, debounced_s + 6.0)
 }
@@ -134,7 +140,7 @@ pub fn length_s(base: &Scenario, demand: Demand) -> f64 {
 /// The same under faults, which are counted from the beginning of the load. It goes on, and the vote stays open, until the
 /// last one has ended and what waited for it has been repeated.
 pub fn under(mut ask: Ask, faults: &[Fault]) -> Result<Ask, BadInput> {
-    let from = (ask.window.from_s * 1e9) as Nanos;
+    let from = ns(ask.window.from_s);
     ask.scenario.faults = faults.iter().map(|fault| Fault { at: fault.at + from, ..fault.clone() }).collect();
     let ended = ask.scenario.faults.iter().map(Fault::end).max().unwrap_or(0);
     let votes = ask.scenario.has_votes();
@@ -168,11 +174,9 @@ const FRIENDS_S: f64 = 30.0;
 /// come as go to that after which nobody leaves who would not be back by the end.
 fn friends(base: &Scenario, demand: Demand, users: u32, measured_s: f64) -> Result<Ask, BadInput> {
     let mut scenario = with_friends(base, users);
-    let ns = |seconds: f64| (seconds * 1e9) as Nanos;
-    let (away_min_s, away_max_s) = away_s(base);
+    let away_max_s = away_s(base).1;
     let length_s = measured_s + 2.0 * away_max_s;
     let friends = &mut scenario.friends;
-    (friends.away_min, friends.away_max) = (ns(away_min_s), ns(away_max_s));
     (friends.from, friends.to) = (2 * SECOND, 2 * SECOND + ns(length_s));
     // Each who leaves comes back.
     let leaves = (demand.rate_per_s * length_s / 2.0).round() as u32;
@@ -220,7 +224,7 @@ fn voting(base: &Scenario, demand: Demand, users: u32, length_s: f64) -> Result<
     crowd.join.to = crowd.join.from + join;
     vote.open = whole_second(crowd.join.to + GAP);
     crowd.arrivals.from = vote.open + GAP;
-    crowd.arrivals.to = crowd.arrivals.from + (length_s * 1e9) as Nanos;
+    crowd.arrivals.to = crowd.arrivals.from + ns(length_s);
     crowd.arrivals.kind = ArrivalKind::Poisson { rate_per_s: demand.rate_per_s };
     vote.close = crowd.arrivals.to + GAP;
     vote.reveal = vote.close + GAP;
@@ -299,7 +303,7 @@ mod tests {
         let calm = whole(&base, Demand { users: 100, rate_per_s: 50.0 }).unwrap();
         let kind = crate::scenario::FaultKind::Crash { node: "audit".into() };
         let ask = under(calm.clone(), &[Fault { kind, at: SECOND, lasts: 30 * SECOND }]).unwrap();
-        let (from, scenario) = ((ask.window.from_s * 1e9) as Nanos, &ask.scenario);
+        let (from, scenario) = (ns(ask.window.from_s), &ask.scenario);
         // It begins 1 s after the first vote and ends 30 s later; late answers have 10 s, and the reveal comes a second after.
         assert_eq!((scenario.faults[0].at, scenario.heal), (from + SECOND, from + 31 * SECOND));
         assert_eq!((scenario.vote.close, scenario.end), (from + 41 * SECOND, from + 52 * SECOND));

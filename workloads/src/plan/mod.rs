@@ -14,6 +14,7 @@
 //! | [`ladder`] | latency by rate, its knee, and the most that a configuration carries |
 //! | [`growth`] | what more people take |
 //! | [`storm`] | friends who lose their connections together and come back together |
+//! | [`metastability`] | at which loads they bring it down for good |
 //! | [`usl`], [`knee`](mod@knee) | the Universal Scalability Law and the knee of a curve |
 
 pub mod confirm;
@@ -25,6 +26,7 @@ pub mod knob;
 pub mod lab;
 pub mod ladder;
 pub mod load;
+pub mod metastability;
 mod outlook;
 pub mod sample;
 pub mod search;

@@ -1,5 +1,6 @@
 //! What happens when many friends lose their connections at once and come back at once: how long until all is done that this
-//! made, how much of it there is for each lost connection, and whether the system comes back at all once the trigger is gone.
+//! made, and how much of it there is for each lost connection. Whether the system comes back at all under a load is the map's
+//! question: see [`metastability`](super::metastability).
 //!
 //! Everybody of so many regions is cut off for longer than the presence timeout, so that all of them are told to be gone, and
 //! then come back together. The same seed without the storm is the calm that it is held against: the same people do the
@@ -11,28 +12,21 @@ use headcount_engine::contract::{Nanos, SECOND};
 use serde::Serialize;
 
 use super::lab::{Lab, Trouble};
-use super::load::{self, Ask, Window, checked};
-use super::sample::{Sample, mean_over};
+use super::load::{self, Ask, Window, away_s, checked};
+use super::metastability::{self, Map};
+use super::sample::Sample;
 use crate::scenario::{Deeds, Fault, FaultKind, Scenario};
 
-/// When people begin to come and go, and when the connections are lost.
+/// When people begin to come and go.
 const FROM: Nanos = 2 * SECOND;
-const CUT: Nanos = 12 * SECOND;
-/// How long after the storm is watched: whoever has not come back by then does not.
-const WATCHED: Nanos = 60 * SECOND;
+/// How long after the storm is watched [s]: whoever has not come back by then does not.
+pub const WATCHED_S: u32 = 300;
 /// The shortest presence timeout there is; a cut lasts two seconds longer.
 const TIMEOUT_S: u32 = 20;
 /// Time for what the last change made.
 const CONVERGE: Nanos = 10 * SECOND;
 /// Of what is done after the storm, so much must be done for the storm to be over.
 const DONE: f64 = 0.99;
-/// What the end of the watch is judged by [s].
-const LAST_S: f64 = 10.0;
-/// Goodput that has come back is at least so much of the calm.
-const BACK: f64 = 0.9;
-/// Loads of the metastability map, as shares of what fills the fullest station.
-pub const LOADS: [f64; 5] = [0.3, 0.5, 0.7, 0.85, 0.95];
-
 /// Series of a run that a storm is judged by.
 pub const SERIES: [&str; 8] = [
     "online",
@@ -68,8 +62,9 @@ pub struct Storm {
     pub lost: f64,
     /// From the end of the cut until 99 % of the people are connected again; `None`: never in the time it was watched [s].
     pub back_s: Option<f64>,
-    /// From the end of the cut until 99 % of all work that came after it was done [s].
-    pub drain_s: f64,
+    /// From the end of the cut until 99 % of all work that came after it was done; `None`: it still goes on when the watch
+    /// ends [s].
+    pub drain_s: Option<f64>,
     /// More than in the calm, for each lost connection.
     pub presence_events: f64,
     pub executions: f64,
@@ -112,22 +107,6 @@ impl Told {
     }
 }
 
-/// One cell of the metastability map.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cell {
-    pub share: f64,
-    /// Utilisation of the fullest station in the calm, as asked for and as measured.
-    pub load: f64,
-    pub utilisation: f64,
-    /// Screens changed a second in the last ten seconds, with the storm long gone, and in the calm.
-    pub goodput_per_s: f64,
-    pub calm_per_s: f64,
-    /// Errors a second that clients still meet then.
-    pub errors_per_s: f64,
-    /// Whether goodput came back.
-    pub comes_back: bool,
-}
-
 /// All that is known of storms.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Storms {
@@ -140,19 +119,32 @@ pub struct Storms {
     pub in_step: Option<Storm>,
     /// What telling friends took in the calm.
     pub told: Told,
-    /// People of the map's small crowd: its stations have one server each, slowed down until the fullest is as full as asked for.
-    pub map_users: u32,
-    pub map: Vec<Cell>,
+    /// Where goodput comes back.
+    pub map: Map,
 }
 
-/// People of the small crowd.
-const MAP_USERS: u32 = 2_000;
-
-fn healed() -> Nanos {
-    CUT + Nanos::from(TIMEOUT_S + 2) * SECOND
+/// When the connections are lost and come back, and until when that is watched: whole seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub cut: Nanos,
+    pub healed: Nanos,
+    pub watched: Nanos,
+    /// Until when people come and go. Later than the watch: near its end nobody leaves who would not be back by then.
+    to: Nanos,
 }
 
-fn seconds(ns: Nanos) -> f64 {
+impl Times {
+    pub fn of(scenario: &Scenario) -> Self {
+        // From then on as many come as go.
+        let steady = (away_s(scenario).1.ceil() as Nanos + 1) * SECOND;
+        let cut = FROM + steady.max(10 * SECOND);
+        let healed = cut + Nanos::from(TIMEOUT_S + 2) * SECOND;
+        let watched = healed + Nanos::from(WATCHED_S) * SECOND;
+        Self { cut, healed, watched, to: watched + steady }
+    }
+}
+
+pub(super) fn seconds(ns: Nanos) -> f64 {
     ns as f64 / 1e9
 }
 
@@ -161,7 +153,8 @@ pub fn ask(question: &StormQuestion<'_>, regions: u32) -> Result<Ask, Trouble> {
     let mut scenario = load::with_friends(question.scenario, question.users);
     let friends = &mut scenario.friends;
     friends.presence_timeout_s = TIMEOUT_S;
-    (friends.from, friends.to) = (FROM, healed() + WATCHED);
+    let times = Times::of(question.scenario);
+    (friends.from, friends.to) = (FROM, times.to);
     let coming_and_going = question.rate_per_s * seconds(friends.to - friends.from);
     // Each who leaves comes back.
     friends.deeds = Deeds { leaves: (coming_and_going / 2.0) as u32, ..Deeds::default() };
@@ -176,9 +169,10 @@ pub fn ask(question: &StormQuestion<'_>, regions: u32) -> Result<Ask, Trouble> {
         let (mut a, b) = (named(&["people"]), named(&["edge", "auth"]));
         a.truncate(regions as usize);
         let kind = FaultKind::Partition { a, b, one_way: false };
-        scenario.faults.push(Fault { kind, at: CUT, lasts: healed() - CUT });
+        scenario.faults.push(Fault { kind, at: times.cut, lasts: times.healed - times.cut });
     }
-    let window = Window { from_s: seconds(FROM), warm_up_s: 2.0, to_s: seconds(CUT) };
+    let (from_s, warm_up_s) = (seconds(FROM), seconds(times.cut - FROM));
+    let window = Window { from_s, warm_up_s, to_s: seconds(times.watched) };
     Ok(checked(scenario, window)?)
 }
 
@@ -201,74 +195,18 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     let in_step = if has_jitter { samples.pop() } else { None };
     let calm = samples.remove(0);
     let (silence, stormy) = samples.split_first().expect("nothing at all is the first");
-    let storm = |(cut, sample)| Storm::of(cut, regions, silence, sample);
-    let storms = (1..).zip(stormy).map(storm).collect();
-    let small = small(question);
-    let map = map(&small, regions, lab)?;
-    let (cut_s, healed_s) = (seconds(CUT), seconds(healed()));
-    let in_step = in_step.map(|sample| Storm::of(regions, regions, silence, &sample));
+    let times = Times::of(question.scenario);
+    let storm = |cut, sample: &Sample| Storm::of(cut, regions, &times, silence, sample);
+    let storms = (1..).zip(stormy).map(|(cut, sample)| storm(cut, sample)).collect();
+    let in_step = in_step.map(|sample| storm(regions, &sample));
+    let map = metastability::map(question, lab)?;
+    let (cut_s, healed_s) = (seconds(times.cut), seconds(times.healed));
     let told = Told::of(&calm);
-    Ok(Storms { cut_s, healed_s, storms, in_step, told, map_users: small.users, map })
+    Ok(Storms { cut_s, healed_s, storms, in_step, told, map })
 }
 
-/// The small crowd: as many come and go of each thousand as in the whole.
-fn small<'a>(question: &StormQuestion<'a>) -> StormQuestion<'a> {
-    let users = question.users.min(MAP_USERS);
-    let share = f64::from(users) / f64::from(question.users);
-    StormQuestion { users, rate_per_s: (question.rate_per_s * share).max(20.0), ..*question }
-}
-
-/// Every trigger at every load: a station of one server each, so much slower that the fullest one is as full as asked for.
-fn map(question: &StormQuestion<'_>, regions: u32, lab: &dyn Lab) -> Result<Vec<Cell>, Trouble> {
-    let base = slower(question.scenario, 1.0);
-    let base = StormQuestion { scenario: &base, ..*question };
-    let calm = lab.run(&[(&ask(&base, 0)?, question.seed)])?.remove(0);
-    let full = fullest_station(&calm);
-    if full <= 0.0 {
-        return Ok(Vec::new());
-    }
-    let mut asks = Vec::new();
-    for load in LOADS {
-        let scenario = slower(question.scenario, load / full);
-        let at = StormQuestion { scenario: &scenario, ..*question };
-        for cut in 0..=regions {
-            asks.push(ask(&at, cut)?);
-        }
-    }
-    let samples = lab.run(&asks.iter().map(|ask| (ask, question.seed)).collect::<Vec<_>>())?;
-    let rows = LOADS.iter().zip(samples.chunks(regions as usize + 1));
-    Ok(rows
-        .flat_map(|(load, row)| (1..row.len()).map(|cut| Cell::of(*load, cut, regions, &row[0], &row[cut])))
-        .collect())
-}
-
-/// One server in each station, so many times slower.
-fn slower(scenario: &Scenario, times: f64) -> Scenario {
-    let mut scenario = scenario.clone();
-    let stations = &mut scenario.stations;
-    for station in [
-        &mut stations.edge,
-        &mut stations.broker,
-        &mut stations.worker,
-        &mut stations.kv,
-        &mut stations.appcontext,
-        &mut stations.auth,
-        &mut stations.access,
-    ] {
-        station.servers = 1;
-        station.service = station.service.stretched(times);
-    }
-    scenario
-}
-
-fn series<'a>(sample: &'a Sample, name: &str) -> &'a [f64] {
+pub(super) fn series<'a>(sample: &'a Sample, name: &str) -> &'a [f64] {
     sample.series.get(name).map_or(&[], Vec::as_slice)
-}
-
-/// Utilisation of the fullest station.
-fn fullest_station(sample: &Sample) -> f64 {
-    let stations = sample.resources.iter().filter(|one| !one.is_channel());
-    stations.map(|one| one.utilisation).fold(0.0, f64::max)
 }
 
 /// Work by second.
@@ -278,25 +216,29 @@ fn work(sample: &Sample) -> Vec<f64> {
     (0..len).map(at).collect()
 }
 
-/// Seconds from `from` until so much of what comes after it is done: whole seconds, at the end of the second in which it is.
-fn done_after_s(values: &[f64], from: usize, share: f64) -> f64 {
-    let after = values.get(from..).unwrap_or(&[]);
+/// Seconds from `from` until so much of what comes after it, and before `to`, is done: whole seconds, at the end of the second
+/// in which it is. `None` if that is in the last tenth: nobody has seen the end of it.
+fn done_after_s(values: &[f64], from: usize, to: usize, share: f64) -> Option<f64> {
+    let after = values.get(from..to.min(values.len())).unwrap_or(&[]);
     let all: f64 = after.iter().sum();
     let mut sum = 0.0;
     let reached = after.iter().position(|value| {
         sum += value;
         sum >= share * all
     });
-    if all > 0.0 { reached.map_or(after.len() as f64, |second| second as f64 + 1.0) } else { 0.0 }
+    match reached {
+        Some(second) if all > 0.0 => Some(second as f64 + 1.0).filter(|done| *done <= 0.9 * after.len() as f64),
+        _ => Some(0.0),
+    }
 }
 
 impl Storm {
-    fn of(cut: u32, regions: u32, calm: &Sample, stormy: &Sample) -> Self {
+    fn of(cut: u32, regions: u32, times: &Times, calm: &Sample, stormy: &Sample) -> Self {
         let metric = |sample: &Sample, name: &str| sample.metric(name).unwrap_or(0.0);
         let more = |names: &[&str]| names.iter().map(|name| metric(stormy, name) - metric(calm, name)).sum::<f64>();
         let lost = more(&["clients.reconnects"]);
         let each = |names: &[&str]| if lost > 0.0 { more(names) / lost } else { 0.0 };
-        let from = (healed() / SECOND) as usize;
+        let (from, to) = ((times.healed / SECOND) as usize, (times.watched / SECOND) as usize);
         // What the storm made and not what goes on anyway.
         let (with, without) = (work(stormy), work(calm));
         let extra: Vec<f64> = with.iter().zip(&without).map(|(with, without)| (with - without).max(0.0)).collect();
@@ -310,7 +252,7 @@ impl Storm {
             share: f64::from(cut) / f64::from(regions),
             lost,
             back_s: back.map(|second| second as f64 + 1.0),
-            drain_s: done_after_s(&extra, from, DONE),
+            drain_s: done_after_s(&extra, from, to, DONE),
             presence_events,
             executions,
             publishes,
@@ -324,27 +266,6 @@ impl Storm {
                 0.0
             },
             work_per_s: with,
-        }
-    }
-}
-
-impl Cell {
-    fn of(load: f64, cut: usize, regions: u32, calm: &Sample, stormy: &Sample) -> Self {
-        let end_s = seconds(healed() + WATCHED);
-        let last = |sample: &Sample, name: &str| {
-            let values = series(sample, name);
-            if values.is_empty() { 0.0 } else { mean_over(values, end_s - LAST_S, end_s) }
-        };
-        let (goodput_per_s, calm_per_s) = (last(stormy, "screens_changed"), last(calm, "screens_changed"));
-        let online = last(stormy, "online") >= BACK * last(calm, "online");
-        Self {
-            share: cut as f64 / f64::from(regions),
-            load,
-            utilisation: fullest_station(calm),
-            goodput_per_s,
-            calm_per_s,
-            errors_per_s: last(stormy, "client_errors"),
-            comes_back: online && goodput_per_s >= BACK * calm_per_s,
         }
     }
 }

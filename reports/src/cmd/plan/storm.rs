@@ -2,7 +2,7 @@
 
 use headcount_reports::report;
 use headcount_reports::table::{csv_text, or_empty, row};
-use headcount_workloads::plan::storm::Storms;
+use headcount_workloads::plan::storm::{Storms, WATCHED_S};
 use serde_json::{Value, json};
 
 /// How storms are made, for the certificate.
@@ -11,7 +11,9 @@ pub fn how() -> Value {
         "storm": "everybody of so many regions is cut off from all edges for two seconds longer than the presence timeout of 20 s, \
                   in the answer's configuration, with the first seed",
         "calm": "the same seed without the cut: what is counted for a lost connection is what came on top of it",
-        "map": "a small crowd on stations of one server, slowed down until the fullest is as full as asked for",
+        "map": "a small crowd on stations of one server, slowed down until the fullest is as full as asked for in the calm; goodput is back \
+                from the end of the last ten seconds with less than nine tenths of the screens, or of the people online, of the calm",
+        "watched_s": WATCHED_S,
     })
 }
 
@@ -31,7 +33,7 @@ fn jitter_table(storms: &Storms) -> String {
     let both = storms.storms.last().map(|storm| (true, storm)).into_iter();
     let both = both.chain(storms.in_step.as_ref().map(|storm| (false, storm)));
     let rows = both.map(|(jitter, one)| {
-        let (back, drain) = (or_empty(one.back_s), one.drain_s);
+        let (back, drain) = (or_empty(one.back_s), or_empty(one.drain_s));
         row(&[&jitter, &back, &drain, &one.busiest_per_s, &one.amplification, &one.errors])
     });
     csv_text(head, rows)
@@ -57,7 +59,7 @@ fn storm_table(storms: &Storms) -> String {
             &one.share,
             &one.lost,
             &or_empty(one.back_s),
-            &one.drain_s,
+            &or_empty(one.drain_s),
             &one.presence_events,
             &one.executions,
             &one.publishes,
@@ -70,9 +72,9 @@ fn storm_table(storms: &Storms) -> String {
 }
 
 fn map_table(storms: &Storms) -> String {
-    let head = ["share", "load", "utilisation", "comes_back", "goodput_per_s", "calm_per_s", "errors_per_s"];
-    let rows = storms.map.iter().map(|cell| {
-        let (share, load, full, back) = (&cell.share, &cell.load, &cell.utilisation, &cell.comes_back);
+    let head = ["share", "load", "utilisation", "back_s", "goodput_per_s", "calm_per_s", "errors_per_s"];
+    let rows = storms.map.cells.iter().map(|cell| {
+        let (share, load, full, back) = (&cell.share, &cell.load, &cell.utilisation, &or_empty(cell.back_s));
         row(&[share, load, full, back, &cell.goodput_per_s, &cell.calm_per_s, &cell.errors_per_s])
     });
     csv_text(head, rows)

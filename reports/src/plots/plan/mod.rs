@@ -3,6 +3,7 @@
 mod everybody;
 mod growth;
 mod ladder;
+mod metastability;
 mod scaling;
 mod shards;
 pub mod storm;

@@ -1,7 +1,8 @@
-//! Friends who come back together: the work that it makes, and at which loads the system comes back at all.
+//! Friends who come back together: the work that it makes.
 
-use headcount_workloads::plan::storm::{Cell, LOADS, Storm, Storms};
+use headcount_workloads::plan::storm::{Storm, Storms};
 
+use super::metastability;
 use crate::plots::Drawn;
 use crate::plots::canvas::Colour;
 use crate::plots::frame::{Axis, Frame, LegendEntry, PLOT_HEIGHT, Spec};
@@ -9,22 +10,18 @@ use crate::plots::scale::Scale;
 
 const TITLE_DRAIN: &str = "Storm drain: work by second";
 const TITLE_JITTER: &str = "The largest storm, with jitter and in step";
-const TITLE_MAP: &str = "Metastability: does goodput come back after the storm?";
-const BACK: Colour = Colour::Hue(0, 0.9);
-const GONE: Colour = Colour::Hue(3, 0.9);
-const ROW_HEIGHT: f64 = 36.0;
 
 /// Every plot that has data.
 pub fn draw_all(storms: &Storms) -> Vec<Drawn> {
     let drawn = [
         ("storm", TITLE_DRAIN, drain(storms)),
         ("jitter", TITLE_JITTER, jitter(storms)),
-        ("metastability", TITLE_MAP, map(storms)),
+        ("metastability", metastability::TITLE, metastability::draw(&storms.map)),
     ];
     drawn.into_iter().filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? })).collect()
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
@@ -43,7 +40,7 @@ fn jitter(storms: &Storms) -> Option<String> {
 
 /// Work by second of some storms, each with its name.
 fn work(title: &str, storms: &Storms, lines: Vec<(String, &Storm)>) -> Option<String> {
-    let seconds = lines.iter().map(|(_, storm)| storm.work_per_s.len()).max().filter(|seconds| *seconds > 1)?;
+    let seconds = seconds(lines.iter().map(|(_, storm)| *storm))?;
     let highest = lines.iter().flat_map(|(_, storm)| &storm.work_per_s).copied().fold(0.0, f64::max);
     let colour = |place: usize| Colour::Hue(place, 1.0);
     let entry =
@@ -52,7 +49,7 @@ fn work(title: &str, storms: &Storms, lines: Vec<(String, &Storm)>) -> Option<St
         title,
         caption: "presence events and published statuses; the dashed lines are the beginning and the end of the cut"
             .to_string(),
-        x: Axis::seconds(seconds as f64),
+        x: Axis::seconds(seconds),
         y: Axis::new("work per second (1/s)", Scale::from_zero(highest)),
         legend: lines.iter().enumerate().map(entry).collect(),
         over_time: None,
@@ -62,57 +59,21 @@ fn work(title: &str, storms: &Storms, lines: Vec<(String, &Storm)>) -> Option<St
     frame.upright(storms.cut_s);
     frame.upright(storms.healed_s);
     for (place, (_, storm)) in lines.iter().enumerate() {
-        frame.line(&by_second(&storm.work_per_s), colour(place), 1.6);
+        frame.line(&by_second(&storm.work_per_s, seconds), colour(place), 1.6);
     }
     Some(frame.finish())
+}
+
+/// Seconds to draw: until all is done, and a little of the quiet after it. `None` if there is nothing to see.
+fn seconds<'a>(storms: impl IntoIterator<Item = &'a Storm>) -> Option<f64> {
+    let done = storms.into_iter().filter_map(|storm| storm.work_per_s.iter().rposition(|work| *work > 0.0)).max()?;
+    Some((done as f64 * 1.1).max(1.0))
 }
 
 /// Each second's value in its middle.
-fn by_second(values: &[f64]) -> Vec<(f64, f64)> {
-    values.iter().enumerate().map(|(second, value)| (second as f64 + 0.5, *value)).collect()
-}
-
-/// A cell for each load and size of the storm.
-fn map(storms: &Storms) -> Option<String> {
-    let mut shares: Vec<f64> = storms.map.iter().map(|cell| cell.share).collect();
-    shares.sort_by(f64::total_cmp);
-    shares.dedup();
-    if shares.is_empty() {
-        return None;
-    }
-    let rows = shares.len() as f64;
-    let column = |cell: &Cell| LOADS.iter().position(|load| *load == cell.load).map(|place| place as f64);
-    let legend = [("goodput comes back", BACK), ("it stays below nine tenths of the calm", GONE)];
-    let mut frame = Frame::open(Spec {
-        title: TITLE_MAP,
-        caption: format!(
-            "{} people, one server a station, slowed down until the fullest is as full as the axis says; judged by the last ten \
-             of sixty seconds after the cut",
-            storms.map_users
-        ),
-        x: Axis {
-            label: "utilisation of the fullest station in the calm".to_string(),
-            scale: Scale::Linear { from: 0.0, to: LOADS.len() as f64 },
-            ticks: LOADS.iter().enumerate().map(|(place, load)| (place as f64 + 0.5, percent(*load))).collect(),
-        },
-        y: Axis {
-            label: "people cut off".to_string(),
-            scale: Scale::Linear { from: 0.0, to: rows },
-            ticks: shares.iter().enumerate().map(|(row, share)| (row as f64 + 0.5, percent(*share))).collect(),
-        },
-        legend: legend.map(|(text, colour)| LegendEntry { text: text.to_string(), colour }).to_vec(),
-        over_time: None,
-        plot_height: rows * ROW_HEIGHT,
-        grid: false,
-    });
-    for cell in &storms.map {
-        let row = shares.iter().position(|share| *share == cell.share).map(|row| row as f64);
-        if let (Some(row), Some(column)) = (row, column(cell)) {
-            let colour = if cell.comes_back { BACK } else { GONE };
-            frame.cell((column + 0.03, row + 0.05), (column + 0.97, row + 0.95), colour);
-        }
-    }
-    Some(frame.finish())
+fn by_second(values: &[f64], seconds: f64) -> Vec<(f64, f64)> {
+    let points = values.iter().enumerate().map(|(second, value)| (second as f64 + 0.5, *value));
+    points.take_while(|(at, _)| *at <= seconds).collect()
 }
 
 #[cfg(test)]
@@ -127,7 +88,5 @@ mod tests {
         for plot in &drawn {
             assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)) && !plot.svg.contains("NaN"));
         }
-        // Four sizes at five loads, and two in the legend.
-        assert_eq!(drawn[2].svg.matches("<rect").count(), 4 * 5 + 2);
     }
 }

@@ -1,7 +1,8 @@
 //! What a plan for friends says of storms: how long one lasts, what it makes of each lost connection, and whether the
 //! system comes back.
 
-use headcount_workloads::plan::storm::{Storm, Storms};
+use headcount_workloads::plan::metastability;
+use headcount_workloads::plan::storm::{Storm, Storms, WATCHED_S};
 
 use super::{Cell, Narrow, duration_ms, grouped, paragraph, percent, section, table, three_digits};
 use crate::report::scale;
@@ -9,6 +10,15 @@ use crate::report::scale;
 /// What a plan's page says of storms.
 pub fn sections(storms: &Storms) -> String {
     [summary(storms), sizes(storms), jitter(storms), map(storms), told(storms)].concat()
+}
+
+/// How long storms were watched.
+fn watched() -> String {
+    duration_ms(f64::from(WATCHED_S) * 1e3)
+}
+
+fn or_never(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| format!("not in {}", watched()), |seconds| duration_ms(seconds * 1e3))
 }
 
 fn summary(storms: &Storms) -> String {
@@ -27,14 +37,12 @@ pub fn always_back(storms: &Storms) -> bool {
 /// The answer in a few words: of the largest storm.
 pub fn heading(storms: &Storms) -> String {
     match storms.storms.last() {
-        Some(Storm { back_s: Some(_), drain_s, .. }) => format!("Drained after {}", duration_ms(drain_s * 1000.0)),
+        Some(Storm { back_s: Some(_), drain_s: Some(drain_s), .. }) => {
+            format!("Drained after {}", duration_ms(drain_s * 1e3))
+        }
+        Some(Storm { back_s: Some(_), drain_s: None, .. }) => format!("Not drained after {}", watched()),
         _ => "People do not come back".to_string(),
     }
-}
-
-/// How long until everybody is connected again.
-fn back(storm: &Storm) -> String {
-    storm.back_s.map_or_else(|| "never".to_string(), |back| duration_ms(back * 1000.0))
 }
 
 /// What a storm of everybody comes to, and where goodput stays away.
@@ -45,19 +53,24 @@ pub fn said(storms: &Storms) -> String {
              everybody is connected {} after the cut. ",
             grouped(storm.lost as u64),
             three_digits(storm.amplification),
-            back(storm)
+            or_never(storm.back_s)
         )
     });
     largest + &boundary(storms)
 }
 
 fn boundary(storms: &Storms) -> String {
-    let stuck = storms.map.iter().filter(|cell| !cell.comes_back).map(|cell| cell.load);
+    let cells = &storms.map.cells;
+    let stuck = cells.iter().filter(|cell| cell.back_s.is_none()).map(|cell| cell.load);
+    let latest_s = cells.iter().filter_map(|cell| cell.back_s).fold(0.0, f64::max);
     match stuck.min_by(f64::total_cmp) {
-        _ if storms.map.is_empty() => String::new(),
-        None => "On the map goodput comes back at every load.".to_string(),
+        _ if cells.is_empty() => String::new(),
+        None if latest_s == 0.0 => "On the map goodput comes back at once at every load.".to_string(),
+        None => {
+            format!("On the map goodput comes back at every load, at the latest after {}.", duration_ms(latest_s * 1e3))
+        }
         Some(load) => {
-            format!("On the map goodput has not come back after a minute from a load of {:.0} % on.", load * 100.0)
+            format!("On the map goodput has not come back after {} from a load of {:.0} % on.", watched(), load * 100.0)
         }
     }
 }
@@ -67,8 +80,8 @@ fn sizes(storms: &Storms) -> String {
         vec![
             Cell::Number(percent(storm.share)),
             Cell::Number(grouped(storm.lost as u64)),
-            Cell::Number(back(storm)),
-            Cell::Number(duration_ms(storm.drain_s * 1000.0)),
+            Cell::Number(or_never(storm.back_s)),
+            Cell::Number(or_never(storm.drain_s)),
             Cell::Number(three_digits(storm.presence_events)),
             Cell::Number(three_digits(storm.executions)),
             Cell::Number(three_digits(storm.publishes)),
@@ -85,9 +98,12 @@ fn sizes(storms: &Storms) -> String {
 }
 
 fn map(storms: &Storms) -> String {
-    let row = |cell: &headcount_workloads::plan::storm::Cell| {
-        let back =
-            if cell.comes_back { Cell::Mark("holds", "yes".into()) } else { Cell::Mark("violated", "no".into()) };
+    let row = |cell: &metastability::Cell| {
+        let back = match cell.back_s {
+            Some(0.0) => Cell::Mark("holds", "at once".into()),
+            Some(back_s) => Cell::Mark("holds", format!("after {}", duration_ms(back_s * 1e3))),
+            None => Cell::Mark("violated", "no".into()),
+        };
         vec![
             Cell::Number(percent(cell.load)),
             Cell::Number(percent(cell.utilisation)),
@@ -98,15 +114,16 @@ fn map(storms: &Storms) -> String {
             Cell::Number(three_digits(cell.errors_per_s)),
         ]
     };
-    if storms.map.is_empty() {
+    if storms.map.cells.is_empty() {
         return String::new();
     }
-    let rows: Vec<Vec<Cell>> = storms.map.iter().map(row).collect();
+    let rows: Vec<Vec<Cell>> = storms.map.cells.iter().map(row).collect();
     let headings = ["#Load", "#Measured", "#Cut off", "Comes back", "#Goodput", "#In the calm", "#Errors"];
     let said = paragraph(&format!(
-        "{} Goodput is screens changed a second, {} people, in the last ten of the sixty seconds after the cut.",
+        "{} Goodput is screens changed a second, of {} people; it is back when it is nine tenths of the calm's and stays there. The \
+         figures are of the last ten seconds that were watched.",
         boundary(storms),
-        grouped(u64::from(storms.map_users))
+        grouped(u64::from(storms.map.users))
     ));
     section("metastability", "After the trigger is gone", &(said + &table(Narrow::Scroll, &headings, &rows)))
 }
@@ -117,8 +134,8 @@ fn jitter(storms: &Storms) -> String {
     let row = |(says, storm): (&str, &Storm)| {
         vec![
             Cell::Text(says.to_string()),
-            Cell::Number(back(storm)),
-            Cell::Number(duration_ms(storm.drain_s * 1000.0)),
+            Cell::Number(or_never(storm.back_s)),
+            Cell::Number(or_never(storm.drain_s)),
             Cell::Number(format!("{}/s", three_digits(storm.busiest_per_s))),
             Cell::Number(three_digits(storm.amplification)),
             Cell::Number(three_digits(storm.errors)),
@@ -157,7 +174,7 @@ mod tests {
         for text in [
             "Drained after 8 s",
             "4.5 events for each",
-            "has not come back after a minute from a load of 95 % on",
+            "has not come back after 5 min from a load of 95 % on",
             "id=\"metastability\"",
             "id=\"jitter\"",
             "640/s",

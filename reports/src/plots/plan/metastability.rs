@@ -1,0 +1,102 @@
+//! At which loads, and after how large a storm, goodput comes back, and when.
+
+use headcount_workloads::plan::metastability::{Cell, LOADS, Map};
+use headcount_workloads::plan::storm::WATCHED_S;
+
+use super::storm::percent;
+use crate::number::duration_ms;
+use crate::plots::canvas::Colour;
+use crate::plots::frame::{Axis, Frame, LegendEntry, Spec};
+use crate::plots::scale::Scale;
+
+pub const TITLE: &str = "Metastability: does goodput come back after the storm?";
+
+const ROW_HEIGHT: f64 = 36.0;
+/// Later than this is late [s].
+const SOON_S: f64 = 60.0;
+
+/// What the colours say. They leave a cell's text readable, and it says the same.
+const SOON: Colour = Colour::Hue(0, 0.25);
+const LATE: Colour = Colour::Hue(0, 0.6);
+const NEVER: Colour = Colour::Hue(3, 0.6);
+
+fn colour(cell: &Cell) -> Colour {
+    match cell.back_s {
+        Some(back_s) if back_s <= SOON_S => SOON,
+        Some(_) => LATE,
+        None => NEVER,
+    }
+}
+
+fn says(cell: &Cell) -> String {
+    match cell.back_s {
+        Some(0.0) => "at once".to_string(),
+        Some(back_s) => duration_ms(back_s * 1e3),
+        None => "no".to_string(),
+    }
+}
+
+/// A cell for each load and size of the storm.
+pub fn draw(map: &Map) -> Option<String> {
+    let mut shares: Vec<f64> = map.cells.iter().map(|cell| cell.share).collect();
+    shares.sort_by(f64::total_cmp);
+    shares.dedup();
+    if shares.is_empty() {
+        return None;
+    }
+    let rows = shares.len() as f64;
+    let watched = duration_ms(f64::from(WATCHED_S) * 1e3);
+    let legend = [
+        (format!("within {}", duration_ms(SOON_S * 1e3)), SOON),
+        (format!("within {watched}"), LATE),
+        (format!("not within {watched}"), NEVER),
+    ];
+    let mut frame = Frame::open(Spec {
+        title: TITLE,
+        caption: format!(
+            "{} people, one server a station, slowed down until the fullest is as full as the axis says; from the end of the cut \
+             until goodput is nine tenths of the calm's and stays there",
+            map.users
+        ),
+        x: Axis {
+            label: "utilisation of the fullest station in the calm".to_string(),
+            scale: Scale::Linear { from: 0.0, to: LOADS.len() as f64 },
+            ticks: LOADS.iter().enumerate().map(|(place, load)| (place as f64 + 0.5, percent(*load))).collect(),
+        },
+        y: Axis {
+            label: "people cut off".to_string(),
+            scale: Scale::Linear { from: 0.0, to: rows },
+            ticks: shares.iter().enumerate().map(|(row, share)| (row as f64 + 0.5, percent(*share))).collect(),
+        },
+        legend: legend.map(|(text, colour)| LegendEntry { text, colour }).to_vec(),
+        over_time: None,
+        plot_height: rows * ROW_HEIGHT,
+        grid: false,
+    });
+    for cell in &map.cells {
+        let row = shares.iter().position(|share| *share == cell.share).map(|row| row as f64);
+        let column = LOADS.iter().position(|load| *load == cell.load).map(|place| place as f64);
+        if let (Some(row), Some(column)) = (row, column) {
+            frame.cell((column + 0.03, row + 0.05), (column + 0.97, row + 0.95), colour(cell));
+            frame.inside((column + 0.5, row + 0.5), &says(cell));
+        }
+    }
+    Some(frame.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::storms;
+
+    #[test]
+    fn every_cell_has_its_colour_and_its_words() {
+        let svg = draw(&storms().map).unwrap();
+        // Four sizes at five loads, and three in the legend.
+        assert_eq!(svg.matches("<rect").count(), 4 * 5 + 3);
+        // At 95 % the larger two are never over, the smaller two after two minutes; at the other loads all are at once.
+        assert_eq!([">no<", ">2 min<", ">at once<"].map(|text| svg.matches(text).count()), [2, 2, 16], "{svg}");
+        assert!(!svg.contains("NaN"));
+        assert_eq!(draw(&Map::default()), None);
+    }
+}
