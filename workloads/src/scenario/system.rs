@@ -19,6 +19,11 @@ pub struct Setting {
     pub high: u64,
 }
 
+impl Setting {
+    /// Parts in a million, none unless a scenario says so; the key is the system's.
+    pub const PPM: Self = Self { key: "", default: 0, low: 0, high: 1_000_000 };
+}
+
 /// Users of a system.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SystemTable {

@@ -43,9 +43,9 @@ impl System for Authority {
             // Between two questions of the server's.
             Setting { key: "poll_ms", default: 500, low: 10, high: 60_000 },
             // Parts in a million of votes that come with a second one: the same, another, and a result of the voter's own making.
-            Setting { key: "double_click_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "second_vote_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "forged_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "double_click_ppm", ..Setting::PPM },
+            Setting { key: "second_vote_ppm", ..Setting::PPM },
+            Setting { key: "forged_ppm", ..Setting::PPM },
         ]
     }
 

@@ -36,9 +36,9 @@ impl System for Counter {
             Setting { key: "options", default: 2, low: 2, high: 20 },
             // Pattern 1 runs its aggregator every 30 seconds.
             Setting { key: "results_every_ms", default: 30_000, low: 100, high: 3_600_000 },
-            Setting { key: "double_click_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "second_vote_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "oversized_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "double_click_ppm", ..Setting::PPM },
+            Setting { key: "second_vote_ppm", ..Setting::PPM },
+            Setting { key: "oversized_ppm", ..Setting::PPM },
         ]
     }
 

@@ -39,17 +39,16 @@ impl System for Dedupe {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        const PPM: Setting = Setting { key: "", default: 0, low: 0, high: 1_000_000 };
         &[
             // Example 2: five minutes.
             Setting { key: "window_minutes", default: 5, low: 1, high: 1_440 },
             // Of messages sent again at once, and again after their window; of other users' messages in the same words, and
             // under the same id; of reads from the cache.
-            Setting { key: "again_ppm", ..PPM },
-            Setting { key: "later_ppm", ..PPM },
-            Setting { key: "same_words_ppm", ..PPM },
-            Setting { key: "same_id_ppm", ..PPM },
-            Setting { key: "read_ppm", ..PPM },
+            Setting { key: "again_ppm", ..Setting::PPM },
+            Setting { key: "later_ppm", ..Setting::PPM },
+            Setting { key: "same_words_ppm", ..Setting::PPM },
+            Setting { key: "same_id_ppm", ..Setting::PPM },
+            Setting { key: "read_ppm", ..Setting::PPM },
         ]
     }
 

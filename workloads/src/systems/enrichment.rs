@@ -35,9 +35,9 @@ impl System for Enrichment {
         &[
             Setting { key: "cache_ttl_minutes", default: 60, low: 1, high: 525_600 },
             // Parts in a million of posts that moderation scores above 0.95, that name another author, that say where they are.
-            Setting { key: "toxic_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "spoofed_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "located_ppm", default: 300_000, low: 0, high: 1_000_000 },
+            Setting { key: "toxic_ppm", ..Setting::PPM },
+            Setting { key: "spoofed_ppm", ..Setting::PPM },
+            Setting { key: "located_ppm", default: 300_000, ..Setting::PPM },
         ]
     }
 

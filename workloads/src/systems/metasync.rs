@@ -36,16 +36,15 @@ impl System for MetaSync {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        const PPM: Setting = Setting { key: "", default: 0, low: 0, high: 1_000_000 };
         &[
             Setting { key: "presence_timeout_s", default: 300, low: 20, high: 320 },
             Setting { key: "sync_every_ms", default: 1_000, low: 50, high: 3_600_000 },
             // Of renamings: those with which somebody else changes the role. Of users: those who come and go, and those who
             // go for good; and of both, those who do so without a word.
-            Setting { key: "promote_ppm", ..PPM },
-            Setting { key: "restless_ppm", ..PPM },
-            Setting { key: "leaving_ppm", ..PPM },
-            Setting { key: "silent_ppm", default: 500_000, ..PPM },
+            Setting { key: "promote_ppm", ..Setting::PPM },
+            Setting { key: "restless_ppm", ..Setting::PPM },
+            Setting { key: "leaving_ppm", ..Setting::PPM },
+            Setting { key: "silent_ppm", default: 500_000, ..Setting::PPM },
             // Users who look at their own profile once nobody changes anything any more.
             Setting { key: "looks", default: 0, low: 0, high: 100_000 },
         ]

@@ -45,13 +45,13 @@ impl System for Metrics {
             Setting { key: "alert_requests_min", default: 100, low: 0, high: 1_000_000 },
             Setting { key: "settle_ms", default: 5_000, low: 0, high: 3_600_000 },
             // Of all metrics so many are errors, and more while something is wrong.
-            Setting { key: "error_ppm", default: 10_000, low: 0, high: 1_000_000 },
-            Setting { key: "incident_error_ppm", default: 500_000, low: 0, high: 1_000_000 },
+            Setting { key: "error_ppm", default: 10_000, ..Setting::PPM },
+            Setting { key: "incident_error_ppm", default: 500_000, ..Setting::PPM },
             Setting { key: "incident_from_s", default: 0, low: 0, high: 1_000_000 },
             Setting { key: "incident_to_s", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "double_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "double_ppm", ..Setting::PPM },
             // Sent later than they happened, by up to so much.
-            Setting { key: "late_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "late_ppm", ..Setting::PPM },
             Setting { key: "late_max_s", default: 30, low: 1, high: 3_600 },
         ]
     }

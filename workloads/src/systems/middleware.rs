@@ -41,17 +41,16 @@ impl System for Middleware {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        const PPM: Setting = Setting { key: "", default: 0, low: 0, high: 1_000_000 };
         &[
             // Pattern 5: a second between a user's messages.
             Setting { key: "gap_ms", default: 1_000, low: 1, high: 3_600_000 },
             Setting { key: "due_every_ms", default: 1_000, low: 100, high: 3_600_000 },
             // Of messages: mentions. Of chat messages: those without text, those with a bad word, and those that another one
             // follows within 100 ms.
-            Setting { key: "mention_ppm", default: 200_000, ..PPM },
-            Setting { key: "invalid_ppm", ..PPM },
-            Setting { key: "profane_ppm", ..PPM },
-            Setting { key: "burst_ppm", ..PPM },
+            Setting { key: "mention_ppm", default: 200_000, ..Setting::PPM },
+            Setting { key: "invalid_ppm", ..Setting::PPM },
+            Setting { key: "profane_ppm", ..Setting::PPM },
+            Setting { key: "burst_ppm", ..Setting::PPM },
         ]
     }
 

@@ -41,9 +41,9 @@ impl System for Orders {
             Setting { key: "backoff_ms", default: 60_000, low: 10, high: 3_600_000 },
             Setting { key: "retries_every_ms", default: 1_000, low: 10, high: 3_600_000 },
             // Parts in a million of orders whose card is declined, whose item is not there, that are sent twice.
-            Setting { key: "declined_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "sold_out_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "double_click_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "declined_ppm", ..Setting::PPM },
+            Setting { key: "sold_out_ppm", ..Setting::PPM },
+            Setting { key: "double_click_ppm", ..Setting::PPM },
         ]
     }
 

@@ -42,7 +42,7 @@ impl System for RateLimit {
             Setting { key: "window_s", default: 3_600, low: 1, high: 86_400 },
             // Requests that come with this one, within 100 ms.
             Setting { key: "burst", default: 0, low: 0, high: 100 },
-            Setting { key: "forged_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "forged_ppm", ..Setting::PPM },
         ]
     }
 

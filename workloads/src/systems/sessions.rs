@@ -47,9 +47,9 @@ impl System for Sessions {
             Setting { key: "session_minutes", default: 1_440, low: 1, high: 1_440 },
             Setting { key: "count_every_ms", default: 5_000, low: 100, high: 3_600_000 },
             // Sessions that are logged out; of the others so many are used until the count was read, and the rest expire.
-            Setting { key: "logout_ppm", default: 500_000, low: 0, high: 1_000_000 },
-            Setting { key: "kept_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "forged_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "logout_ppm", default: 500_000, ..Setting::PPM },
+            Setting { key: "kept_ppm", ..Setting::PPM },
+            Setting { key: "forged_ppm", ..Setting::PPM },
             // How often somebody reads the count, once nobody logs in any more.
             Setting { key: "counts", default: 0, low: 0, high: 1_000 },
         ]

@@ -41,9 +41,9 @@ impl System for Tokens {
             // Pattern 1 refreshes five minutes before the end.
             Setting { key: "refresh_before_s", default: 300, low: 0, high: 86_400 },
             // Parts in a million: of users who say goodbye, and of messages to somebody else's inbox, and looks into one.
-            Setting { key: "logout_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "trespass_ppm", default: 0, low: 0, high: 1_000_000 },
-            Setting { key: "snoop_ppm", default: 0, low: 0, high: 1_000_000 },
+            Setting { key: "logout_ppm", ..Setting::PPM },
+            Setting { key: "trespass_ppm", ..Setting::PPM },
+            Setting { key: "snoop_ppm", ..Setting::PPM },
         ]
     }
 
