@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MINUTE, MS, Nanos, Node, SECOND};
-use headcount_engine::functions::{Function, Needs};
 use headcount_engine::limits::Limits;
 use headcount_engine::message::{Call, ChannelList};
 use headcount_engine::patterns::authority::{
@@ -56,14 +55,6 @@ impl System for Authority {
     fn remedy(&self) -> &'static str {
         "The server asks from a cursor that it stores with the votes, so that a crash loses nothing that a queue holds, and says so when \
          more may be gone. A vote is known by session and publisher; tallies are numbered, and said again until they are heard."
-    }
-
-    fn functions(&self, _: &Scenario) -> Vec<Function> {
-        Vec::new()
-    }
-
-    fn needs(&self, _: &Scenario) -> Vec<Needs> {
-        Vec::new()
     }
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {

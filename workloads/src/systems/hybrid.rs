@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{Nanos, SECOND};
-use headcount_engine::functions::{Function, Needs};
 use headcount_engine::message::{Call, Channel, ChannelList, Envelope};
 use headcount_engine::patterns::hybrid::{
     self, ANNOUNCEMENT, CHAT, COMMENT, GAME, HybridRights, INBOX, MODERATION, PAYMENT, Place, TYPING,
@@ -75,14 +74,6 @@ impl System for Hybrid {
     fn remedy(&self) -> &'static str {
         "The token opens all that the document lists and nothing else: comments and typing to write, and of what the \
          server writes whatever is meant for the user."
-    }
-
-    fn functions(&self, _: &Scenario) -> Vec<Function> {
-        Vec::new()
-    }
-
-    fn needs(&self, _: &Scenario) -> Vec<Needs> {
-        Vec::new()
     }
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {

@@ -100,10 +100,14 @@ pub trait System: Sync {
     }
 
     /// The Functions to deploy.
-    fn functions(&self, scenario: &Scenario) -> Vec<Function>;
+    fn functions(&self, _scenario: &Scenario) -> Vec<Function> {
+        Vec::new()
+    }
 
     /// What each of them needs.
-    fn needs(&self, scenario: &Scenario) -> Vec<Needs>;
+    fn needs(&self, _scenario: &Scenario) -> Vec<Needs> {
+        Vec::new()
+    }
 
     /// The jobs to schedule.
     fn jobs(&self, _scenario: &Scenario) -> Vec<Job> {

@@ -2,7 +2,6 @@
 
 use headcount_engine::auth::{AuthOptions, GrantRules};
 use headcount_engine::contract::{KEEPALIVE_PATIENCE, MS, Nanos, SECOND};
-use headcount_engine::functions::{Function, Needs};
 use headcount_engine::message::{Call, ChannelList, Envelope};
 use headcount_engine::patterns::robust::{self, Line, room};
 use headcount_sim::Stream;
@@ -41,14 +40,6 @@ impl System for Robust {
     fn remedy(&self) -> &'static str {
         "Silence is a failure like an error, the wait is drawn between half of the document's and all of it, and a token that cannot \
          be had is a failed attempt: the client is connected, has an attempt to come, or has said that it gave up."
-    }
-
-    fn functions(&self, _: &Scenario) -> Vec<Function> {
-        Vec::new()
-    }
-
-    fn needs(&self, _: &Scenario) -> Vec<Needs> {
-        Vec::new()
     }
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {

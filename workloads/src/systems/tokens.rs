@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_engine::auth::{AuthOptions, GrantRules};
 use headcount_engine::contract::{MINUTE, MS, Nanos, SECOND};
-use headcount_engine::functions::{Function, Needs};
 use headcount_engine::message::{Call, ChannelList, Envelope};
 use headcount_engine::patterns::tokens::{self, Note, TeamRights, inbox, team_channel};
 use headcount_sim::Stream;
@@ -55,14 +54,6 @@ impl System for Tokens {
         "A goodbye revokes every token that its session was ever given, and is answered when the access manager has each. A \
          refresh that fails is tried again until the edge has answered, on the connection that is there and from its cursor: what \
          was published in between comes from the cursor, or comes twice."
-    }
-
-    fn functions(&self, _: &Scenario) -> Vec<Function> {
-        Vec::new()
-    }
-
-    fn needs(&self, _: &Scenario) -> Vec<Needs> {
-        Vec::new()
     }
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {
