@@ -15,7 +15,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, Judged, OwnCounter, Reply, ServerAt, System};
+use super::{Doing, Judged, OwnCounter, Reply, ServerAt, System, ears};
 use crate::crowd::plan::user_id;
 use crate::scenario::{NodeKind, Scenario, Setting, Variant};
 
@@ -28,8 +28,6 @@ const SECOND_VOTE: u8 = 2;
 const FORGERY: u8 = 3;
 
 const OPTIONS: u32 = 3;
-/// With more users than this, only each five-hundredth looks at the results.
-const EARS_MAX: u32 = 1_000;
 
 impl System for Authority {
     fn word(&self) -> &'static str {
@@ -113,11 +111,7 @@ impl System for Authority {
     }
 
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
-        if scenario.system.users <= EARS_MAX || user.is_multiple_of(500) {
-            std::iter::once("vote-result.*".into()).collect()
-        } else {
-            ChannelList::default()
-        }
+        ears::channels(scenario, user, &["vote-result.*"])
     }
 
     fn doing(&self, _: &Scenario, number: u32, act: &Act) -> Doing {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::{Done, Fate};
-use super::{Doing, System};
+use super::{Doing, System, ears};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting};
 
@@ -26,8 +26,6 @@ const CHANGE: u8 = 1;
 const FORGED: u8 = 2;
 const READ: u8 = 3;
 
-/// With more users than this, only each five-hundredth hears messages.
-const EARS_MAX: u32 = 1_000;
 /// Which of two changes is the later one is what the clocks of two stores say, which are off by up to 5 s each, of calls that a
 /// pause may delay.
 const AT_ONCE: Nanos = 20 * SECOND;
@@ -118,8 +116,7 @@ impl System for Configuration {
     }
 
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
-        let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
-        if hears { std::iter::once(configuration::CHANNEL.into()).collect() } else { ChannelList::default() }
+        ears::channels(scenario, user, &[configuration::CHANNEL])
     }
 
     fn doing(&self, _: &Scenario, number: u32, act: &Act) -> Doing {

@@ -13,7 +13,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, System};
+use super::{Doing, System, ears};
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting};
 
@@ -113,7 +113,7 @@ impl System for Counter {
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
         // Where there are few users, everybody hears all results; else those of one poll.
         let polls = scenario.system.get("polls") as u32;
-        if scenario.system.users <= EARS_MAX {
+        if ears::everybody_listens(scenario) {
             std::iter::once("vote_results.*".into()).collect()
         } else {
             std::iter::once(counter::results_channel(user % polls).into()).collect()
@@ -133,9 +133,6 @@ impl System for Counter {
         &[ONCE, SUM, CONVERGE, SMALL]
     }
 }
-
-/// With more users than this, each hears the results of one poll.
-const EARS_MAX: u32 = 1_000;
 
 /// Results that came to somebody, and when.
 fn published<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = (Nanos, Results)> + 'a {

@@ -12,7 +12,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, System};
+use super::{Doing, System, ears};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting};
 
@@ -25,9 +25,6 @@ const LATER: u8 = 2;
 const SAME_WORDS: u8 = 3;
 const SAME_ID: u8 = 4;
 const READ: u8 = 5;
-
-/// With more users than this, only each five-hundredth hears what is published.
-const EARS_MAX: u32 = 1_000;
 
 /// Marks live by a store's clock and messages are dated by a broker's: each is off by up to 5 s, or jumps by as much, and what
 /// was decided may be delayed by a pause.
@@ -106,8 +103,7 @@ impl System for Dedupe {
     }
 
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
-        let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
-        if hears { std::iter::once(dedupe::CHANNEL.into()).collect() } else { ChannelList::default() }
+        ears::channels(scenario, user, &[dedupe::CHANNEL])
     }
 
     fn doing(&self, _: &Scenario, _: u32, act: &Act) -> Doing {

@@ -16,7 +16,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, System};
+use super::{Doing, System, ears};
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting};
 
@@ -27,9 +27,6 @@ pub struct Metrics;
 const TYPES: [&str; 4] = ["page_view", "request", "error", "performance"];
 const LATE: u8 = 4;
 const DOUBLE: u8 = 5;
-
-/// With more users than this, only each five-hundredth looks at the dashboard.
-const EARS_MAX: u32 = 1_000;
 
 impl System for Metrics {
     fn word(&self) -> &'static str {
@@ -115,11 +112,7 @@ impl System for Metrics {
     }
 
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
-        if scenario.system.users <= EARS_MAX || user.is_multiple_of(500) {
-            [DASHBOARD, "alerts.*"].into_iter().map(Into::into).collect()
-        } else {
-            ChannelList::default()
-        }
+        ears::channels(scenario, user, &[DASHBOARD, "alerts.*"])
     }
 
     fn doing(&self, scenario: &Scenario, _: u32, act: &Act) -> Doing {

@@ -17,7 +17,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, ServiceSpec, System};
+use super::{Doing, ServiceSpec, System, ears};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting, Variant};
 
@@ -30,8 +30,6 @@ const INVALID: u8 = 2;
 const PROFANE: u8 = 3;
 const MENTION: u8 = 4;
 
-/// With more users than this, only each five-hundredth hears what is published.
-const EARS_MAX: u32 = 1_000;
 /// A message is counted by a worker's clock and dated by a broker's: each is off by up to 5 s, and a pause may lie between.
 const NEAR_AN_EDGE: Nanos = 12 * SECOND;
 
@@ -112,8 +110,7 @@ impl System for Middleware {
     }
 
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
-        let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
-        if hears { [CHAT.into(), MENTIONS.into()].into_iter().collect() } else { ChannelList::default() }
+        ears::channels(scenario, user, &[CHAT, MENTIONS])
     }
 
     fn doing(&self, scenario: &Scenario, number: u32, act: &Act) -> Doing {

@@ -21,6 +21,7 @@ mod authority;
 mod configuration;
 mod counter;
 mod dedupe;
+mod ears;
 mod enrichment;
 mod hybrid;
 pub mod judge;

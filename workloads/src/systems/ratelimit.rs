@@ -14,7 +14,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::{Done, Fate};
-use super::{Doing, Judged, Reply, System};
+use super::{Doing, Judged, Reply, System, ears};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting};
 
@@ -24,9 +24,6 @@ pub struct RateLimit;
 const REQUEST: u8 = 0;
 const BURST: u8 = 1;
 const FORGED: u8 = 2;
-
-/// With more users than this, only each five-hundredth hears what is let through.
-const EARS_MAX: u32 = 1_000;
 
 impl System for RateLimit {
     fn word(&self) -> &'static str {
@@ -99,8 +96,7 @@ impl System for RateLimit {
     }
 
     fn channels(&self, scenario: &Scenario, user: u32) -> ChannelList {
-        let hears = scenario.system.users <= EARS_MAX || user.is_multiple_of(500);
-        if hears { std::iter::once("api.requests.*".into()).collect() } else { ChannelList::default() }
+        ears::channels(scenario, user, &["api.requests.*"])
     }
 
     fn doing(&self, _: &Scenario, number: u32, act: &Act) -> Doing {
