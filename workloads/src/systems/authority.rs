@@ -15,7 +15,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, Judged, OwnCounter, Reply, ServerAt, System, ears};
+use super::{Doing, Judged, OwnCounter, Reply, ServerAt, System, ears, to_json};
 use crate::crowd::plan::user_id;
 use crate::scenario::{NodeKind, Scenario, Setting, Variant};
 
@@ -127,8 +127,8 @@ impl System for Authority {
                 incomplete: false,
                 session_id: session.clone(),
             };
-            let payload = serde_json::to_string(&tally).expect("a tally serialises").into();
-            return Doing::Api(Call::Publish { channel: result_channel(&session).into(), payload, store: true });
+            let channel = result_channel(&session).into();
+            return Doing::Api(Call::Publish { channel, payload: to_json(&tally), store: true });
         }
         let vote = Submission {
             kind: "vote.submit".into(),
@@ -137,8 +137,7 @@ impl System for Authority {
             event_id: format!("vote_{number}"),
             payload: Choice { option_id },
         };
-        let payload = serde_json::to_string(&vote).expect("a vote serialises").into();
-        Doing::Api(Call::Publish { channel: submit_channel(session).into(), payload, store: true })
+        Doing::Api(Call::Publish { channel: submit_channel(session).into(), payload: to_json(&vote), store: true })
     }
 
     /// Who has no right to publish results does not ask for a new token.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MS, Nanos, SECOND};
 use headcount_engine::functions::{Function, Needs};
-use headcount_engine::message::{Call, ChannelList, HttpRequest};
+use headcount_engine::message::{Call, ChannelList, HttpRequest, Payload};
 use headcount_engine::patterns::configuration::{self, AdminRights, Change, Config, FEATURES, FIELDS};
 use headcount_sim::Stream;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::{Done, Fate};
-use super::{Doing, System, ears};
+use super::{Doing, System, ears, to_json};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting};
 
@@ -120,16 +120,15 @@ impl System for Configuration {
     }
 
     fn doing(&self, _: &Scenario, number: u32, act: &Act) -> Doing {
-        let http = |method, body: String| Doing::Http {
+        let http = |method, body: Payload| Doing::Http {
             base: configuration::PATH,
             request: HttpRequest::new(method, configuration::PATH, body),
         };
         match act.kind {
-            READ => http("GET", String::new()),
+            READ => http("GET", "".into()),
             CHANGE | FORGED => {
                 let (field, value) = change(act);
-                let change = Change { field: field.into(), value };
-                http("POST", serde_json::to_string(&change).expect("a change serialises"))
+                http("POST", to_json(&Change { field: field.into(), value }))
             }
             _ => {
                 let pad = "x".repeat(act.what[0] as usize);

@@ -12,7 +12,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, System, ears};
+use super::{Doing, System, ears, to_json};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting};
 
@@ -111,8 +111,7 @@ impl System for Dedupe {
             let path = format!("{}?from={}&id={}", dedupe::CACHE, user_id(act.what[1]), said(act).id);
             return Doing::Http { base: dedupe::CACHE, request: HttpRequest::new("GET", path, "") };
         }
-        let payload = serde_json::to_string(&said(act)).expect("a message serialises").into();
-        Doing::Api(Call::Publish { channel: dedupe::CHANNEL.into(), payload, store: true })
+        Doing::Api(Call::Publish { channel: dedupe::CHANNEL.into(), payload: to_json(&said(act)), store: true })
     }
 
     fn properties(&self) -> &'static [Property] {

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, ServiceSpec, System};
+use super::{Doing, ServiceSpec, System, to_json};
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting, Variant};
 
@@ -114,8 +114,7 @@ impl System for Enrichment {
             content: format!("what I had for lunch {score}"),
             location: (located == 1).then(|| json!({ "lat": act.user % 90, "lon": number % 180 })),
         };
-        let payload = serde_json::to_string(&post).expect("a post serialises").into();
-        Doing::Api(Call::Publish { channel: enrichment::CHANNEL.into(), payload, store: true })
+        Doing::Api(Call::Publish { channel: enrichment::CHANNEL.into(), payload: to_json(&post), store: true })
     }
 
     fn shows(&self, envelope: &Envelope) -> Option<u32> {

@@ -15,7 +15,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Absence, Act, moments};
 use super::record::Fate;
-use super::{Doing, ServiceSpec, System};
+use super::{Doing, ServiceSpec, System, to_json};
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting};
 
@@ -152,8 +152,8 @@ impl System for MetaSync {
             RENAME => Change { name: Some(format!("{user} {nth}")), ..change },
             _ => Change { role: Some(format!("role {nth}")), ..change },
         };
-        let body = serde_json::to_string(&change).expect("a change serialises");
-        Doing::Http { base: metasync::PATH, request: HttpRequest::new("POST", metasync::PATH, body) }
+        let request = HttpRequest::new("POST", metasync::PATH, to_json(&change));
+        Doing::Http { base: metasync::PATH, request }
     }
 
     fn properties(&self) -> &'static [Property] {

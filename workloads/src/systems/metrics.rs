@@ -16,7 +16,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, System, ears};
+use super::{Doing, System, ears, to_json};
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting};
 
@@ -117,8 +117,8 @@ impl System for Metrics {
 
     fn doing(&self, scenario: &Scenario, _: u32, act: &Act) -> Doing {
         let metric = metric(scenario, act);
-        let payload = serde_json::to_string(&metric).expect("a metric serialises").into();
-        Doing::Api(Call::Publish { channel: metrics::channel(&metric.kind).into(), payload, store: false })
+        let channel = metrics::channel(&metric.kind).into();
+        Doing::Api(Call::Publish { channel, payload: to_json(&metric), store: false })
     }
 
     fn properties(&self) -> &'static [Property] {

@@ -17,7 +17,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, ServiceSpec, System, ears};
+use super::{Doing, ServiceSpec, System, ears, to_json};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting, Variant};
 
@@ -127,8 +127,7 @@ impl System for Middleware {
             _ => (CHAT, Content { text, ..Content::default() }),
         };
         let message = Message { id: number, kind: Some("text".into()), payload, server_timestamp: None };
-        let payload = serde_json::to_string(&message).expect("a message serialises").into();
-        Doing::Api(Call::Publish { channel: channel.into(), payload, store: false })
+        Doing::Api(Call::Publish { channel: channel.into(), payload: to_json(&message), store: false })
     }
 
     fn shows(&self, envelope: &Envelope) -> Option<u32> {

@@ -44,10 +44,11 @@ use headcount_engine::auth::{AuthOptions, GrantRules};
 use headcount_engine::contract::{Node, NodeId};
 use headcount_engine::error::ApiError;
 use headcount_engine::functions::{Function, Needs, Secrets};
-use headcount_engine::message::{ApiOk, Call, ChannelList, Envelope, HttpRequest, ObjectsOk};
+use headcount_engine::message::{ApiOk, Call, ChannelList, Envelope, HttpRequest, ObjectsOk, Payload};
 use headcount_engine::outside::Service;
 use headcount_engine::scheduler::Job;
 use headcount_sim::Stream;
+use serde::Serialize;
 
 use self::oracle::{Property, Seen};
 use self::plan::{Absence, Act};
@@ -249,6 +250,11 @@ pub enum Doing {
     Logout,
     /// A call with a token that the user does not use any more: the one before its last refresh, or that of its goodbye.
     WithOldToken(Call),
+}
+
+/// What a user sends, as it travels.
+fn to_json(what: &impl Serialize) -> Payload {
+    serde_json::to_string(what).expect("what users send serialises").into()
 }
 
 /// An answer.

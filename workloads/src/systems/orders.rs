@@ -17,7 +17,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
-use super::{Doing, ServiceSpec, System};
+use super::{Doing, ServiceSpec, System, to_json};
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting};
 
@@ -139,8 +139,7 @@ impl System for Orders {
             currency: "EUR".into(),
             payment_method: if act.kind == DECLINE { DECLINED } else { "card" }.into(),
         };
-        let payload = serde_json::to_string(&order).expect("an order serialises").into();
-        Doing::Api(Call::Publish { channel: orders::CHANNEL.into(), payload, store: false })
+        Doing::Api(Call::Publish { channel: orders::CHANNEL.into(), payload: to_json(&order), store: false })
     }
 
     fn shows(&self, envelope: &Envelope) -> Option<u32> {

@@ -14,7 +14,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::{Done, Fate};
-use super::{Doing, Judged, Reply, System, ears};
+use super::{Doing, Judged, Reply, System, ears, to_json};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting};
 
@@ -109,8 +109,7 @@ impl System for RateLimit {
             user_tier: if act.kind == FORGED { Tier::Enterprise } else { tier },
             rate_limit_info: None,
         };
-        let payload = serde_json::to_string(&request).expect("a request serialises").into();
-        Doing::Api(Call::Publish { channel: ratelimit::channel(tier).into(), payload, store: false })
+        Doing::Api(Call::Publish { channel: ratelimit::channel(tier).into(), payload: to_json(&request), store: false })
     }
 
     /// Over the limit is an answer, and the client comes back in the next window with something else.

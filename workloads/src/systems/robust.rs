@@ -10,7 +10,7 @@ use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Outage;
 use super::users::rules::{Backoff, ClientRules};
-use super::{Doing, System};
+use super::{Doing, System, to_json};
 use crate::client::CALL_PATIENCE;
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting, Variant};
@@ -75,8 +75,8 @@ impl System for Robust {
     }
 
     fn doing(&self, scenario: &Scenario, number: u32, act: &Act) -> Doing {
-        let payload = serde_json::to_string(&Line { number }).expect("a number serialises").into();
-        Doing::Api(Call::Publish { channel: room(room_of(scenario, act.user)).into(), payload, store: false })
+        let channel = room(room_of(scenario, act.user)).into();
+        Doing::Api(Call::Publish { channel, payload: to_json(&Line { number }), store: false })
     }
 
     fn shows(&self, envelope: &Envelope) -> Option<u32> {

@@ -14,7 +14,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::{Done, Fate};
-use super::{Doing, System};
+use super::{Doing, System, to_json};
 use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting};
 
@@ -147,7 +147,7 @@ impl System for Sessions {
         }
         let user = if act.kind == FORGED { (act.user + 1) % scenario.system.users.max(2) } else { act.user };
         let login = Login { user_id: user_id(user), request_id: format!("login{number}") };
-        call("login", &serde_json::to_string(&login).expect("a login serialises"))
+        call("login", &to_json(&login))
     }
 
     fn doing_with(&self, _: &Scenario, _: u32, act: &Act, answer: &str) -> Doing {

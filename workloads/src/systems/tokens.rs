@@ -12,7 +12,7 @@ use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::{Fate, NOTED_USERS_MAX};
 use super::users::rules::ClientRules;
-use super::{Doing, Judged, Reply, System};
+use super::{Doing, Judged, Reply, System, to_json};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{NodeKind, Scenario, Setting, Variant};
 
@@ -119,9 +119,8 @@ impl System for Tokens {
     }
 
     fn doing(&self, scenario: &Scenario, number: u32, act: &Act) -> Doing {
-        let payload = serde_json::to_string(&Note { number }).expect("a number serialises").into();
         let others = inbox(&user_id(act.what[0])).into();
-        let note = |channel| Call::Publish { channel, payload, store: true };
+        let note = |channel| Call::Publish { channel, payload: to_json(&Note { number }), store: true };
         let own = team_channel(team(scenario, act.user)).into();
         match act.kind {
             TRESPASS => Doing::Api(note(others)),
