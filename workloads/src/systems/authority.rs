@@ -192,9 +192,8 @@ const FORGED: Property = Property {
     promise: "integration-patterns.md 2: clients cannot forge critical events",
     says: "nobody but the server gets a result published, and nobody hears one of anybody else",
     check: |seen, checks| {
-        let forgeries = || seen.acts().filter(|(_, act, done)| act.kind == FORGERY && done.answered > 0);
         let (mut checked, mut wrong) = (0, None);
-        for (number, act, done) in forgeries() {
+        for (number, act, done) in seen.answered(FORGERY) {
             checked += 1;
             if done.fate == Fate::Accepted {
                 wrong.get_or_insert_with(|| {
@@ -210,8 +209,7 @@ const FORGED: Property = Property {
         }
         checks.always(checked, wrong);
         if seen.scenario.system.get("forged_ppm") > 0 {
-            let refused = forgeries().filter(|(_, _, done)| done.fate == Fate::Refused(403)).count();
-            checks.sometimes("a-forged-tally-was-refused", refused as u64);
+            checks.sometimes("a-forged-tally-was-refused", seen.ended(FORGERY, Fate::Refused(403)).count() as u64);
         }
     },
 };

@@ -171,7 +171,7 @@ struct Changes<'a>(BTreeMap<&'static str, Vec<(Value, &'a Done)>>);
 impl<'a> Changes<'a> {
     fn of(seen: &'a Seen<'_>) -> Self {
         let mut changes: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (_, act, done) in seen.acts().filter(|(_, act, done)| act.kind == CHANGE && done.attempts > 0) {
+        for (_, act, done) in seen.of_kind(CHANGE).filter(|(_, _, done)| done.attempts > 0) {
             let (field, value) = change(act);
             changes.entry(field).or_default().push((value, done));
         }
@@ -212,7 +212,7 @@ const LAST: Property = Property {
     check: |seen, checks| {
         let changes = Changes::of(seen);
         let (mut checked, mut wrong, mut defaults, mut set) = (0, None, 0, 0);
-        for (_, act, done) in seen.acts().filter(|(_, act, done)| act.kind == READ && done.fate == Fate::Accepted) {
+        for (_, act, done) in seen.ended(READ, Fate::Accepted) {
             let read = done.body.as_deref().and_then(|body| serde_json::from_str::<Config>(body).ok());
             let Some(config) = read else {
                 wrong.get_or_insert_with(|| format!("{} read the configuration {:?}", user_id(act.user), done.body));
@@ -233,8 +233,7 @@ const LAST: Property = Property {
         checks.sometimes("a-default-was-read", defaults);
         checks.sometimes("a-setting-was-read", set);
         if seen.scenario.system.get("forged") > 0 {
-            let tried = seen.acts().filter(|(_, act, done)| act.kind == FORGED && done.answered > 0);
-            checks.sometimes("somebody-changed-what-is-not-theirs", tried.count() as u64);
+            checks.sometimes("somebody-changed-what-is-not-theirs", seen.answered(FORGED).count() as u64);
         }
     },
 };
@@ -269,11 +268,8 @@ const APPLIED: Property = Property {
         let sizes = |done: &Done, to: Nanos| -> Vec<u64> {
             changes.may_be("maxMessageSize", done.first_sent, to).iter().filter_map(Value::as_u64).collect()
         };
-        let acts: BTreeMap<u32, (&Act, &Done)> = seen
-            .acts()
-            .filter(|(_, act, _)| act.kind == MESSAGE)
-            .map(|(number, act, done)| (number, (act, done)))
-            .collect();
+        let acts: BTreeMap<u32, (&Act, &Done)> =
+            seen.of_kind(MESSAGE).map(|(number, act, done)| (number, (act, done))).collect();
         for (heard, message) in seen.read::<Delivered>() {
             let Some((act, done)) = acts.get(&message.id) else { continue };
             checked += 1;

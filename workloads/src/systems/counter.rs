@@ -169,13 +169,12 @@ const ONCE: Property = Property {
             }
         }
         checks.always(checked, wrong);
-        let kind =
-            |wanted: u8| seen.acts().filter(|(_, act, done)| act.kind == wanted && done.attempts > 0).count() as u64;
+        let tried = |kind| seen.of_kind(kind).filter(|(_, _, done)| done.attempts > 0).count() as u64;
         if seen.scenario.system.get("double_click_ppm") > 0 {
-            checks.sometimes("somebody-signalled-twice", kind(DOUBLE));
+            checks.sometimes("somebody-signalled-twice", tried(DOUBLE));
         }
         if seen.scenario.system.get("second_vote_ppm") > 0 {
-            checks.sometimes("somebody-signalled-another-option", kind(SECOND_VOTE));
+            checks.sometimes("somebody-signalled-another-option", tried(SECOND_VOTE));
         }
     },
 };
@@ -255,14 +254,13 @@ const SMALL: Property = Property {
     promise: "platform.md 2.7",
     says: "no signal of more than 64 bytes is accepted",
     check: |seen, checks| {
-        let oversized = || seen.acts().filter(|(_, act, done)| act.kind == OVERSIZED && done.answered > 0);
-        let mut accepted = oversized().filter(|(_, _, done)| done.fate == Fate::Accepted);
+        let mut accepted = seen.ended(OVERSIZED, Fate::Accepted);
         checks.always(
-            oversized().count() as u64,
+            seen.answered(OVERSIZED).count() as u64,
             accepted.next().map(|(number, act, _)| format!("act {number} of {} was accepted", user_id(act.user))),
         );
         if seen.scenario.system.get("oversized_ppm") > 0 {
-            let refused = oversized().filter(|(_, _, done)| done.fate == Fate::Refused(400)).count();
+            let refused = seen.ended(OVERSIZED, Fate::Refused(400)).count();
             checks.sometimes("an-oversized-signal-was-refused", refused as u64);
         }
     },

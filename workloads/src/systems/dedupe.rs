@@ -165,10 +165,9 @@ const ONCE: Property = Property {
             }
         }
         checks.always(checked, wrong);
-        let kind =
-            |wanted: u8| seen.acts().filter(|(_, act, done)| act.kind == wanted && done.answered > 0).count() as u64;
+        let answered = |kind| seen.answered(kind).count() as u64;
         if seen.scenario.system.get("again_ppm") > 0 {
-            checks.sometimes("a-message-was-sent-again-at-once", kind(AGAIN));
+            checks.sometimes("a-message-was-sent-again-at-once", answered(AGAIN));
         }
         if seen.scenario.system.get("later_ppm") > 0 {
             checks.sometimes("a-message-was-delivered-again-after-its-window", again);
@@ -210,9 +209,8 @@ const TOLD: Property = Property {
         }
         checks.eventually(checked, wrong);
         checks.sometimes("a-duplicate-was-refused", refused);
-        let others = seen.acts().filter(|(_, act, done)| act.kind == SAME_WORDS && done.fate == Fate::Accepted);
         if seen.scenario.system.get("same_words_ppm") > 0 {
-            checks.sometimes("another-user-said-the-same", others.count() as u64);
+            checks.sometimes("another-user-said-the-same", seen.ended(SAME_WORDS, Fate::Accepted).count() as u64);
         }
     },
 };
@@ -226,7 +224,7 @@ const CACHE: Property = Property {
         let payloads: BTreeSet<(&str, &str)> =
             seen.heard().map(|heard| (&*heard.envelope.publisher, &*heard.envelope.payload)).collect();
         let (mut checked, mut wrong) = (0, None);
-        for (_, act, done) in seen.acts().filter(|(_, act, done)| act.kind == READ && done.fate == Fate::Accepted) {
+        for (_, act, done) in seen.ended(READ, Fate::Accepted) {
             checked += 1;
             let (author, body) = (user_id(act.what[1]), done.body.as_deref().unwrap_or(""));
             let is_it = serde_json::from_str::<Said>(body).is_ok_and(|served| served.id == said(act).id);
@@ -239,8 +237,7 @@ const CACHE: Property = Property {
         checks.always(checked, wrong);
         if seen.scenario.system.get("read_ppm") > 0 {
             checks.sometimes("the-cache-served-a-message", checked);
-            let missing = seen.acts().filter(|(_, act, done)| act.kind == READ && done.fate == Fate::Refused(404));
-            checks.sometimes("a-message-was-not-cached", missing.count() as u64);
+            checks.sometimes("a-message-was-not-cached", seen.ended(READ, Fate::Refused(404)).count() as u64);
         }
     },
 };

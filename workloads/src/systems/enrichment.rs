@@ -152,8 +152,7 @@ const BLOCKED: Property = Property {
         }
         checks.always(checked, wrong);
         if seen.scenario.system.get("toxic_ppm") > 0 {
-            let blocked = seen.acts().filter(|(_, act, done)| act.kind == TOXIC && done.fate == Fate::Refused(400));
-            checks.sometimes("a-toxic-post-was-refused", blocked.count() as u64);
+            checks.sometimes("a-toxic-post-was-refused", seen.ended(TOXIC, Fate::Refused(400)).count() as u64);
         }
         if seen.scenario.swarm.is_some() {
             let failed: u64 = seen.services.iter().map(|(_, outside)| outside.counts().errors).sum();
@@ -171,7 +170,7 @@ const DELIVERED: Property = Property {
         let posts_seen: BTreeSet<u32> = published(seen).map(|(_, post)| post.post_id).collect();
         let missed: u64 = seen.records.iter().map(|record| record.missed_messages).sum();
         let (mut posts, mut wrong) = (0, None);
-        for (number, act, done) in seen.acts().filter(|(_, act, _)| act.kind == POST) {
+        for (number, act, done) in seen.of_kind(POST) {
             posts += 1;
             match done.fate {
                 Fate::Accepted if missed > 0 || posts_seen.contains(&number) => {}
@@ -186,7 +185,7 @@ const DELIVERED: Property = Property {
             }
         }
         checks.eventually(posts, wrong);
-        let again = seen.acts().filter(|(_, act, done)| act.kind == POST && done.attempts > 1);
+        let again = seen.of_kind(POST).filter(|(_, _, done)| done.attempts > 1);
         checks.sometimes("a-post-was-tried-again", again.count() as u64);
     },
 };
@@ -212,8 +211,7 @@ const AUTHOR: Property = Property {
             published(seen).filter(|(_, post)| post.author.is_some()).count() as u64,
         );
         if seen.scenario.system.get("spoofed_ppm") > 0 {
-            let refused = seen.acts().filter(|(_, act, done)| act.kind == SPOOFED && done.answered > 0);
-            checks.sometimes("somebody-posted-as-another", refused.count() as u64);
+            checks.sometimes("somebody-posted-as-another", seen.answered(SPOOFED).count() as u64);
         }
     },
 };

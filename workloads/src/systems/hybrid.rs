@@ -13,7 +13,7 @@ use headcount_sim::Stream;
 
 use super::oracle::Property;
 use super::plan::{Act, moments};
-use super::record::{Done, Fate};
+use super::record::Fate;
 use super::{Doing, Judged, Reply, System};
 use crate::crowd::plan::{user_at, user_id, user_of};
 use crate::scenario::{Scenario, Setting, Variant};
@@ -272,8 +272,7 @@ const ARRIVES: Property = Property {
         let (mut checked, mut wrong) = (0, None);
         // Whoever has a channel alone may not be connected, and nobody may be just after a network was cut.
         let is_shared = |act: &Act| ![PAYMENT, INBOX].contains(&COLUMNS[act.what[0] as usize].0);
-        let published = |act: &Act, done: &Done| act.kind == PUBLISH && done.fate == Fate::Accepted && is_shared(act);
-        for (number, act, done) in seen.acts().filter(|(_, act, done)| published(act, done)) {
+        for (number, act, done) in seen.ended(PUBLISH, Fate::Accepted).filter(|(_, act, _)| is_shared(act)) {
             checked += 1;
             let from = done.first_sent.saturating_sub(BACK_AGAIN);
             if !told.contains(&number) && seen.all_was_heard(from, done.answered) {

@@ -196,19 +196,17 @@ const LIKE_DATABASE: Property = Property {
             }
         }
         // Everybody has signed up, unless it closed the app before.
-        let signed_up = seen.acts().filter(|(_, act, done)| act.kind == SIGN_UP && done.fate == Fate::Accepted);
         let known: BTreeSet<&str> = rows(seen).map(|row| &*row.id).collect();
-        for (_, act, _) in signed_up {
+        for (_, act, _) in seen.ended(SIGN_UP, Fate::Accepted) {
             if !known.contains(&*user_id(act.user)) {
                 wrong.get_or_insert_with(|| format!("{} signed up and is not in the database", user_id(act.user)));
             }
         }
         checks.eventually(checked, wrong);
-        let renamed =
-            |kind: u8| seen.acts().filter(|(_, act, done)| act.kind == kind && done.fate == Fate::Accepted).count();
-        checks.sometimes("a-row-was-changed", renamed(RENAME) as u64);
+        let accepted = |kind| seen.ended(kind, Fate::Accepted).count() as u64;
+        checks.sometimes("a-row-was-changed", accepted(RENAME));
         if seen.scenario.system.get("promote_ppm") > 0 {
-            checks.sometimes("a-row-was-changed-by-two", renamed(PROMOTE) as u64);
+            checks.sometimes("a-row-was-changed-by-two", accepted(PROMOTE));
         }
     },
 };
@@ -260,7 +258,7 @@ const LOOKED: Property = Property {
         let calm = seen.faults.iter().map(|fault| fault.end).max().map_or(0, |end| end + CAUGHT_UP);
         let last_change = seen.acts().filter(|(_, act, _)| act.kind != LOOK).map(|(_, _, done)| done.answered).max();
         let (mut checked, mut wrong) = (0, None);
-        for (_, act, done) in seen.acts().filter(|(_, act, done)| act.kind == LOOK && done.fate == Fate::Accepted) {
+        for (_, act, done) in seen.ended(LOOK, Fate::Accepted) {
             if done.first_sent < calm.max(last_change.unwrap_or(0) + CAUGHT_UP) {
                 continue;
             }

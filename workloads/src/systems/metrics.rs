@@ -221,13 +221,12 @@ const COUNTED: Property = Property {
         }
         checks.eventually(checked, wrong);
         checks.sometimes("a-metric-was-accepted", truth.values().map(|truth| truth.accepted).sum());
-        let kind =
-            |wanted: u8| seen.acts().filter(|(_, act, done)| act.kind == wanted && done.answered > 0).count() as u64;
+        let answered = |kind| seen.answered(kind).count() as u64;
         if seen.scenario.system.get("double_ppm") > 0 {
-            checks.sometimes("a-metric-was-sent-twice", kind(DOUBLE));
+            checks.sometimes("a-metric-was-sent-twice", answered(DOUBLE));
         }
         if seen.scenario.system.get("late_ppm") > 0 {
-            checks.sometimes("a-metric-was-late", kind(LATE));
+            checks.sometimes("a-metric-was-late", answered(LATE));
         }
     },
 };

@@ -170,10 +170,7 @@ const VALID: Property = Property {
             }
         }
         checks.always(checked, wrong);
-        let refused = |wanted: u8| {
-            let of_kind = seen.acts().filter(|(_, act, done)| act.kind == wanted && done.fate == Fate::Refused(400));
-            of_kind.count() as u64
-        };
+        let refused = |kind| seen.ended(kind, Fate::Refused(400)).count() as u64;
         if seen.scenario.system.get("invalid_ppm") > 0 {
             checks.sometimes("a-message-without-text-was-refused", refused(INVALID));
         }
@@ -202,8 +199,7 @@ const APART: Property = Property {
         let many = told.iter().find(|(_, messages)| messages.len() > 1);
         let wrong = many.map(|((user, _), messages)| format!("{} had {messages:?} in one gap", user_id(*user)));
         checks.always(told.len() as u64, wrong);
-        let later =
-            seen.acts().filter(|(_, act, done)| act.kind == BURST && done.attempts > 1 && done.fate == Fate::Accepted);
+        let later = seen.ended(BURST, Fate::Accepted).filter(|(_, _, done)| done.attempts > 1);
         if seen.scenario.system.get("burst_ppm") > 0 && seen.scenario.variant == Variant::Hardened {
             checks.sometimes("a-message-waited-for-its-gap", later.count() as u64);
         }
@@ -261,8 +257,8 @@ const NOTIFIED: Property = Property {
             }
         }
         let tried: BTreeSet<(String, String)> = seen
-            .acts()
-            .filter(|(_, act, done)| act.kind == MENTION && done.attempts > 0)
+            .of_kind(MENTION)
+            .filter(|(_, _, done)| done.attempts > 0)
             .flat_map(|(number, act, _)| mentioned(seen.scenario, act).map(move |user| (link(number), user_id(user))))
             .collect();
         for (link, user) in &sent {

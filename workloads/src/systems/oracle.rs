@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::System;
 use super::plan::{Act, Plan};
-use super::record::{Done, Heard, Record};
+use super::record::{Done, Fate, Heard, Record};
 use crate::oracle::{Checks, PropertyOf};
 use crate::outcome::PropertyResult;
 use crate::scenario::{NodeKind, Scenario};
@@ -51,6 +51,21 @@ impl<'a> Seen<'a> {
                 .zip(&record.done)
                 .map(move |(number, done)| (*number, &plan.acts[*number as usize], done))
         })
+    }
+
+    /// Those of one kind.
+    pub fn of_kind(&self, kind: u8) -> impl Iterator<Item = (u32, &'a Act, &'a Done)> + '_ {
+        self.acts().filter(move |(_, act, _)| act.kind == kind)
+    }
+
+    /// Those of one kind that had an answer, for good or not.
+    pub fn answered(&self, kind: u8) -> impl Iterator<Item = (u32, &'a Act, &'a Done)> + '_ {
+        self.of_kind(kind).filter(|(_, _, done)| done.answered > 0)
+    }
+
+    /// Those of one kind that ended so.
+    pub fn ended(&self, kind: u8, fate: Fate) -> impl Iterator<Item = (u32, &'a Act, &'a Done)> + '_ {
+        self.of_kind(kind).filter(move |(_, _, done)| done.fate == fate)
     }
 
     /// Every message as each region first heard it.

@@ -317,8 +317,7 @@ const OWN: Property = Property {
         }
         checks.always(checked, wrong);
         if seen.scenario.system.get("forged_ppm") > 0 {
-            let tried = seen.acts().filter(|(_, act, done)| act.kind == FORGED && done.answered > 0);
-            checks.sometimes("somebody-logged-in-as-another", tried.count() as u64);
+            checks.sometimes("somebody-logged-in-as-another", seen.answered(FORGED).count() as u64);
         }
     },
 };
@@ -339,7 +338,7 @@ const COUNTED: Property = Property {
         let calm = seen.faults.iter().map(|fault| fault.end).max().map_or(0, |end| end + CAUGHT_UP);
         let epoch_ms = unix_ms(0);
         let (mut checked, mut wrong, mut some) = (0, None, 0);
-        for (_, act, done) in seen.acts().filter(|(_, act, done)| act.kind == COUNT && done.fate == Fate::Accepted) {
+        for (_, act, done) in seen.ended(COUNT, Fate::Accepted) {
             let Some(count) = done.body.as_deref().and_then(|body| serde_json::from_str::<Count>(body).ok()) else {
                 wrong.get_or_insert_with(|| format!("{} read the count {:?}", user_id(act.user), done.body));
                 continue;

@@ -181,10 +181,7 @@ const RIGHTS: Property = Property {
             }
         }
         checks.always(checked, wrong);
-        let refused = |kind| {
-            let refused = trials().filter(|(_, act, done)| act.kind == kind && done.fate == Fate::Refused(403));
-            refused.count() as u64
-        };
+        let refused = |kind| seen.ended(kind, Fate::Refused(403)).count() as u64;
         if seen.scenario.system.get("trespass_ppm") > 0 {
             checks.sometimes("a-message-without-the-right-was-refused", refused(TRESPASS));
         }
@@ -199,11 +196,10 @@ const REVOKED: Property = Property {
     promise: "integration-patterns.md, token management: revoke on logout; platform.md 2.10: not instant",
     says: "20 s after a goodbye was answered, and after the last fault before, no token of that user is accepted",
     check: |seen, checks| {
-        let goodbyes = seen.acts().filter(|(_, act, done)| act.kind == LOGOUT && done.fate == Fate::Accepted);
-        let goodbyes: BTreeMap<u32, Nanos> = goodbyes.map(|(_, act, done)| (act.user, done.answered)).collect();
+        let goodbyes: BTreeMap<u32, Nanos> =
+            seen.ended(LOGOUT, Fate::Accepted).map(|(_, act, done)| (act.user, done.answered)).collect();
         let (mut checked, mut refused, mut wrong) = (0, 0, None);
-        let thefts = seen.acts().filter(|(_, act, done)| act.kind == THEFT && done.answered > 0);
-        for (number, act, done) in thefts {
+        for (number, act, done) in seen.answered(THEFT) {
             let Some(&answered) = goodbyes.get(&act.user) else { continue };
             let before = seen.faults.iter().filter(|fault| fault.start <= done.answered);
             let since = before.map(|fault| fault.end).max().unwrap_or(0).max(answered);
@@ -268,8 +264,7 @@ const RECEIVED: Property = Property {
             }
         }
         let (mut checked, mut wrong) = (0, None);
-        let accepted = seen.acts().filter(|(_, act, done)| act.kind == NOTE && done.fate == Fate::Accepted);
-        for (number, act, done) in accepted.filter(|_| noted && reached) {
+        for (number, act, done) in seen.ended(NOTE, Fate::Accepted).filter(|_| noted && reached) {
             let members = (0..seen.scenario.system.users)
                 .filter(|user| team(seen.scenario, *user) == team(seen.scenario, act.user));
             for user in members.filter(|user| !leaves.contains(user)) {
@@ -284,7 +279,6 @@ const RECEIVED: Property = Property {
         }
         checks.eventually(checked, wrong);
         checks.sometimes("a-token-was-refreshed", seen.records.iter().map(|record| record.refreshes).sum());
-        let notes = seen.acts().filter(|(_, act, done)| act.kind == NOTE && done.fate == Fate::Accepted).count();
-        checks.sometimes("a-message-was-accepted", notes as u64);
+        checks.sometimes("a-message-was-accepted", seen.ended(NOTE, Fate::Accepted).count() as u64);
     },
 };
