@@ -15,7 +15,7 @@ use super::oracle::Property;
 use super::plan::{Act, moments};
 use super::record::Fate;
 use super::{Doing, Judged, Reply, System};
-use crate::crowd::plan::{user_at, user_id, user_of};
+use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting, Variant};
 
 /// Hybrid channels.
@@ -246,12 +246,9 @@ const HEARD: Property = Property {
         // Of a broadcast the edge says: all who are connected. Where connections break, it and they may count differently for a
         // moment, and who heard what is not known to the user.
         let steady = seen.faults.iter().all(|fault| ["clock", "tell", "heal_all"].contains(&fault.kind));
-        for (region, record) in (0..).zip(&seen.records).filter(|_| steady) {
-            for (client, heard) in &record.told {
-                let name = &record.heard[*heard as usize].envelope.channel;
-                let user = user_at(region, *client, seen.plan.regions);
-                check(may_read(seen.scenario, user, name), "heard something", user, name);
-            }
+        for (user, heard) in seen.told().filter(|_| steady) {
+            let name = &heard.envelope.channel;
+            check(may_read(seen.scenario, user, name), "heard something", user, name);
         }
         checks.always(checked, wrong);
         let by_server = seen.heard().filter(|heard| user_of(&heard.envelope.publisher) == Some(SERVER)).count();

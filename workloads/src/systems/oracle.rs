@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::System;
 use super::plan::{Act, Plan};
 use super::record::{Done, Fate, Heard, Record};
+use crate::crowd::plan::user_at;
 use crate::oracle::{Checks, PropertyOf};
 use crate::outcome::PropertyResult;
 use crate::scenario::{NodeKind, Scenario};
@@ -73,7 +74,15 @@ impl<'a> Seen<'a> {
         self.records.iter().flat_map(|record| &record.heard)
     }
 
-    /// Every such message that reads as a `T`.
+    /// Every delivery that was noted (see [`Record::told`]): to which user, and what.
+    pub fn told(&self) -> impl Iterator<Item = (u32, &'a Heard)> + '_ {
+        (0..).zip(&self.records).flat_map(move |(region, record)| {
+            let told = record.told.iter().map(|(client, heard)| (*client, &record.heard[*heard as usize]));
+            told.map(move |(client, heard)| (user_at(region, client, self.plan.regions), heard))
+        })
+    }
+
+    /// Every message heard that reads as a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> impl Iterator<Item = (&'a Heard, T)> + '_ {
         self.heard().filter_map(|heard| Some((heard, serde_json::from_str(&heard.envelope.payload).ok()?)))
     }

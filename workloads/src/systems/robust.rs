@@ -12,7 +12,7 @@ use super::record::Outage;
 use super::users::rules::{Backoff, ClientRules};
 use super::{Doing, System, to_json};
 use crate::client::CALL_PATIENCE;
-use crate::crowd::plan::user_id;
+use crate::crowd::plan::{user_at, user_id};
 use crate::scenario::{Scenario, Setting, Variant};
 
 /// Robust clients.
@@ -103,9 +103,8 @@ fn backoff(scenario: &Scenario) -> Backoff {
 
 /// Every time that a client was without a connection and how it ended, with the client's user.
 fn outages<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = (u32, Outage)> + 'a {
-    (0..).zip(&seen.records).flat_map(|(region, record)| {
-        let users: Vec<u32> = seen.plan.users_of(region).collect();
-        record.outages.iter().map(move |outage| (users[outage.client as usize], *outage)).collect::<Vec<_>>()
+    (0..).zip(&seen.records).flat_map(move |(region, record)| {
+        record.outages.iter().map(move |outage| (user_at(region, outage.client, seen.plan.regions), *outage))
     })
 }
 
@@ -117,7 +116,7 @@ const SPEAKS: Property = Property {
         let mut wrong = None;
         for (region, record) in (0..).zip(&seen.records) {
             if let Some((client, since)) = record.away.iter().next() {
-                let user = seen.plan.users_of(region).nth(*client as usize).unwrap_or(0);
+                let user = user_at(region, *client, seen.plan.regions);
                 wrong.get_or_insert_with(|| {
                     format!("{} has had no connection since {} ms and said nothing", user_id(user), since / MS)
                 });

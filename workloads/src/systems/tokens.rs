@@ -170,14 +170,11 @@ const RIGHTS: Property = Property {
         let accepted = trials().find(|(_, _, done)| done.fate == Fate::Accepted);
         let mut wrong = accepted.map(|(number, act, _)| format!("act {number} of {} was accepted", user_id(act.user)));
         let mut checked = trials().count() as u64;
-        for (region, record) in (0..).zip(&seen.records) {
-            let users: Vec<u32> = seen.plan.users_of(region).collect();
-            for (client, message) in &record.told {
-                checked += 1;
-                let (user, channel) = (users[*client as usize], &record.heard[*message as usize].envelope.channel);
-                if !seen.system.channels(seen.scenario, user).contains(channel) {
-                    wrong.get_or_insert_with(|| format!("{} heard {channel}", user_id(user)));
-                }
+        for (user, heard) in seen.told() {
+            checked += 1;
+            let channel = &heard.envelope.channel;
+            if !seen.system.channels(seen.scenario, user).contains(channel) {
+                wrong.get_or_insert_with(|| format!("{} heard {channel}", user_id(user)));
             }
         }
         checks.always(checked, wrong);
@@ -243,15 +240,8 @@ const RECEIVED: Property = Property {
     check: |seen, checks| {
         let noted = seen.scenario.system.users <= NOTED_USERS_MAX;
         let reached = reaches_everybody(seen);
-        let (mut heard, mut here) = (BTreeSet::new(), BTreeMap::<u32, Nanos>::new());
-        for (region, record) in (0..).zip(&seen.records) {
-            let users: Vec<u32> = seen.plan.users_of(region).collect();
-            for (client, message) in &record.told {
-                let note = serde_json::from_str::<Note>(&record.heard[*message as usize].envelope.payload);
-                heard.extend(note.map(|note| (users[*client as usize], note.number)));
-            }
-        }
-        let mut leaves = BTreeSet::new();
+        let heard: BTreeSet<(u32, u32)> = seen.told().filter_map(|(user, heard)| Some((user, heard.shows?))).collect();
+        let (mut here, mut leaves) = (BTreeMap::<u32, Nanos>::new(), BTreeSet::new());
         for (_, act, done) in seen.acts() {
             match act.kind {
                 LOGOUT => _ = leaves.insert(act.user),
