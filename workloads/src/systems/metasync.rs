@@ -255,7 +255,7 @@ const LOOKED: Property = Property {
     says: "who looks at its own profile once the world has been calm finds itself online and what the database has",
     check: |seen, checks| {
         let rows: BTreeMap<&str, &Row> = rows(seen).map(|row| (&*row.id, row)).collect();
-        let calm = seen.faults.iter().map(|fault| fault.end).max().map_or(0, |end| end + CAUGHT_UP);
+        let calm = seen.calm_from(CAUGHT_UP);
         let last_change = seen.acts().filter(|(_, act, _)| act.kind != LOOK).map(|(_, _, done)| done.answered).max();
         let (mut checked, mut wrong) = (0, None);
         for (_, act, done) in seen.ended(LOOK, Fate::Accepted) {

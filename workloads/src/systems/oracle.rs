@@ -95,6 +95,16 @@ impl<'a> Seen<'a> {
         self.records.iter().all(|record| record.missed_messages == 0) && !self.faults.iter().any(lost)
     }
 
+    /// From when on nothing fails any more, and the world has had so long to catch up.
+    pub fn calm_from(&self, to_catch_up: Nanos) -> Nanos {
+        self.faults.iter().map(|fault| fault.end + to_catch_up).max().unwrap_or(0)
+    }
+
+    /// Whether the network doubled packets: a call that comes twice is counted twice, and nobody made it twice.
+    pub fn network_doubles(&self) -> bool {
+        self.faults.iter().any(|fault| fault.kind == "degrade")
+    }
+
     /// The kind of node that a crash or a pause hit.
     pub fn hit(&self, fault: &headcount_sim::FaultWindow) -> Option<NodeKind> {
         if !matches!(fault.kind, "crash" | "pause") {

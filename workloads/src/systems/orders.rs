@@ -166,11 +166,6 @@ fn payments<'a>(seen: &Seen<'a>) -> impl Iterator<Item = (&'a str, &'a Payment)>
     payments.ledger.iter().map(|(order, payment)| (&**order, payment))
 }
 
-/// Whether the network doubled packets: a call that comes twice is counted twice, and nobody made it twice.
-fn doubles(seen: &Seen<'_>) -> bool {
-    seen.faults.iter().any(|fault| fault.kind == "degrade")
-}
-
 const ONCE: Property = Property {
     name: "a-customer-is-charged-at-most-once",
     promise: "functions-patterns.md 4: payment processing",
@@ -275,7 +270,7 @@ const BOUNDED: Property = Property {
             holds.into_iter().flat_map(|holds| holds.attempts.iter().map(|(order, attempts)| (&**order, *attempts)));
         for (order, attempts) in payments(seen).map(|(order, payment)| (order, payment.attempts)).chain(held) {
             again += u64::from(attempts > 1);
-            if !doubles(seen) {
+            if !seen.network_doubles() {
                 checked += 1;
                 if attempts > max {
                     wrong.get_or_insert_with(|| format!("{order} was tried {attempts} times, of at most {max}"));

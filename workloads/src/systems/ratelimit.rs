@@ -221,8 +221,6 @@ const SERVED: Property = Property {
     says: "where the network doubles nothing, who is refused had sent as many requests to that endpoint, or in all, as a \
            window has, each attempt counted",
     check: |seen, checks| {
-        // A packet that comes twice is a request that costs twice: a count knows no better.
-        let doubles = seen.faults.iter().any(|fault| fault.kind == "degrade");
         let (limits, window_s) = (limits(seen.scenario), seen.scenario.system.get("window_s"));
         // Attempts by user, in all and by endpoint, each in every window that it can have been counted in.
         let mut sent: BTreeMap<(u32, u64, Option<u32>), u64> = BTreeMap::new();
@@ -234,7 +232,7 @@ const SERVED: Property = Property {
             }
         }
         let (mut checked, mut wrong) = (0, None);
-        for (number, act, done, _) in limited(seen).filter(|_| !doubles) {
+        for (number, act, done, _) in limited(seen).filter(|_| !seen.network_doubles()) {
             checked += 1;
             let tier = tier_of(act.user);
             let enough = windows(done.first_sent, done.answered, window_s).any(|window| {

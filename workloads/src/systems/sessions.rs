@@ -335,7 +335,7 @@ const COUNTED: Property = Property {
     says: "a count that is read once the world has been calm is that of the sessions that were active when it was made",
     check: |seen, checks| {
         let (sessions, life) = (sessions_of(seen), life(seen.scenario));
-        let calm = seen.faults.iter().map(|fault| fault.end).max().map_or(0, |end| end + CAUGHT_UP);
+        let calm = seen.calm_from(CAUGHT_UP);
         let epoch_ms = unix_ms(0);
         let (mut checked, mut wrong, mut some) = (0, None, 0);
         for (_, act, done) in seen.ended(COUNT, Fate::Accepted) {
