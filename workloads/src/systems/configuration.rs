@@ -213,8 +213,7 @@ const LAST: Property = Property {
         let changes = Changes::of(seen);
         let (mut checked, mut wrong, mut defaults, mut set) = (0, None, 0, 0);
         for (_, act, done) in seen.ended(READ, Fate::Accepted) {
-            let read = done.body.as_deref().and_then(|body| serde_json::from_str::<Config>(body).ok());
-            let Some(config) = read else {
+            let Some(config) = done.answer::<Config>() else {
                 wrong.get_or_insert_with(|| format!("{} read the configuration {:?}", user_id(act.user), done.body));
                 continue;
             };

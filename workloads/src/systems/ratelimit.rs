@@ -115,7 +115,9 @@ impl System for RateLimit {
     /// Over the limit is an answer, and the client comes back in the next window with something else.
     fn judge(&self, _: &Act, reply: &Reply<'_>) -> Judged {
         match reply.status() {
-            429 if refusal(reply.body().map(|body| &**body)).is_some() => Judged::Refused(429),
+            429 if reply.body().is_some_and(|body| serde_json::from_str::<Refusal>(body).is_ok()) => {
+                Judged::Refused(429)
+            }
             _ => reply.by_status(),
         }
     }
@@ -133,10 +135,6 @@ fn limits(scenario: &Scenario) -> Limits {
     let get = |key| scenario.system.get(key);
     let requests = [get("free_limit"), get("premium_limit"), get("enterprise_limit")];
     Limits { requests, window_s: get("window_s") }
-}
-
-fn refusal(body: Option<&str>) -> Option<Refusal> {
-    serde_json::from_str(body?).ok()
 }
 
 /// Windows are those of the workers' clocks, which are off by at most so much, and a request is under way for as long as
@@ -212,7 +210,7 @@ fn is_counted(act: &Act) -> bool {
 /// Refused as over the limit, with what the refusal says.
 fn limited<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = (u32, &'a Act, &'a Done, Refusal)> + 'a {
     let refused = seen.acts().filter(|(_, _, done)| done.fate == Fate::Refused(429));
-    refused.filter_map(|(number, act, done)| Some((number, act, done, refusal(done.body.as_deref())?)))
+    refused.filter_map(|(number, act, done)| Some((number, act, done, done.answer()?)))
 }
 
 const SERVED: Property = Property {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use headcount_engine::contract::Nanos;
 use headcount_engine::message::{Envelope, Payload};
+use serde::de::DeserializeOwned;
 
 use crate::client::second;
 use crate::latency::Recorder;
@@ -37,6 +38,13 @@ pub struct Done {
     pub answered: Nanos,
     /// The last answer's body, where it has one.
     pub body: Option<Payload>,
+}
+
+impl Done {
+    /// The last answer, if it reads as a `T`.
+    pub fn answer<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.body.as_deref()?).ok()
+    }
 }
 
 /// A message as it was first heard in a region.

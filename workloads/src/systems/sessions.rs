@@ -301,10 +301,9 @@ const OWN: Property = Property {
     check: |seen, checks| {
         let (mut checked, mut wrong) = (0, None);
         for (_, act, done) in seen.acts().filter(|(_, _, done)| done.fate == Fate::Accepted) {
-            let named = done.body.as_deref().and_then(|body| serde_json::from_str::<Valid>(body).ok());
             let fine = match act.kind {
                 FORGED => false,
-                _ if is_use(act) => named.is_some_and(|named| named.user_id == user_id(act.user)),
+                _ if is_use(act) => done.answer().is_some_and(|named: Valid| named.user_id == user_id(act.user)),
                 _ => continue,
             };
             checked += 1;
@@ -339,7 +338,7 @@ const COUNTED: Property = Property {
         let epoch_ms = unix_ms(0);
         let (mut checked, mut wrong, mut some) = (0, None, 0);
         for (_, act, done) in seen.ended(COUNT, Fate::Accepted) {
-            let Some(count) = done.body.as_deref().and_then(|body| serde_json::from_str::<Count>(body).ok()) else {
+            let Some(count) = done.answer::<Count>() else {
                 wrong.get_or_insert_with(|| format!("{} read the count {:?}", user_id(act.user), done.body));
                 continue;
             };
