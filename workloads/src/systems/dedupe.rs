@@ -201,8 +201,7 @@ const TOLD: Property = Property {
             let to = done.answered + NEAR_THE_EDGE;
             if !times.iter().any(|at| (from..=to).contains(at)) && seen.all_was_heard(from, to) {
                 wrong.get_or_insert_with(|| {
-                    let (id, user, kind) =
-                        (said(act).id, user_id(act.user), seen.system.kinds()[usize::from(act.kind)]);
+                    let (id, user, kind) = (said(act).id, user_id(act.user), seen.kind(act));
                     format!("{id} of {user} ({kind}) was answered {:?} and delivered at {times:?}", done.fate)
                 });
             }

@@ -155,8 +155,7 @@ const BLOCKED: Property = Property {
             checks.sometimes("a-toxic-post-was-refused", seen.ended(TOXIC, Fate::Refused(400)).count() as u64);
         }
         if seen.scenario.swarm.is_some() {
-            let failed: u64 = seen.services.iter().map(|(_, outside)| outside.counts().errors).sum();
-            checks.sometimes("an-outside-service-failed", failed);
+            checks.sometimes("an-outside-service-failed", seen.service_errors());
         }
     },
 };

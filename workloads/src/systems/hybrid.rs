@@ -212,7 +212,7 @@ const MATRIX: Property = Property {
             cells.insert((act.user == SERVER, act.what[0], act.kind));
             if !right {
                 wrong.get_or_insert_with(|| {
-                    let (kind, who) = (OPERATIONS[usize::from(act.kind)], user_id(act.user));
+                    let (kind, who) = (seen.kind(act), user_id(act.user));
                     format!("act {number}, a {kind} of {who} on {name}, ended {:?}", done.fate)
                 });
             }

@@ -35,7 +35,7 @@ pub fn seen<'a>(ended: &'a Ended, scenario: &'a Scenario, system: &'a dyn System
 pub fn counters(seen: &Seen<'_>, counters: &mut Counters) {
     let mut add = |name: &str, by: u64| *counters.entry(name.to_owned()).or_default() += by;
     for (_, act, done) in seen.acts() {
-        let kind = seen.system.kinds()[usize::from(act.kind)];
+        let kind = seen.kind(act);
         let fate = match done.fate {
             Fate::Open => "unanswered".to_owned(),
             Fate::Accepted => "accepted".to_owned(),

@@ -222,7 +222,7 @@ const PUBLISHED: Property = Property {
             };
             if !fine {
                 wrong.get_or_insert_with(|| {
-                    let kind = seen.system.kinds()[usize::from(act.kind)];
+                    let kind = seen.kind(act);
                     format!("{kind} {number} of {} ended {:?}", user_id(act.user), done.fate)
                 });
             }
@@ -269,8 +269,7 @@ const NOTIFIED: Property = Property {
         checks.eventually(checked, wrong);
         checks.sometimes("a-mention-was-delivered", mentions(seen).count() as u64);
         if seen.scenario.swarm.is_some() {
-            let failed: u64 = seen.services.iter().map(|(_, outside)| outside.counts().errors).sum();
-            checks.sometimes("the-notification-service-failed", failed);
+            checks.sometimes("the-notification-service-failed", seen.service_errors());
         }
     },
 };

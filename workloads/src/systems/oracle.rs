@@ -54,7 +54,12 @@ impl<'a> Seen<'a> {
         })
     }
 
-    /// Those of one kind.
+    /// What an act is, in a word.
+    pub fn kind(&self, act: &Act) -> &'static str {
+        self.system.kinds()[usize::from(act.kind)]
+    }
+
+    /// Acts of one kind.
     pub fn of_kind(&self, kind: u8) -> impl Iterator<Item = (u32, &'a Act, &'a Done)> + '_ {
         self.acts().filter(move |(_, act, _)| act.kind == kind)
     }
@@ -118,6 +123,11 @@ impl<'a> Seen<'a> {
     /// The customer's server, if it is of this type.
     pub fn server<T: 'static>(&self) -> Option<&'a T> {
         self.server?.as_any().downcast_ref()
+    }
+
+    /// Calls that outside services answered with an error.
+    pub fn service_errors(&self) -> u64 {
+        self.services.iter().map(|(_, outside)| outside.counts().errors).sum()
     }
 
     /// An outside service by the type that serves it.

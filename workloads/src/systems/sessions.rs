@@ -309,7 +309,7 @@ const OWN: Property = Property {
             checked += 1;
             if !fine {
                 wrong.get_or_insert_with(|| {
-                    let kind = seen.system.kinds()[usize::from(act.kind)];
+                    let kind = seen.kind(act);
                     format!("a {kind} of {} was answered {:?}", user_id(act.user), done.body)
                 });
             }
