@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_engine::auth::GrantRules;
-use headcount_engine::contract::{MINUTE, MS, Nanos, Node, SECOND};
+use headcount_engine::contract::{MINUTE, MS, Nanos, Node};
 use headcount_engine::limits::Limits;
 use headcount_engine::message::{Call, ChannelList};
 use headcount_engine::patterns::authority::{
@@ -15,6 +15,7 @@ use headcount_sim::Stream;
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
+use super::windows::NEAR_AN_EDGE;
 use super::{Doing, Judged, OwnCounter, Reply, ServerAt, System, ears, to_json};
 use crate::crowd::plan::user_id;
 use crate::scenario::{NodeKind, Scenario, Setting, Variant};
@@ -244,9 +245,6 @@ fn a_broker_died(seen: &Seen<'_>) -> bool {
     seen.faults.iter().any(died)
 }
 
-/// Clocks of the server and of brokers are off by up to 5 s, and a publish is under way for as long as it is tried.
-const ABOUT: Nanos = 12 * SECOND;
-
 const NOTHING_LOST: Property = Property {
     name: "no-vote-is-lost-in-silence",
     promise: "integration-patterns.md 2: server subscribes; platform.md 2.4: a queue of 100 messages",
@@ -262,7 +260,8 @@ const NOTHING_LOST: Property = Property {
         let events: BTreeSet<&str> = books.votes.values().flat_map(|votes| votes.keys().map(|key| &**key)).collect();
         let died = a_broker_died(seen);
         let said = |from: Nanos, to: Nanos| {
-            books.gaps.iter().any(|Gap { from: a, to: b }| from <= b + ABOUT && a.saturating_sub(ABOUT) <= to)
+            let meets = |gap: &Gap| from <= gap.to + NEAR_AN_EDGE && gap.from.saturating_sub(NEAR_AN_EDGE) <= to;
+            books.gaps.iter().any(meets)
         };
         let (mut checked, mut missing, mut wrong) = (0, 0, None);
         let votes = seen.acts().filter(|(_, act, done)| act.kind != FORGERY && done.fate == Fate::Accepted);

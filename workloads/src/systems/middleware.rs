@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_engine::auth::GrantRules;
-use headcount_engine::contract::{MS, Nanos, SECOND};
+use headcount_engine::contract::MS;
 use headcount_engine::functions::{Function, Needs};
 use headcount_engine::message::{Call, ChannelList, Envelope};
 use headcount_engine::patterns::middleware::{
@@ -11,12 +11,12 @@ use headcount_engine::patterns::middleware::{
     notified_key,
 };
 use headcount_engine::scheduler::Job;
-use headcount_engine::timetoken::unix_ms;
 use headcount_sim::Stream;
 
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
+use super::windows::window_of;
 use super::{Doing, ServiceSpec, System, ears, to_json};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting, Variant};
@@ -29,9 +29,6 @@ const BURST: u8 = 1;
 const INVALID: u8 = 2;
 const PROFANE: u8 = 3;
 const MENTION: u8 = 4;
-
-/// A message is counted by a worker's clock and dated by a broker's: each is off by up to 5 s, and a pause may lie between.
-const NEAR_AN_EDGE: Nanos = 12 * SECOND;
 
 impl System for Middleware {
     fn word(&self) -> &'static str {
@@ -189,11 +186,9 @@ const APART: Property = Property {
         let mut told: BTreeMap<(u32, u64), BTreeSet<u32>> = BTreeMap::new();
         for (envelope, message) in delivered(seen, CHAT) {
             let Some(user) = user_of(&envelope.publisher) else { continue };
-            let at = envelope.timetoken.nanos();
-            let gap = |at: Nanos| unix_ms(at) / gap_ms;
-            // Near an edge it may belong to either gap, and is held against neither.
-            if gap(at.saturating_sub(NEAR_AN_EDGE)) == gap(at + NEAR_AN_EDGE) {
-                told.entry((user, gap(at))).or_default().insert(message.id);
+            // A worker's clock counts it, a broker's dates it.
+            if let Some(gap) = window_of(envelope.timetoken.nanos(), gap_ms) {
+                told.entry((user, gap)).or_default().insert(message.id);
             }
         }
         let many = told.iter().find(|(_, messages)| messages.len() > 1);

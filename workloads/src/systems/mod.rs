@@ -37,6 +37,7 @@ mod robust;
 mod sessions;
 mod tokens;
 pub mod users;
+mod windows;
 
 use std::sync::Arc;
 

@@ -1,19 +1,18 @@
 //! Requests limited by tier and endpoint (functions-patterns.md, pattern 3).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
 use headcount_engine::auth::GrantRules;
-use headcount_engine::contract::{MS, Nanos, SECOND};
+use headcount_engine::contract::{MS, SECOND};
 use headcount_engine::functions::{Function, Needs};
 use headcount_engine::message::{Call, ChannelList, Envelope};
 use headcount_engine::patterns::ratelimit::{self, ENDPOINTS, Limits, Refusal, Request, Tier, TierRights, tier_of};
-use headcount_engine::timetoken::unix_ms;
 use headcount_sim::Stream;
 
 use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::{Done, Fate};
+use super::windows::{NEAR_AN_EDGE, window_of, windows};
 use super::{Doing, Judged, Reply, System, ears, to_json};
 use crate::crowd::plan::{user_id, user_of};
 use crate::scenario::{Scenario, Setting};
@@ -137,19 +136,14 @@ fn limits(scenario: &Scenario) -> Limits {
     Limits { requests, window_s: get("window_s") }
 }
 
-/// Windows are those of the workers' clocks, which are off by at most so much, and a request is under way for as long as
-/// its Function may run and a broker may pause: what happens this near to a window's edge may belong to either.
-const NEAR_AN_EDGE: Nanos = 12 * SECOND;
-
-/// Every window that what happened from one moment to another can belong to, by the world's clock.
-fn windows(from: Nanos, to: Nanos, window_s: u64) -> RangeInclusive<u64> {
-    let window = |at: Nanos| unix_ms(at) / (window_s * 1_000);
-    window(from.saturating_sub(NEAR_AN_EDGE))..=window(to + NEAR_AN_EDGE)
+/// Windows are those of the workers' clocks.
+fn window_ms(scenario: &Scenario) -> u64 {
+    scenario.system.get("window_s") * 1_000
 }
 
 /// Requests let through, by user and window.
 fn let_through(seen: &Seen<'_>) -> BTreeMap<(u32, u64), Vec<Request>> {
-    let window_s = seen.scenario.system.get("window_s");
+    let window_ms = window_ms(seen.scenario);
     let mut let_through: BTreeMap<(u32, u64), Vec<Request>> = BTreeMap::new();
     // Each region hears each message once; the publisher's own time says which are the same.
     let mut known = BTreeSet::new();
@@ -159,11 +153,8 @@ fn let_through(seen: &Seen<'_>) -> BTreeMap<(u32, u64), Vec<Request>> {
         if !known.insert((envelope.timetoken, envelope.region)) {
             continue;
         }
-        let at = envelope.timetoken.nanos();
-        let windows = windows(at, at, window_s);
-        // Near an edge it may belong to either window, and is held against neither.
-        if windows.start() == windows.end() {
-            let_through.entry((user, *windows.start())).or_default().push(request);
+        if let Some(window) = window_of(envelope.timetoken.nanos(), window_ms) {
+            let_through.entry((user, window)).or_default().push(request);
         }
     }
     let_through
@@ -219,11 +210,11 @@ const SERVED: Property = Property {
     says: "where the network doubles nothing, who is refused had sent as many requests to that endpoint, or in all, as a \
            window has, each attempt counted",
     check: |seen, checks| {
-        let (limits, window_s) = (limits(seen.scenario), seen.scenario.system.get("window_s"));
+        let (limits, window_ms) = (limits(seen.scenario), window_ms(seen.scenario));
         // Attempts by user, in all and by endpoint, each in every window that it can have been counted in.
         let mut sent: BTreeMap<(u32, u64, Option<u32>), u64> = BTreeMap::new();
         for (_, act, done) in seen.acts().filter(|(_, act, done)| is_counted(act) && done.attempts > 0) {
-            for window in windows(done.first_sent, done.answered.max(done.first_sent), window_s) {
+            for window in windows(done.first_sent, done.answered.max(done.first_sent), window_ms) {
                 for endpoint in [None, Some(act.what[0])] {
                     *sent.entry((act.user, window, endpoint)).or_default() += u64::from(done.attempts);
                 }
@@ -233,7 +224,7 @@ const SERVED: Property = Property {
         for (number, act, done, _) in limited(seen).filter(|_| !seen.network_doubles()) {
             checked += 1;
             let tier = tier_of(act.user);
-            let enough = windows(done.first_sent, done.answered, window_s).any(|window| {
+            let enough = windows(done.first_sent, done.answered, window_ms).any(|window| {
                 let sent = |endpoint| sent.get(&(act.user, window, endpoint)).copied().unwrap_or(0);
                 let (endpoint, _) = ENDPOINTS[act.what[0] as usize];
                 sent(None) > limits.of(tier) || sent(Some(act.what[0])) > limits.at(tier, endpoint)
@@ -261,7 +252,7 @@ const RETRY_AFTER: Property = Property {
             soon += u64::from(retry_after <= 2);
             // By the worker's clock, at some moment between the first attempt and the last answer.
             let wait = retry_after * SECOND;
-            let back_in = windows(done.first_sent + wait, done.answered + wait, window_s);
+            let back_in = windows(done.first_sent + wait, done.answered + wait, window_ms(seen.scenario));
             let leads_on = back_in.start() < back_in.end() || window_s * SECOND <= 4 * NEAR_AN_EDGE;
             if !(1..=window_s).contains(&retry_after) || !leads_on {
                 wrong.get_or_insert_with(|| {
