@@ -13,7 +13,7 @@ use super::oracle::{Property, Seen};
 use super::plan::{Act, moments};
 use super::record::Fate;
 use super::{Doing, System, ears, to_json};
-use crate::crowd::plan::{user_id, user_of};
+use crate::crowd::plan::user_id;
 use crate::scenario::{Scenario, Setting};
 
 /// Deduplication and caching.
@@ -131,15 +131,9 @@ fn said(act: &Act) -> Said {
 
 /// When each message of each user was delivered, in order [ns].
 fn delivered(seen: &Seen<'_>) -> BTreeMap<(u32, Said), Vec<Nanos>> {
-    // Each region hears each message once; the publisher's own time says which are the same.
-    let mut known = BTreeSet::new();
     let mut delivered: BTreeMap<(u32, Said), Vec<Nanos>> = BTreeMap::new();
-    for (heard, said) in seen.read::<Said>() {
-        let envelope = &heard.envelope;
-        let Some(user) = user_of(&envelope.publisher) else { continue };
-        if known.insert((envelope.timetoken, envelope.region)) {
-            delivered.entry((user, said)).or_default().push(envelope.timetoken.nanos());
-        }
+    for (user, at, said) in seen.published() {
+        delivered.entry((user, said)).or_default().push(at);
     }
     delivered.values_mut().for_each(|times| times.sort_unstable());
     delivered

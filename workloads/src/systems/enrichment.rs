@@ -1,7 +1,5 @@
 //! Posts enriched on their way (functions-patterns.md, pattern 2).
 
-use std::collections::BTreeSet;
-
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MINUTE, MS, Nanos, SECOND};
 use headcount_engine::functions::{Function, Needs, Secrets};
@@ -166,13 +164,12 @@ const DELIVERED: Property = Property {
     says: "after healing, every harmless post is accepted, whatever service was slow or down, and came to \
            somebody",
     check: |seen, checks| {
-        let posts_seen: BTreeSet<u32> = published(seen).map(|(_, post)| post.post_id).collect();
-        let missed: u64 = seen.records.iter().map(|record| record.missed_messages).sum();
+        let (posts_seen, missed) = (seen.shown(), seen.queues_ran_over());
         let (mut posts, mut wrong) = (0, None);
         for (number, act, done) in seen.of_kind(POST) {
             posts += 1;
             match done.fate {
-                Fate::Accepted if missed > 0 || posts_seen.contains(&number) => {}
+                Fate::Accepted if missed || posts_seen.contains(&number) => {}
                 Fate::Accepted => {
                     wrong.get_or_insert_with(|| {
                         format!("post {number} of {} was accepted and not seen", user_id(act.user))

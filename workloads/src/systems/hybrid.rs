@@ -265,7 +265,7 @@ const ARRIVES: Property = Property {
     promise: "integration-patterns.md 3: clients and servers publish",
     says: "after healing, every message whose publish to a room, a post, a game or to all was accepted came to somebody",
     check: |seen, checks| {
-        let told: BTreeSet<u32> = seen.heard().filter_map(|heard| heard.envelope.payload.parse().ok()).collect();
+        let told = seen.shown();
         let (mut checked, mut wrong) = (0, None);
         // Whoever has a channel alone may not be connected, and nobody may be just after a network was cut.
         let is_shared = |act: &Act| ![PAYMENT, INBOX].contains(&COLUMNS[act.what[0] as usize].0);

@@ -206,7 +206,7 @@ const PUBLISHED: Property = Property {
     promise: "integration-patterns.md 5: allow message",
     says: "after healing, every valid message and mention was accepted and came to somebody",
     check: |seen, checks| {
-        let told: BTreeSet<u32> = seen.read::<Message>().map(|(_, message)| message.id).collect();
+        let told = seen.shown();
         let (mut checked, mut wrong) = (0, None);
         for (number, act, done) in seen.acts().filter(|(_, act, _)| matches!(act.kind, CHAT_MESSAGE | BURST | MENTION))
         {

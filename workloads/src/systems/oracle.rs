@@ -1,5 +1,6 @@
 //! What the oracles of systems see, and the properties that every system has.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use headcount_engine::appcontext::AppContext;
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::System;
 use super::plan::{Act, Plan};
 use super::record::{Done, Fate, Heard, Record};
-use crate::crowd::plan::user_at;
+use crate::crowd::plan::{user_at, user_of};
 use crate::oracle::{Checks, PropertyOf};
 use crate::outcome::PropertyResult;
 use crate::scenario::{NodeKind, Scenario};
@@ -92,12 +93,32 @@ impl<'a> Seen<'a> {
         self.heard().filter_map(|heard| Some((heard, serde_json::from_str(&heard.envelope.payload).ok()?)))
     }
 
+    /// Every such message of a user's once: whose, and when by its publisher's region, which says what is the same elsewhere.
+    pub fn published<T: DeserializeOwned>(&self) -> impl Iterator<Item = (u32, Nanos, T)> + '_ {
+        let mut known = BTreeSet::new();
+        self.read().filter_map(move |(heard, what)| {
+            let envelope = &heard.envelope;
+            let user = user_of(&envelope.publisher)?;
+            known.insert((envelope.timetoken, envelope.region)).then(|| (user, envelope.timetoken.nanos(), what))
+        })
+    }
+
+    /// Acts whose effect came to somebody.
+    pub fn shown(&self) -> BTreeSet<u32> {
+        self.heard().filter_map(|heard| heard.shows).collect()
+    }
+
+    /// Whether a connection's queue ran over, and messages were lost by it.
+    pub fn queues_ran_over(&self) -> bool {
+        self.records.iter().any(|record| record.missed_messages > 0)
+    }
+
     /// Whether every message published from one moment to another came to somebody. Not so if connections' queues ran over, or
     /// if a network was cut or bad: what is lost on its last leg in less time than a client needs to notice is not sent again.
     pub fn all_was_heard(&self, from: Nanos, to: Nanos) -> bool {
         let lossy = ["partition", "one_way_partition", "degrade"];
         let lost = |fault: &FaultWindow| lossy.contains(&fault.kind) && fault.start <= to && fault.end >= from;
-        self.records.iter().all(|record| record.missed_messages == 0) && !self.faults.iter().any(lost)
+        !self.queues_ran_over() && !self.faults.iter().any(lost)
     }
 
     /// From when on nothing fails any more, and the world has had so long to catch up.

@@ -1,6 +1,6 @@
 //! Requests limited by tier and endpoint (functions-patterns.md, pattern 3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MS, SECOND};
@@ -145,15 +145,8 @@ fn window_ms(scenario: &Scenario) -> u64 {
 fn let_through(seen: &Seen<'_>) -> BTreeMap<(u32, u64), Vec<Request>> {
     let window_ms = window_ms(seen.scenario);
     let mut let_through: BTreeMap<(u32, u64), Vec<Request>> = BTreeMap::new();
-    // Each region hears each message once; the publisher's own time says which are the same.
-    let mut known = BTreeSet::new();
-    for (heard, request) in seen.read() {
-        let envelope = &heard.envelope;
-        let Some(user) = user_of(&envelope.publisher) else { continue };
-        if !known.insert((envelope.timetoken, envelope.region)) {
-            continue;
-        }
-        if let Some(window) = window_of(envelope.timetoken.nanos(), window_ms) {
+    for (user, at, request) in seen.published() {
+        if let Some(window) = window_of(at, window_ms) {
             let_through.entry((user, window)).or_default().push(request);
         }
     }
