@@ -34,9 +34,13 @@ mod integration;
 mod load;
 mod moves;
 mod rows;
+#[path = "../support/same_seed.rs"]
+mod same_seed;
 mod script;
 mod seeds;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/table.rs"]
+mod table;
 
 use support::{counter, prepared, run, scenario, violated};

@@ -3,20 +3,12 @@
 use headcount_workloads::oracle::acknowledged_votes;
 use headcount_workloads::run::Prepared;
 
-use super::{prepared, run};
+use super::prepared;
+use super::same_seed::assert_same_outcome;
 
 #[test]
 fn the_same_seed_gives_the_same_outcome_also_beside_others() {
-    let first = run("voting-small", &[], 7);
-    let beside = std::thread::spawn(|| run("voting-small", &[], 7));
-    let other = run("voting-small", &[], 8);
-    let second = beside.join().expect("the run ended");
-    assert_eq!(first.digest, second.digest);
-    assert_eq!(first.counters, second.counters);
-    assert_eq!(first.properties, second.properties);
-    let text = |outcome: &headcount_workloads::outcome::Outcome| format!("{:?}", outcome.series);
-    assert_eq!(text(&first), text(&second));
-    assert_ne!(first.digest, other.digest);
+    assert_same_outcome("voting-small");
 }
 
 /// Fault invariance: the crowd intends the same, and whatever the faults, the acknowledged votes are the audited ones.

@@ -33,8 +33,12 @@ mod flood;
 mod integration;
 mod load;
 mod rows;
+#[path = "../support/same_seed.rs"]
+mod same_seed;
 mod seeds;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/table.rs"]
+mod table;
 
 use support::{counter, prepared, run, violated};
