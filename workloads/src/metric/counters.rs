@@ -184,6 +184,5 @@ pub(super) fn is_counter(name: &str) -> bool {
         || among(VOTING)
         || among(FRIENDS)
         || among(STATION)
-        || name.starts_with("mischief.")
-        || ["forged.", "acts.", "service."].iter().any(|family| name.starts_with(family))
+        || ["mischief.", "forged.", "acts.", "service."].iter().any(|family| name.starts_with(family))
 }

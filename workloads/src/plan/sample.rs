@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::load::{Ask, Window};
 use super::search::STEADY;
 use crate::certificate::Evidence;
-use crate::metric::Measured;
+use crate::metric::{Measured, PERCENTILES};
 use crate::outcome::{FaultWindow, Latency, Outcome};
 use crate::scenario::Scenario;
 
@@ -97,7 +97,7 @@ impl Sample {
             shards_per_s: shards.map(|series| series.values.clone()).collect(),
             faults: outcome.faults.clone(),
             virtual_s: outcome.virtual_s,
-            series: super::storm::kept(outcome),
+            series: if ask.scenario.has_friends() { super::storm::kept(outcome) } else { BTreeMap::new() },
         }
     }
 
@@ -152,9 +152,9 @@ fn percentiles(latency: &Latency, from_s: f64, missing: u64) -> Vec<(String, f64
         }
         all.value_at_quantile((rank / answered as f64).min(1.0)) as f64 / 1_000.0
     };
-    let words = [("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99), ("p999_ms", 0.999), ("max_ms", 1.0)];
+    let words = PERCENTILES.into_iter().chain([("max_ms", 1.0)]);
     let mut found: Vec<(String, f64)> =
-        words.iter().map(|(word, quantile)| (format!("{}.{word}", latency.name), of(*quantile))).collect();
+        words.map(|(word, quantile)| (format!("{}.{word}", latency.name), of(quantile))).collect();
     let mean = if missing > 0 && answered == 0 { NEVER_MS } else { all.mean() / 1_000.0 };
     found.push((format!("{}.mean_ms", latency.name), mean));
     found

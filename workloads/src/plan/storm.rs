@@ -270,11 +270,8 @@ impl Storm {
     }
 }
 
-/// The series that a storm is judged by, of a run that has them.
+/// The series that a storm is judged by.
 pub(super) fn kept(outcome: &crate::outcome::Outcome) -> BTreeMap<String, Vec<f64>> {
-    if !outcome.series.iter().any(|series| series.name == "lists_loaded") {
-        return BTreeMap::new();
-    }
     let wanted = outcome.series.iter().filter(|series| SERIES.contains(&series.name.as_str()));
     wanted.map(|series| (series.name.clone(), series.values.clone())).collect()
 }
