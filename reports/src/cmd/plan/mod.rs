@@ -16,6 +16,7 @@ use headcount_reports::number::{count_of, percent, three_digits};
 use headcount_reports::plan::{Answer, Asked, Plan};
 use headcount_reports::{report, run_folder};
 use headcount_workloads::bill::Prices;
+use headcount_workloads::plan::growth::Grown;
 use headcount_workloads::plan::storm::{StormQuestion, Storms};
 use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Question, Search, Trouble, load};
 use headcount_workloads::scenario::{Fault, Scenario};
@@ -80,18 +81,9 @@ pub fn plan(options: &PlanOptions) -> Result<ExitCode, Problem> {
     let what = format!("plan {}", loaded.scenario.name);
     let (done, total) = (Arc::clone(&bench.people_done), Arc::clone(&bench.people_total));
     let progress = Progress::start_towards(&what, Unit::People, done, total, options.quiet);
-    let found = answer(&mut search);
-    let storms = match &found {
-        Ok(Ok(answer)) if has_friends => Some(storms(&question, answer, &bench)).transpose(),
-        _ => Ok(None),
-    };
-    let grown = match &found {
-        Ok(Ok(answer)) if options.growth => growth::grow(&question, &answer.config, &bench, options.quiet),
-        _ => Ok(Vec::new()),
-    };
+    let made = make(&mut search, &bench, options);
     drop(progress);
-    let grown = grown.map_err(Problem::new)?;
-    let (found, storms) = (found.map_err(Problem::new)?, storms.map_err(Problem::new)?);
+    let (found, storms, grown) = made.map_err(Problem::new)?;
     if !options.quiet {
         tell(&bench, options);
     }
@@ -168,8 +160,29 @@ fn repeat(options: &PlanOptions) -> String {
     )
 }
 
+/// An answer, or why there is none.
+type Answered = Result<Box<Answer>, Infeasible>;
+
+/// All runs of a plan: the answer's; then storms of it, of friends; and more people, if that was asked.
+fn make(
+    search: &mut Search<'_>,
+    bench: &Bench,
+    options: &PlanOptions,
+) -> Result<(Answered, Option<Storms>, Vec<Grown>), Trouble> {
+    let (found, question) = (answer(search)?, search.question);
+    let storms = match &found {
+        Ok(answer) if question.scenario.has_friends() => Some(storms(question, answer, bench)?),
+        _ => None,
+    };
+    let grown = match &found {
+        Ok(answer) if options.growth => growth::grow(question, &answer.config, bench, options.quiet)?,
+        _ => Vec::new(),
+    };
+    Ok((found, storms, grown))
+}
+
 /// Searches, tries everybody, climbs.
-fn answer(search: &mut Search<'_>) -> Result<Result<Box<Answer>, Infeasible>, Trouble> {
+fn answer(search: &mut Search<'_>) -> Result<Answered, Trouble> {
     let config = match search.run()? {
         Found::Answer(config) => config,
         Found::Nothing(nothing) => return Ok(Err(nothing)),
@@ -195,11 +208,6 @@ fn storms(question: &Question<'_>, answer: &Answer, bench: &Bench) -> Result<Sto
     headcount_workloads::plan::storm::storms(&StormQuestion { scenario: &scenario, users, rate_per_s, seed }, bench)
 }
 
-/// What the configuration scales over.
-fn usl_over(answer: &Answer) -> &'static str {
-    if answer.config.shards().is_some() { "shards" } else { "servers" }
-}
-
 /// The answer first, then why.
 fn said(answer: &Answer, stormy: &str, folder: &Path) -> String {
     let Answer { config, at_load, ladder, usl, .. } = answer;
@@ -209,10 +217,10 @@ fn said(answer: &Answer, stormy: &str, folder: &Path) -> String {
     let full: Vec<String> =
         at_load.resources.iter().take(2).map(|one| format!("{} at {}", one.name, percent(one.utilisation))).collect();
     text.push_str(&format!("; {} {p99}; first to saturate: {}", ladder.metric, full.join(", then ")));
-    let all = match (usl_over(answer), &answer.cost) {
-        ("servers", _) => "the whole run, to the last job",
-        (_, Some(_)) => "everybody, to the last vote",
-        (_, None) => "everybody",
+    let all = match (config.shards(), &answer.cost) {
+        (None, _) => "the whole run, to the last job",
+        (Some(_), Some(_)) => "everybody, to the last vote",
+        (Some(_), None) => "everybody",
     };
     let broken =
         if answer.everybody.samples.iter().any(|one| !one.faults.is_empty()) { " under the faults" } else { "" };
@@ -222,11 +230,9 @@ fn said(answer: &Answer, stormy: &str, folder: &Path) -> String {
     }
     if let Some(law) = usl {
         let (sigma, kappa) = (three_digits(law.sigma), three_digits(law.kappa));
-        text.push_str(&format!(
-            "USL over {}: {}/s each, sigma {sigma}, kappa {kappa}\n",
-            usl_over(answer),
-            three_digits(law.lambda)
-        ));
+        let over = if config.shards().is_some() { "shards" } else { "servers" };
+        let each = three_digits(law.lambda);
+        text.push_str(&format!("USL over {over}: {each}/s each, sigma {sigma}, kappa {kappa}\n"));
     }
     if let Some(most) = answer.max_rate() {
         text.push_str(&format!("with {} it carries up to {}/s\n", most.says, three_digits(most.rate_per_s)));
