@@ -73,26 +73,19 @@ pub struct Books {
 impl Books {
     /// What a session has come to.
     pub fn tally(&self, session: &str) -> Tally {
-        let mut options: BTreeMap<String, u64> = BTreeMap::new();
+        let mut options: BTreeMap<&str, u64> = BTreeMap::new();
         for option in self.votes.get(session).into_iter().flat_map(BTreeMap::values) {
-            *options.entry(option.clone()).or_default() += 1;
+            *options.entry(option).or_default() += 1;
         }
         Tally {
             kind: "vote.tally".into(),
             session_id: session.into(),
             total_votes: options.values().sum(),
-            options,
+            options: options.into_iter().map(|(option, votes)| (option.to_owned(), votes)).collect(),
             version: self.versions.get(session).map_or(0, |(newest, _)| *newest),
             incomplete: !self.gaps.is_empty(),
         }
     }
-}
-
-/// What the server waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    Login,
-    Subscribe,
 }
 
 /// The server's node.
@@ -106,7 +99,8 @@ pub struct Server {
     // Volatile.
     token: Option<Arc<Token>>,
     edge: usize,
-    asked: Option<(u64, Asked, Nanos)>,
+    /// The login or question under way, and when it is given up.
+    asked: Option<(u64, Nanos)>,
     /// When it asks next.
     due: Nanos,
     /// Documented: where it is on its connection, and when it last heard of its edge.
@@ -159,13 +153,12 @@ impl Server {
     fn ask(&mut self, now: Nanos, out: &mut Outbox) {
         let tag = self.tag();
         self.due = Nanos::MAX;
+        self.asked = Some((tag, now + PATIENCE));
         if self.token.is_none() {
-            self.asked = Some((tag, Asked::Login, now + PATIENCE));
             let (user, session) = (SERVER.into(), SESSION.into());
             out.send(self.config.auth, Msg::Login { client: 0, tag, user, role: Role::User, session });
             return;
         }
-        self.asked = Some((tag, Asked::Subscribe, now + PATIENCE));
         let channels = std::iter::once("vote-submit.*".into()).collect();
         // The document's client library knows where it was for as long as it lives.
         let cursor = if self.is_hardened() {
@@ -189,10 +182,10 @@ impl Server {
         self.due = now + BACKOFF;
     }
 
-    fn answered(&mut self, now: Nanos, asked: Asked, msg: Msg, out: &mut Outbox) {
+    fn answered(&mut self, now: Nanos, msg: Msg, out: &mut Outbox) {
         self.asked = None;
         match msg {
-            Msg::LoggedIn { result: Ok(token), .. } if asked == Asked::Login => {
+            Msg::LoggedIn { result: Ok(token), .. } => {
                 self.token = Some(token);
                 self.ask(now, out);
             }
@@ -318,9 +311,10 @@ impl Node for Server {
             Input::Start => (self.due, self.fresh) = (now, true),
             Input::Message { from, msg } => match msg {
                 Msg::LoggedIn { tag, .. } | Msg::Answer { tag, .. } => {
-                    match self.asked.filter(|(asked, ..)| *asked == tag) {
-                        Some((_, asked, _)) => self.answered(now, asked, msg, out),
-                        None => self.published(tag, matches!(msg, Msg::Answer { result: Ok(ApiOk::Sent(_)), .. })),
+                    if self.asked.is_some_and(|(asked, _)| asked == tag) {
+                        self.answered(now, msg, out);
+                    } else {
+                        self.published(tag, matches!(msg, Msg::Answer { result: Ok(ApiOk::Sent(_)), .. }));
                     }
                 }
                 Msg::Deliver(Delivery { envelope, cursor, .. }) if !self.is_hardened() => {
@@ -337,7 +331,7 @@ impl Node for Server {
             },
             Input::Wake | Input::Overload { .. } => {}
         }
-        if self.asked.is_some_and(|(.., until)| until <= now) {
+        if self.asked.is_some_and(|(_, until)| until <= now) {
             self.try_later(now);
         }
         if self.asked.is_none() && self.due <= now {
@@ -346,7 +340,7 @@ impl Node for Server {
     }
 
     fn next_wake(&self) -> Option<Nanos> {
-        let until = self.asked.map(|(.., until)| until);
+        let until = self.asked.map(|(_, until)| until);
         Some(until.unwrap_or(self.due)).filter(|at| *at < Nanos::MAX)
     }
 
