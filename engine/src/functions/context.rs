@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
+use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 use super::modules::Secrets;
@@ -192,6 +193,11 @@ impl Context {
             KvOk::Value(value) => Ok(value),
             other => unreachable!("a get is answered with a value, not {other:?}"),
         }
+    }
+
+    /// The same, read as JSON; a value that is none, or not of this form, counts as not there.
+    pub async fn kv_get_json<T: DeserializeOwned>(&self, key: impl Into<Arc<str>>) -> Result<Option<T>, OpError> {
+        Ok(self.kv_get(key).await?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     /// `kvstore.set(key, value, ttl)`; the TTL is in minutes, `None` is the store's default of one day.

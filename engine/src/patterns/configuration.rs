@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Variant;
 use super::rights::Rights;
@@ -176,17 +176,13 @@ fn key(field: &str) -> String {
 
 async fn read(context: &Context, variant: Variant) -> Result<Config, OpError> {
     match variant {
-        Variant::Documented => {
-            let stored = context.kv_get(OBJECT).await?;
-            Ok(stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
-        }
+        Variant::Documented => Ok(context.kv_get_json(OBJECT).await?.unwrap_or_default()),
         Variant::Hardened => {
             let fields = FIELDS.into_iter().chain(FEATURES);
-            let stored = join_all(fields.clone().map(|field| context.kv_get(key(field)))).await;
+            let stored = join_all(fields.clone().map(|field| context.kv_get_json::<Value>(key(field)))).await;
             let mut config = Config::default();
             for (field, stored) in fields.zip(stored) {
-                let value = stored?.and_then(|text| serde_json::from_str(&text).ok());
-                if let Some(changed) = value.and_then(|value| config.clone().with(field, &value)) {
+                if let Some(changed) = stored?.and_then(|value| config.clone().with(field, &value)) {
                     config = changed;
                 }
             }
@@ -203,7 +199,7 @@ async fn count(context: &Context) -> Result<(), OpError> {
 
 /// The document's steps, and the hardened ones where they differ: what fails.
 async fn apply(context: Context, event: Event, variant: Variant) -> Resolution {
-    let Ok(Value::Object(mut message)) = serde_json::from_str::<Value>(&event.payload) else {
+    let Ok(mut message) = serde_json::from_str::<Map<String, Value>>(&event.payload) else {
         return match variant {
             Variant::Documented => Resolution::Ok(None),
             Variant::Hardened => Resolution::refuse(400, "invalid_message"),

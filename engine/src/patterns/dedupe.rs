@@ -141,18 +141,11 @@ async fn documented(context: Context, event: Event, window_minutes: u32) -> Reso
 /// The field of a message in which its mark's id travels to the After Publish handler.
 const MARK: &str = "mark";
 
-fn fields(payload: &str) -> Option<Map<String, Value>> {
-    match serde_json::from_str(payload) {
-        Ok(Value::Object(fields)) => Some(fields),
-        _ => None,
-    }
-}
-
 /// Nothing passes but what has the claim and is marked.
 async fn hardened(context: Context, event: Event, window_minutes: u32) -> Resolution {
-    let Some(mut message) = fields(&event.payload).filter(|message| message.get("id").is_some_and(Value::is_string))
-    else {
-        return Resolution::refuse(400, "invalid_message");
+    let mut message = match serde_json::from_str::<Map<String, Value>>(&event.payload) {
+        Ok(message) if message.get("id").is_some_and(Value::is_string) => message,
+        _ => return Resolution::refuse(400, "invalid_message"),
     };
     // What only this Function may say.
     message.shift_remove(MARK);
@@ -195,7 +188,7 @@ async fn hardened(context: Context, event: Event, window_minutes: u32) -> Resolu
 
 /// After the publish: the message is out, and this is what it says.
 async fn delivered(context: Context, event: Event, window_minutes: u32) -> Resolution {
-    let message = fields(&event.payload).unwrap_or_default();
+    let message: Map<String, Value> = serde_json::from_str(&event.payload).unwrap_or_default();
     let word = |key: &str| message.get(key).and_then(Value::as_str);
     let (Some(mark), Some(id)) = (word(MARK), word("id")) else { return Resolution::Ok(None) };
     // What cannot be noted stays in doubt, and what cannot be cached is not found.

@@ -187,7 +187,7 @@ async fn count(context: &Context) -> Result<(), OpError> {
 
 /// The document's steps.
 async fn documented(context: Context, event: Event, cache_minutes: u32) -> Resolution {
-    let Ok(Value::Object(mut post)) = serde_json::from_str::<Value>(&event.payload) else {
+    let Ok(mut post) = serde_json::from_str::<Map<String, Value>>(&event.payload) else {
         return Resolution::Ok(None);
     };
     let user = post.get("userId").and_then(Value::as_str).unwrap_or("").to_owned();
@@ -239,11 +239,9 @@ async fn documented(context: Context, event: Event, cache_minutes: u32) -> Resol
 /// Only moderation decides; the author is who published.
 async fn hardened(context: Context, event: Event, cache_minutes: u32) -> Resolution {
     let user = event.publisher.clone();
-    let fields = serde_json::from_str::<Value>(&event.payload).ok().and_then(|value| match value {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    });
-    let Some(mut post) = fields else { return Resolution::refuse(400, "invalid_post") };
+    let Ok(mut post) = serde_json::from_str::<Map<String, Value>>(&event.payload) else {
+        return Resolution::refuse(400, "invalid_post");
+    };
     let content = match post.get("content").and_then(Value::as_str) {
         Some(content) if !content.is_empty() => content.to_owned(),
         _ => return Resolution::refuse(400, "invalid_post"),
@@ -261,8 +259,7 @@ async fn hardened(context: Context, event: Event, cache_minutes: u32) -> Resolut
     };
     let cache_key = format!("user_cache:{user}");
     let author = async {
-        let cached = context.kv_get(&*cache_key).await.ok().flatten();
-        if let Some(cached) = cached.and_then(|text| serde_json::from_str::<Value>(&text).ok()) {
+        if let Ok(Some(cached)) = context.kv_get_json::<Value>(&*cache_key).await {
             context.count("profiles.cached");
             return Some(cached);
         }

@@ -145,13 +145,6 @@ pub fn functions(variant: Variant, gap_ms: u64) -> Vec<Function> {
     }
 }
 
-fn fields(payload: &str) -> Map<String, Value> {
-    match serde_json::from_str(payload) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    }
-}
-
 /// Why a message is not to be published, if it is not.
 fn fault_of(message: &Map<String, Value>) -> Option<&'static str> {
     let text = message.get("payload").and_then(|payload| payload["text"].as_str()).filter(|text| !text.is_empty());
@@ -175,14 +168,14 @@ fn enriched(context: &Context, mut message: Map<String, Value>) -> Resolution {
 
 /// The document's steps.
 async fn chat_documented(context: Context, event: Event, gap_ms: u64) -> Resolution {
-    let message = fields(&event.payload);
+    let message: Map<String, Value> = serde_json::from_str(&event.payload).unwrap_or_default();
     if let Some(fault) = fault_of(&message) {
         context.count("messages.invalid");
         return Resolution::refuse(400, fault);
     }
     let limited = async {
         let (key, now_ms) = (format!("ratelimit:{}", event.publisher), unix_ms(context.now()));
-        let last = context.kv_get(&*key).await?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let last: Option<Value> = context.kv_get_json(&*key).await?;
         if last.and_then(|last| last["timestamp"].as_u64()).is_some_and(|last| now_ms < last + gap_ms) {
             return Ok(true);
         }
@@ -201,7 +194,7 @@ async fn chat_documented(context: Context, event: Event, gap_ms: u64) -> Resolut
 
 /// Counted first: of all messages of a user in one gap exactly one is the first.
 async fn chat_hardened(context: Context, event: Event, gap_ms: u64) -> Resolution {
-    let message = fields(&event.payload);
+    let message: Map<String, Value> = serde_json::from_str(&event.payload).unwrap_or_default();
     if let Some(fault) = fault_of(&message) {
         context.count("messages.invalid");
         return Resolution::refuse(400, fault);
@@ -273,7 +266,7 @@ pub fn notified_key(publisher: &str, id: u32) -> String {
 
 /// Notes what will be due, and then lets it pass.
 async fn mention_hardened(context: Context, event: Event) -> Resolution {
-    let message = fields(&event.payload);
+    let message: Map<String, Value> = serde_json::from_str(&event.payload).unwrap_or_default();
     let due = Due::of(&event, unix_ms(context.now()));
     let Some(due) = due.filter(|_| fault_of(&message).is_none()) else {
         context.count("messages.invalid");
@@ -331,8 +324,7 @@ async fn notify_due(context: Context, _: Event) -> Resolution {
         let due: Vec<_> = keys.into_iter().filter(|key| key.starts_with("due:")).collect();
         let now_ms = unix_ms(context.now());
         let Some(key) = due.get((now_ms / 1_000) as usize % due.len().max(1)) else { return Ok(()) };
-        let noted = context.kv_get(key.clone()).await?;
-        match noted.and_then(|text| serde_json::from_str::<Due>(&text).ok()) {
+        match context.kv_get_json::<Due>(key.clone()).await? {
             Some(due) if now_ms > due.since_ms + OVERDUE_MS => {
                 context.count("mentions.overdue");
                 settle(&context, &due).await

@@ -287,8 +287,7 @@ impl Place {
 /// place and no wrong one.
 async fn count(context: Context, _: Event) -> Resolution {
     let counted = async {
-        let stored = context.kv_get(PLACE_KEY).await?;
-        let mut place: Place = stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let mut place: Place = context.kv_get_json(PLACE_KEY).await?.unwrap_or_default();
         place.from_ms.get_or_insert(unix_ms(context.now()));
         for _ in 0..PAGES {
             let (keys, next) = context.kv_keys(place.page.clone()).await?;

@@ -68,8 +68,7 @@ async fn change_status(context: &Context, event: &Event) -> Result<(), OpError> 
 
     // 1. Debounce.
     let debounce_key = format!("debounce:{user_id}");
-    if let Some(last) = context.kv_get(&*debounce_key).await? {
-        let last: Value = serde_json::from_str(&last).unwrap_or(Value::Null);
+    if let Some(last) = context.kv_get_json::<Value>(&*debounce_key).await? {
         let now_ms = unix_ms(context.now());
         if now_ms.saturating_sub(last["timestamp"].as_u64().unwrap_or(0)) < DEBOUNCE_MS {
             context.count("presence.events.debounced");
@@ -80,8 +79,7 @@ async fn change_status(context: &Context, event: &Event) -> Result<(), OpError> 
     }
     // 10.2. Two executions that read the same count write the same count: the storm is underestimated.
     let storm_key = format!("storm:{}", event.channel);
-    let stored = context.kv_get(&*storm_key).await?;
-    let stored: Value = stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+    let stored: Value = context.kv_get_json(&*storm_key).await?.unwrap_or_default();
     let now_ms = unix_ms(context.now());
     let start_ms = stored["windowStart"].as_u64().unwrap_or(now_ms);
     let (events, start_ms) = if now_ms.saturating_sub(start_ms) < 1_000 {
@@ -175,12 +173,9 @@ async fn broadcast_count(context: &Context, shards: u32) -> Result<(), OpError> 
             counted += 1;
         }
     }
-    let stored = |text: Option<std::sync::Arc<str>>| -> Value {
-        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null)
-    };
-    let previous = stored(context.kv_get("global:online_count").await?);
+    let previous: Value = context.kv_get_json("global:online_count").await?.unwrap_or_default();
     let delta = total as i64 - previous["count"].as_i64().unwrap_or(0);
-    let peak_data = stored(context.kv_get("global:peak_today").await?);
+    let peak_data: Value = context.kv_get_json("global:peak_today").await?.unwrap_or_default();
     let now = iso8601(context.now());
     let today = &now[..10];
     let mut peak = if peak_data["date"] == today { peak_data["peak"].as_u64().unwrap_or(0) } else { 0 };

@@ -61,7 +61,7 @@ async fn count(context: &Context, metric: &Metric, at: u64, window: u64, rules: 
         }
         "performance" => {
             let key = format!("performance:{what}:{window}");
-            let mut times = performance(context, &key).await?.unwrap_or_default();
+            let mut times: Performance = context.kv_get_json(&*key).await?.unwrap_or_default();
             times.add(metric.duration.unwrap_or(0));
             let text = serde_json::to_string(&times).expect("numbers serialise");
             context.kv_set(key, text, Some(RAW_TTL_MINUTES)).await?;
@@ -77,10 +77,6 @@ async fn count(context: &Context, metric: &Metric, at: u64, window: u64, rules: 
     Ok(())
 }
 
-async fn performance(context: &Context, key: &str) -> Result<Option<Performance>, OpError> {
-    Ok(context.kv_get(key).await?.and_then(|text| serde_json::from_str(&text).ok()))
-}
-
 async fn alert(context: &Context, metric: &Metric, window: u64, rules: Rules) -> Result<(), OpError> {
     if metric.kind == "error" {
         let errors = context.kv_counter(format!("errors_total:{window}")).await? as u64;
@@ -94,10 +90,8 @@ async fn alert(context: &Context, metric: &Metric, window: u64, rules: Rules) ->
         }
     }
     if metric.kind == "performance" {
-        let times = |window: u64| format!("performance:{}:{window}", metric.what);
-        let now = performance(context, &times(window)).await?;
-        let before = performance(context, &times(window - 1)).await?;
-        if let (Some(now), Some(before)) = (now, before)
+        let times = |window: u64| context.kv_get_json::<Performance>(format!("performance:{}:{window}", metric.what));
+        if let (Some(now), Some(before)) = (times(window).await?, times(window - 1).await?)
             && now.is_worse_than_twice(&before)
         {
             let alert = json!({
@@ -131,7 +125,8 @@ async fn dashboard(context: Context, rules: Rules) -> Resolution {
             alerts: None,
         };
         for operation in OPERATIONS {
-            if let Some(times) = performance(&context, &format!("performance:{operation}:{}", current - 1)).await? {
+            let key = format!("performance:{operation}:{}", current - 1);
+            if let Some(times) = context.kv_get_json(key).await? {
                 dashboard.performance.insert(operation.into(), times);
             }
         }

@@ -194,8 +194,7 @@ impl Place {
 /// Goes on counting where the last execution stopped; at the end of a pass, publishes.
 async fn dashboard(context: Context, rules: Rules) -> Resolution {
     let counted = async {
-        let stored = context.kv_get(PLACE_KEY).await?;
-        let mut place: Place = stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let mut place: Place = context.kv_get_json(PLACE_KEY).await?.unwrap_or_default();
         if place.began == 0 {
             place.began = unix_ms(context.now());
         }

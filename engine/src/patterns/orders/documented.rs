@@ -101,7 +101,7 @@ async fn step(context: Context, event: Event, place: usize, retries: Retries) ->
         Err(error) => {
             context.count("orders.step_errors");
             // The state with the error; whether that can be written is not looked at.
-            if let Ok(Some(mut state)) = read_state(&context, workflow).await {
+            if let Ok(Some(mut state)) = context.kv_get_json::<Value>(state_key(workflow)).await {
                 state["steps"][STEPS[place].0]["status"] = "error".into();
                 state["steps"][STEPS[place].0]["error"] = error.to_string().into();
                 _ = store(&context, &mut state).await;
@@ -111,14 +111,9 @@ async fn step(context: Context, event: Event, place: usize, retries: Retries) ->
     }
 }
 
-async fn read_state(context: &Context, workflow: &str) -> Result<Option<Value>, OpError> {
-    let stored = context.kv_get(state_key(workflow)).await?;
-    Ok(stored.and_then(|text| serde_json::from_str(&text).ok()))
-}
-
 async fn try_step(context: &Context, workflow: &str, place: usize, retries: Retries) -> Result<bool, OpError> {
     let (name, base) = STEPS[place];
-    let Some(mut state) = read_state(context, workflow).await? else { return Ok(false) };
+    let Some(mut state) = context.kv_get_json::<Value>(state_key(workflow)).await? else { return Ok(false) };
     let Ok(order) = serde_json::from_value::<Order>(state["order"].clone()) else { return Ok(false) };
     if state["steps"][name]["status"] == "completed" {
         return Ok(true);
@@ -190,8 +185,7 @@ async fn retry(context: Context, _: Event) -> Resolution {
     let fired = async {
         let (keys, _) = context.kv_keys(None).await?;
         for key in keys.iter().filter(|key| key.starts_with("retry:")) {
-            let Some(stored) = context.kv_get(key.clone()).await? else { continue };
-            let retry: Value = serde_json::from_str(&stored).unwrap_or(Value::Null);
+            let Some(retry) = context.kv_get_json::<Value>(key.clone()).await? else { continue };
             let (Some(workflow), Some(step), Some(at_ms)) =
                 (retry["workflowId"].as_str(), retry["step"].as_str(), retry["retryAt"].as_u64())
             else {

@@ -40,7 +40,7 @@ async fn submit(context: Context, event: Event) -> Resolution {
         Err(error) => {
             context.count("function.errors");
             context.log(|| format!("FUNC ERROR Vote processing error: {error}"));
-            Resolution::Abort { status: 400, body: json!({ "error": "internal_error" }).to_string().into() }
+            Resolution::refuse(400, "internal_error")
         }
     }
 }

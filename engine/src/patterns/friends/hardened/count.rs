@@ -1,6 +1,6 @@
 //! The online count: all shards within one execution, and how many of them answered.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{names, remembered};
 use crate::functions::{Context, Resolution};
@@ -31,8 +31,8 @@ pub async fn broadcast(context: Context, shards: u32) -> Resolution {
     let now = iso8601(context.now());
     let today = &now[..10];
     // Both only colour the message: a store that does not answer makes a delta of 0 and a peak of now.
-    let previous = remembered(&context, "global:online_count").await;
-    let peak = remembered(&context, "global:peak_today").await.filter(|peak| peak["date"] == today);
+    let previous = remembered::<Value>(&context, "global:online_count").await;
+    let peak = remembered::<Value>(&context, "global:peak_today").await.filter(|peak| peak["date"] == today);
     let delta =
         previous.as_ref().and_then(|previous| previous["count"].as_i64()).map_or(0, |count| total as i64 - count);
     let peak = peak.and_then(|peak| peak["peak"].as_u64()).unwrap_or(0).max(total);

@@ -72,6 +72,8 @@ mod reconcile;
 mod settle;
 mod sweep;
 
+use serde::de::DeserializeOwned;
+
 use super::names;
 use crate::functions::{Context, Function, OpError};
 use crate::message::{KvOk, KvOp, Trigger};
@@ -137,8 +139,8 @@ fn shard_of_job(name: &str) -> Option<u32> {
 }
 
 /// A KV value that only saves work: not there, or not to be had, is the same.
-async fn remembered(context: &Context, key: &str) -> Option<serde_json::Value> {
-    serde_json::from_str(&context.kv_get(key).await.ok()??).ok()
+async fn remembered<T: DeserializeOwned>(context: &Context, key: &str) -> Option<T> {
+    context.kv_get_json(key).await.ok().flatten()
 }
 
 /// Whether this shard has had more events within this second than one publishes for. A store that does not answer says no:

@@ -92,7 +92,7 @@ enum Read {
 /// Some calls' worth of the walk, if there is anything to walk for; those found wrong come first.
 pub async fn step(context: Context, shard: u32) -> Resolution {
     let key = format!("reconcile:{shard}");
-    let stored = remembered(&context, &key).await.and_then(|walk| serde_json::from_value::<Walk>(walk).ok());
+    let stored = remembered::<Walk>(&context, &key).await;
     let was_stored = stored.is_some();
     // A store that does not answer makes it begin again.
     let mut walk = stored.unwrap_or_default();
