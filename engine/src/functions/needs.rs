@@ -8,7 +8,7 @@ use std::fmt;
 use crate::limits::{Limit, Limits};
 
 /// The most calls that one execution of a handler makes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// The Function's name.
     pub handler: &'static str,
@@ -47,7 +47,7 @@ impl fmt::Display for Misfit {
 }
 
 impl Needs {
-    /// No calls: what a constant begins with.
+    /// No calls: what a declaration begins with.
     pub const NONE: Self = Self { handler: "", kv: 0, publishes: 0, pubnub: 0, xhr: 0, vault: 0, hops: 0 };
 
     /// What `limits` do not allow; empty: the handler can run.
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn more_calls_than_declared_are_seen() {
         assert!(VOTE.covers([4, 1, 1, 0, 5]) && !VOTE.covers([5, 1, 1, 0, 6]) && !VOTE.covers([4, 2, 1, 0, 6]));
-        let most = Needs::most(&[VOTE, Needs { handler: "other", xhr: 3, ..Needs::default() }]);
+        let most = Needs::most(&[VOTE, Needs { handler: "other", xhr: 3, ..Needs::NONE }]);
         assert!(most.covers([4, 1, 1, 3, 8]));
     }
 }

@@ -147,14 +147,16 @@ impl GrantRules for AdminRights {
 
 /// What each handler needs.
 pub fn needs(variant: Variant) -> Vec<Needs> {
-    let none = Needs::default();
     let fields = (FIELDS.len() + FEATURES.len()) as u32;
     match variant {
         Variant::Documented => {
-            vec![Needs { handler: "apply", kv: 3, ..none }, Needs { handler: "config", kv: 2, ..none }]
+            vec![Needs { handler: "apply", kv: 3, ..Needs::NONE }, Needs { handler: "config", kv: 2, ..Needs::NONE }]
         }
         Variant::Hardened => {
-            vec![Needs { handler: "apply", kv: fields + 2, ..none }, Needs { handler: "config", kv: fields, ..none }]
+            vec![
+                Needs { handler: "apply", kv: fields + 2, ..Needs::NONE },
+                Needs { handler: "config", kv: fields, ..Needs::NONE },
+            ]
         }
     }
 }

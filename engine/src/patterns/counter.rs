@@ -95,21 +95,20 @@ pub fn rights(ttl_minutes: u32) -> Rights {
 
 /// What each handler needs, with so many polls of so many options.
 pub fn needs(variant: Variant, polls: u32, options: u32) -> Vec<Needs> {
-    let none = Needs::default();
     match variant {
         Variant::Documented => vec![
-            Needs { handler: "vote", kv: 4, publishes: 1, ..none },
+            Needs { handler: "vote", kv: 4, publishes: 1, ..Needs::NONE },
             // One page, each of its counters, each of their polls.
             Needs {
                 handler: "vote-results",
                 kv: 1 + polls.saturating_mul(options + 1).min(100),
                 publishes: polls.min(100),
-                ..none
+                ..Needs::NONE
             },
         ],
         Variant::Hardened => vec![
-            Needs { handler: "vote", kv: 3, ..none },
-            Needs { handler: "vote-results", kv: 2 + PAGES, publishes: PUBLISHES, ..none },
+            Needs { handler: "vote", kv: 3, ..Needs::NONE },
+            Needs { handler: "vote-results", kv: 2 + PAGES, publishes: PUBLISHES, ..Needs::NONE },
         ],
     }
 }

@@ -73,12 +73,12 @@ pub fn rights(ttl_minutes: u32) -> Rights {
 
 /// What each handler needs.
 pub fn needs(variant: Variant) -> Vec<Needs> {
-    let (cached, none) = (Needs { handler: "cached", kv: 1, ..Needs::default() }, Needs::default());
+    let cached = Needs { handler: "cached", kv: 1, ..Needs::NONE };
     match variant {
-        Variant::Documented => vec![Needs { handler: "dedupe", kv: 3, ..none }, cached],
+        Variant::Documented => vec![Needs { handler: "dedupe", kv: 3, ..Needs::NONE }, cached],
         Variant::Hardened => vec![
-            Needs { handler: "dedupe", kv: 2 + claim::CALLS, ..none },
-            Needs { handler: "delivered", kv: 2, ..none },
+            Needs { handler: "dedupe", kv: 2 + claim::CALLS, ..Needs::NONE },
+            Needs { handler: "delivered", kv: 2, ..Needs::NONE },
             cached,
         ],
     }

@@ -104,7 +104,7 @@ pub fn needs(variant: Variant) -> Vec<Needs> {
         Variant::Documented => 3,
         Variant::Hardened => 4,
     };
-    vec![Needs { handler: "enrich", kv, xhr: 3, vault: 3, ..Needs::default() }]
+    vec![Needs { handler: "enrich", kv, xhr: 3, vault: 3, ..Needs::NONE }]
 }
 
 /// The Functions to deploy; profiles are kept for so long.

@@ -123,18 +123,17 @@ pub fn rights(ttl_minutes: u32) -> Rights {
 
 /// What each handler needs.
 pub fn needs(variant: Variant) -> Vec<Needs> {
-    let none = Needs::default();
     let of_user = 1 + 2 * ATTEMPTS;
     match variant {
         Variant::Documented => vec![
-            Needs { handler: "profile", pubnub: 1, xhr: 1, ..none },
-            Needs { handler: "presence-to-appcontext", pubnub: 1, ..none },
+            Needs { handler: "profile", pubnub: 1, xhr: 1, ..Needs::NONE },
+            Needs { handler: "presence-to-appcontext", pubnub: 1, ..Needs::NONE },
         ],
         Variant::Hardened => vec![
-            Needs { handler: "profile", pubnub: of_user, xhr: 2, ..none },
-            Needs { handler: "presence-to-appcontext", pubnub: of_user + ATTEMPTS, ..none },
-            Needs { handler: DATABASE_JOB, pubnub: 3 * ROWS as u32, xhr: 1 + ROWS as u32, ..none },
-            Needs { handler: PRESENCE_JOB, kv: 2, pubnub: 2 + of_user + ATTEMPTS, ..none },
+            Needs { handler: "profile", pubnub: of_user, xhr: 2, ..Needs::NONE },
+            Needs { handler: "presence-to-appcontext", pubnub: of_user + ATTEMPTS, ..Needs::NONE },
+            Needs { handler: DATABASE_JOB, pubnub: 3 * ROWS as u32, xhr: 1 + ROWS as u32, ..Needs::NONE },
+            Needs { handler: PRESENCE_JOB, kv: 2, pubnub: 2 + of_user + ATTEMPTS, ..Needs::NONE },
         ],
     }
 }

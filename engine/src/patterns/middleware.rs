@@ -108,18 +108,17 @@ pub fn rights(ttl_minutes: u32) -> Rights {
 
 /// What each handler needs.
 pub fn needs(variant: Variant) -> Vec<Needs> {
-    let none = Needs::default();
     let xhr = MENTIONED_MAX as u32;
     match variant {
         Variant::Documented => vec![
-            Needs { handler: "chat-message-handler", kv: 2, ..none },
-            Needs { handler: "notification-sender", xhr, ..none },
+            Needs { handler: "chat-message-handler", kv: 2, ..Needs::NONE },
+            Needs { handler: "notification-sender", xhr, ..Needs::NONE },
         ],
         Variant::Hardened => vec![
-            Needs { handler: "chat-message-handler", kv: 1, ..none },
-            Needs { handler: "mention-handler", kv: 1, ..none },
-            Needs { handler: "notification-sender", kv: 2, xhr, ..none },
-            Needs { handler: "notify-due", kv: 4, xhr, ..none },
+            Needs { handler: "chat-message-handler", kv: 1, ..Needs::NONE },
+            Needs { handler: "mention-handler", kv: 1, ..Needs::NONE },
+            Needs { handler: "notification-sender", kv: 2, xhr, ..Needs::NONE },
+            Needs { handler: "notify-due", kv: 4, xhr, ..Needs::NONE },
         ],
     }
 }

@@ -169,8 +169,8 @@ impl GrantRules for TierRights {
 /// What each handler needs.
 pub fn needs(variant: Variant) -> Vec<Needs> {
     vec![match variant {
-        Variant::Documented => Needs { handler: "limit", kv: 6, publishes: 1, ..Needs::default() },
-        Variant::Hardened => Needs { handler: "limit", kv: 2, ..Needs::default() },
+        Variant::Documented => Needs { handler: "limit", kv: 6, publishes: 1, ..Needs::NONE },
+        Variant::Hardened => Needs { handler: "limit", kv: 2, ..Needs::NONE },
     }]
 }
 

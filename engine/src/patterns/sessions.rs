@@ -103,12 +103,11 @@ pub fn secrets() -> Secrets {
 
 /// What each handler needs.
 pub fn needs(variant: Variant) -> Vec<Needs> {
-    let none = Needs::default();
     match variant {
-        Variant::Documented => vec![Needs { handler: "session", kv: 3, ..none }],
+        Variant::Documented => vec![Needs { handler: "session", kv: 3, ..Needs::NONE }],
         Variant::Hardened => vec![
-            Needs { handler: "session", kv: 3, vault: 1, ..none },
-            Needs { handler: "session-count", kv: 3 + PAGES, ..none },
+            Needs { handler: "session", kv: 3, vault: 1, ..Needs::NONE },
+            Needs { handler: "session-count", kv: 3 + PAGES, ..Needs::NONE },
         ],
     }
 }
