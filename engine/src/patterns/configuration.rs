@@ -7,17 +7,14 @@
 //! then the later one stands, in every region, by the stores' clocks. A field that was never set has its default. What cannot
 //! be read is not guessed: a message then is refused with 503 and may be sent again.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Variant;
-use super::rights::Rights;
-use crate::access::{Grant, Permissions, Role};
-use crate::auth::GrantRules;
+use super::rights::{Rights, RightsByKind};
+use crate::access::Permissions;
 use crate::functions::{Context, Event, Function, Needs, OpError, Resolution, join_all};
-use crate::message::{Trigger, UserId};
+use crate::message::Trigger;
 use crate::timetoken::{iso8601, unix_ms};
 
 /// Where messages are published.
@@ -121,28 +118,13 @@ pub struct Change {
     pub value: Value,
 }
 
-/// Users read and write messages; admins may change the configuration besides.
-pub struct AdminRights {
-    is_admin: fn(&str) -> bool,
-    users: Rights,
-    admins: Rights,
-}
-
-impl AdminRights {
-    /// Tokens of `ttl_minutes`; `is_admin` says who is one, by the user's id.
-    pub fn new(ttl_minutes: u32, is_admin: fn(&str) -> bool) -> Self {
-        let both = Permissions::READ.and(Permissions::WRITE);
-        let rights = |open: &[_]| Rights::new("configuration", ttl_minutes, open, &[]);
-        let admins = rights(&[(CHANNEL, both), (ADMINS, Permissions::WRITE)]);
-        Self { is_admin, users: rights(&[(CHANNEL, both)]), admins }
-    }
-}
-
-impl GrantRules for AdminRights {
-    fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
-        let rights = if (self.is_admin)(user) { &self.admins } else { &self.users };
-        rights.grant(user, role, session)
-    }
+/// What tokens of `ttl_minutes` open: users read and write messages, and admins may change the configuration besides;
+/// `is_admin` says who is one, by the user's id.
+pub fn rights(ttl_minutes: u32, is_admin: fn(&str) -> bool) -> RightsByKind {
+    let both = Permissions::READ.and(Permissions::WRITE);
+    let rights = |open: &[_]| Rights::new("configuration", ttl_minutes, open, &[]);
+    let (users, admins) = (rights(&[(CHANNEL, both)]), rights(&[(CHANNEL, both), (ADMINS, Permissions::WRITE)]));
+    RightsByKind::new([users, admins], move |user| Some(usize::from(is_admin(user))))
 }
 
 /// What each handler needs.
@@ -292,7 +274,7 @@ mod tests {
 
     fn bench(variant: Variant) -> Bench {
         Bench::new(|| functions(variant), &[NOON, NOON])
-            .with_rights(AdminRights::new(60, |user| user == "admin"), "configuration")
+            .with_rights(rights(60, |user| user == "admin"), "configuration")
     }
 
     /// In how many orders two changes, of different fields or of different features, are not both there in the end.

@@ -11,17 +11,15 @@
 //! has two.
 
 use crate::planted::{Bug, has};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Variant;
-use super::rights::Rights;
-use crate::access::{Grant, Permissions, Role};
-use crate::auth::GrantRules;
+use super::rights::{Rights, RightsByKind};
+use crate::access::Permissions;
 use crate::functions::{Context, Event, Function, Needs, OpError, Resolution};
-use crate::message::{Trigger, UserId};
+use crate::message::Trigger;
 use crate::timetoken::unix_ms;
 
 /// Where the document contradicts itself or the platform: id, what it says, the reading taken.
@@ -142,28 +140,14 @@ pub fn channel(tier: Tier) -> String {
     format!("api.requests.{}", tier.word())
 }
 
-/// Tokens by tier: each may publish on its tier's channel and no other.
-pub struct TierRights {
-    number: fn(&str) -> Option<u32>,
-    tiers: [Rights; 3],
-}
-
-impl TierRights {
-    /// Tokens of `ttl_minutes`; `number` reads a user's number from the id.
-    pub fn new(ttl_minutes: u32, number: fn(&str) -> Option<u32>) -> Self {
-        let tiers = Tier::ALL.map(|tier| {
-            let open = [("api.requests.*", Permissions::READ), (&*channel(tier), Permissions::WRITE)];
-            Rights::new("ratelimit", ttl_minutes, &open, &[])
-        });
-        Self { number, tiers }
-    }
-}
-
-impl GrantRules for TierRights {
-    fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
-        let tier = tier_of((self.number)(user)?);
-        self.tiers[tier as usize].grant(user, role, session)
-    }
+/// What tokens of `ttl_minutes` open: each user may publish on the channel of the own tier and on no other; `number` reads a
+/// user's number from the id.
+pub fn rights(ttl_minutes: u32, number: fn(&str) -> Option<u32>) -> RightsByKind {
+    let tiers = Tier::ALL.map(|tier| {
+        let open = [("api.requests.*", Permissions::READ), (&*channel(tier), Permissions::WRITE)];
+        Rights::new("ratelimit", ttl_minutes, &open, &[])
+    });
+    RightsByKind::new(tiers, move |user| Some(tier_of(number(user)?) as usize))
 }
 
 /// What each handler needs.

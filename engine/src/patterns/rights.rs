@@ -1,4 +1,5 @@
-//! What every user of a pattern may do, where all have the same rights: channels, patterns, and channels of their own.
+//! What the users of a pattern may do, where all have the same rights, or all of a kind: channels, patterns, and channels of
+//! their own.
 
 use std::sync::Arc;
 
@@ -41,5 +42,27 @@ impl GrantRules for Rights {
             role,
             session: self.session.clone(),
         })
+    }
+}
+
+/// Which kind a user is of, by the id.
+type KindOf = dyn Fn(&str) -> Option<usize> + Send;
+
+/// Rights that depend on which of some kinds a user is of.
+pub struct RightsByKind {
+    kinds: Vec<Rights>,
+    kind_of: Box<KindOf>,
+}
+
+impl RightsByKind {
+    /// `kind_of` says by the user's id which of `kinds` it is of, from 0; `None`: the user is unknown.
+    pub fn new(kinds: impl Into<Vec<Rights>>, kind_of: impl Fn(&str) -> Option<usize> + Send + 'static) -> Self {
+        Self { kinds: kinds.into(), kind_of: Box::new(kind_of) }
+    }
+}
+
+impl GrantRules for RightsByKind {
+    fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
+        self.kinds[(self.kind_of)(user)?].grant(user, role, session)
     }
 }

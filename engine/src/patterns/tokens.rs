@@ -11,15 +11,12 @@
 //! **Why nothing is lost across a refresh.** The client subscribes with the new token from its cursor, on the connection that it
 //! has, and tries again until the edge has answered: what was published in between comes from the cursor, or comes twice.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::Variant;
-use super::rights::Rights;
-use crate::access::{Grant, Permissions, Role};
-use crate::auth::{GrantRules, LogoutRule};
-use crate::message::UserId;
+use super::rights::{Rights, RightsByKind};
+use crate::access::Permissions;
+use crate::auth::LogoutRule;
 
 /// Where the document contradicts itself or the platform: id, what it says, the reading taken.
 pub const READINGS: &[(&str, &str, &str)] = &[
@@ -71,27 +68,13 @@ pub fn logout_rule(variant: Variant) -> LogoutRule {
     }
 }
 
-/// Tokens by team: its channel, the lobby and the own inbox, to read and write.
-pub struct TeamRights {
-    number: fn(&str) -> Option<u32>,
-    teams: Vec<Rights>,
-}
-
-impl TeamRights {
-    /// Tokens of `ttl_minutes` for users dealt out to so many teams; `number` reads a user's number from the id.
-    pub fn new(ttl_minutes: u32, teams: u32, number: fn(&str) -> Option<u32>) -> Self {
-        let both = Permissions::READ.and(Permissions::WRITE);
-        let rights = |team| {
-            let open = [("public.lobby", both), (&*team_channel(team), both)];
-            Rights::new("tokens", ttl_minutes, &open, &[(&inbox(""), both)])
-        };
-        Self { number, teams: (0..teams).map(rights).collect() }
-    }
-}
-
-impl GrantRules for TeamRights {
-    fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
-        let team = (self.number)(user)? as usize % self.teams.len();
-        self.teams[team].grant(user, role, session)
-    }
+/// What tokens of `ttl_minutes` open, to read and write: the channel of the own team, the lobby and the own inbox. Users are
+/// dealt out to so many teams; `number` reads a user's number from the id.
+pub fn rights(ttl_minutes: u32, teams: u32, number: fn(&str) -> Option<u32>) -> RightsByKind {
+    let both = Permissions::READ.and(Permissions::WRITE);
+    let of_team = |team| {
+        let open = [("public.lobby", both), (&*team_channel(team), both)];
+        Rights::new("tokens", ttl_minutes, &open, &[(&inbox(""), both)])
+    };
+    RightsByKind::new(Vec::from_iter((0..teams).map(of_team)), move |user| Some((number(user)? % teams) as usize))
 }

@@ -7,7 +7,7 @@ use headcount_engine::contract::{MINUTE, MS, Nanos, Node};
 use headcount_engine::limits::Limits;
 use headcount_engine::message::{Call, ChannelList};
 use headcount_engine::patterns::authority::{
-    self, Choice, Gap, Grants, SERVER, Server, ServerConfig, Submission, Tally, result_channel, submit_channel,
+    self, Choice, Gap, SERVER, Server, ServerConfig, Submission, Tally, result_channel, submit_channel,
 };
 use headcount_engine::timetoken::Timetoken;
 use headcount_sim::Stream;
@@ -57,7 +57,7 @@ impl System for Authority {
     }
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {
-        Box::new(Grants::new(scenario.system.token_ttl_minutes))
+        Box::new(authority::rights(scenario.system.token_ttl_minutes))
     }
 
     fn has_server(&self) -> bool {

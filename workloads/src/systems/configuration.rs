@@ -6,7 +6,7 @@ use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MS, Nanos, SECOND};
 use headcount_engine::functions::{Function, Needs};
 use headcount_engine::message::{Call, ChannelList, HttpRequest, Payload};
-use headcount_engine::patterns::configuration::{self, AdminRights, Change, Config, FEATURES, FIELDS};
+use headcount_engine::patterns::configuration::{self, Change, Config, FEATURES, FIELDS};
 use headcount_sim::Stream;
 use serde::Deserialize;
 use serde_json::Value;
@@ -66,7 +66,7 @@ impl System for Configuration {
     }
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {
-        Box::new(AdminRights::new(scenario.system.token_ttl_minutes, |user| user_of(user).is_some_and(is_admin)))
+        Box::new(configuration::rights(scenario.system.token_ttl_minutes, |user| user_of(user).is_some_and(is_admin)))
     }
 
     fn kinds(&self) -> &'static [&'static str] {

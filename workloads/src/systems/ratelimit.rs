@@ -6,7 +6,7 @@ use headcount_engine::auth::GrantRules;
 use headcount_engine::contract::{MS, SECOND};
 use headcount_engine::functions::{Function, Needs};
 use headcount_engine::message::{Call, ChannelList, Envelope};
-use headcount_engine::patterns::ratelimit::{self, ENDPOINTS, Limits, Refusal, Request, Tier, TierRights, tier_of};
+use headcount_engine::patterns::ratelimit::{self, ENDPOINTS, Limits, Refusal, Request, Tier, tier_of};
 use headcount_sim::Stream;
 
 use super::oracle::{Property, Seen};
@@ -61,7 +61,7 @@ impl System for RateLimit {
     }
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {
-        Box::new(TierRights::new(scenario.system.token_ttl_minutes, user_of))
+        Box::new(ratelimit::rights(scenario.system.token_ttl_minutes, user_of))
     }
 
     fn kinds(&self) -> &'static [&'static str] {

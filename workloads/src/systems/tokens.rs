@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use headcount_engine::auth::{AuthOptions, GrantRules};
 use headcount_engine::contract::{MINUTE, MS, Nanos, SECOND};
 use headcount_engine::message::{Call, ChannelList, Envelope};
-use headcount_engine::patterns::tokens::{self, Note, TeamRights, inbox, team_channel};
+use headcount_engine::patterns::tokens::{self, Note, inbox, team_channel};
 use headcount_sim::Stream;
 
 use super::oracle::{Property, Seen};
@@ -58,7 +58,7 @@ impl System for Tokens {
 
     fn grants(&self, scenario: &Scenario) -> Box<dyn GrantRules + Send> {
         let teams = scenario.system.get("teams") as u32;
-        Box::new(TeamRights::new(scenario.system.token_ttl_minutes, teams, user_of))
+        Box::new(tokens::rights(scenario.system.token_ttl_minutes, teams, user_of))
     }
 
     /// Short tokens are asked for more often than ten an hour.

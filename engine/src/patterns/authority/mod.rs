@@ -9,15 +9,12 @@ mod server;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::server::{Books, Gap, Server, ServerConfig};
-use super::rights::Rights;
-use crate::access::{Grant, Permissions, Role};
-use crate::auth::GrantRules;
-use crate::message::UserId;
+use super::rights::{Rights, RightsByKind};
+use crate::access::Permissions;
 
 /// The server's own user.
 pub const SERVER: &str = "vote-server";
@@ -96,27 +93,11 @@ pub struct Tally {
     pub incomplete: bool,
 }
 
-/// Voters submit and read results; the server reads submissions and publishes results.
-#[derive(Debug)]
-pub struct Grants {
-    voters: Rights,
-    server: Rights,
-}
-
-impl Grants {
-    /// Tokens of `ttl_minutes`.
-    pub fn new(ttl_minutes: u32) -> Self {
-        let (read, write) = (Permissions::READ, Permissions::WRITE);
-        let rights = |submit, result| {
-            Rights::new(SESSION, ttl_minutes, &[("vote-submit.*", submit), ("vote-result.*", result)], &[])
-        };
-        Self { voters: rights(write, read), server: rights(read, write) }
-    }
-}
-
-impl GrantRules for Grants {
-    fn grant(&self, user: &UserId, role: Role, session: &Arc<str>) -> Option<Grant> {
-        let rights = if **user == *SERVER { &self.server } else { &self.voters };
-        rights.grant(user, role, session)
-    }
+/// What tokens of `ttl_minutes` open: voters submit and read results; the server reads submissions and publishes results.
+pub fn rights(ttl_minutes: u32) -> RightsByKind {
+    let (read, write) = (Permissions::READ, Permissions::WRITE);
+    let rights = |submit, result| {
+        Rights::new(SESSION, ttl_minutes, &[("vote-submit.*", submit), ("vote-result.*", result)], &[])
+    };
+    RightsByKind::new([rights(write, read), rights(read, write)], |user| Some(usize::from(user == SERVER)))
 }

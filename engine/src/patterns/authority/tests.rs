@@ -1,7 +1,10 @@
 //! The hardened server, asked by hand: a fake edge answers each of its questions.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::access::Verifier;
+use crate::auth::GrantRules;
 use crate::contract::{Input, MINUTE, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::message::{ApiOk, Call, Envelope, Kind, Msg};
 use crate::patterns::Variant;
@@ -49,7 +52,7 @@ impl Bench {
         for msg in sends {
             let (from, answer) = match msg {
                 Msg::Login { client, tag, user, role, session } => {
-                    let grant = Grants::new(60).grant(&user, role, &session).expect("the server is known");
+                    let grant = rights(60).grant(&user, role, &session).expect("the server is known");
                     let token = Arc::new(Verifier::new(7).sign(grant, self.now));
                     (AUTH, Msg::LoggedIn { client, tag, result: Ok(token) })
                 }
