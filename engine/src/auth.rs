@@ -76,28 +76,39 @@ pub struct AuthCounts {
     pub logged_out: u64,
 }
 
-/// A user whose token has been asked for.
+/// Who called, and what misbehaviour makes of the call.
 #[derive(Debug)]
-struct Waiting {
+struct Caller {
     from: NodeId,
     client: Client,
     tag: u64,
     user: UserId,
-    /// Whether misbehaviour lets the answer fall under the table.
     fate: Fate,
-    /// How often the user had said goodbye.
-    goodbyes: u32,
 }
 
-/// A user who says goodbye: what has not been taken to be revoked.
+impl Caller {
+    /// The status with which misbehaviour refuses the call before it has any effect.
+    fn refusal(&self) -> Option<u16> {
+        match self.fate {
+            Fate::Error => Some(503),
+            Fate::Throttled => Some(429),
+            _ => None,
+        }
+    }
+
+    /// What misbehaviour leaves of a result.
+    fn left_of<T>(&self, result: Result<T, u16>) -> Result<T, u16> {
+        if self.fate == Fate::ErrorAfterEffect { result.and(Err(503)) } else { result }
+    }
+}
+
+/// What the access manager has been asked for.
 #[derive(Debug)]
-struct Leaving {
-    from: NodeId,
-    client: Client,
-    tag: u64,
-    user: UserId,
-    fate: Fate,
-    left: Vec<u64>,
+enum Asked {
+    /// A token; how often the user had said goodbye.
+    Token { goodbyes: u32 },
+    /// To revoke tokens; those of which it has not said that they are.
+    Revokes { left: Vec<u64> },
 }
 
 /// The auth server's node.
@@ -111,8 +122,7 @@ pub struct AuthServer {
     next_tag: u64,
     sessions: Sessions,
     // Volatile.
-    waiting: FxHashMap<u64, Waiting>,
-    leaving: FxHashMap<u64, Leaving>,
+    waiting: FxHashMap<u64, (Caller, Asked)>,
     /// When each question is given up; all wait equally long, so they are in order.
     deadlines: VecDeque<(Nanos, u64)>,
     users: Users,
@@ -158,7 +168,6 @@ impl AuthServer {
             next_tag: 0,
             sessions: Sessions::new(options.logout),
             waiting: FxHashMap::default(),
-            leaving: FxHashMap::default(),
             deadlines: VecDeque::new(),
             users: Users::default(),
         }
@@ -169,93 +178,86 @@ impl AuthServer {
         self.counts
     }
 
-    fn login(&mut self, now: Nanos, asked: Waiting, role: Role, session: &Arc<str>, out: &mut Outbox) {
+    fn login(&mut self, now: Nanos, caller: Caller, role: Role, session: &Arc<str>, out: &mut Outbox) {
         self.counts.logins += 1;
-        match asked.fate {
-            Fate::Error => return self.answer(asked, Err(503), out),
-            Fate::Throttled => return self.answer(asked, Err(429), out),
-            _ => (),
+        if let Some(status) = caller.refusal() {
+            return self.answer(caller, Err(status), out);
         }
-        let Some(mut grant) = self.rules.grant(&asked.user, role, session) else {
-            return self.answer(asked, Err(403), out);
+        let Some(mut grant) = self.rules.grant(&caller.user, role, session) else {
+            return self.answer(caller, Err(403), out);
         };
         let now_s = (now / SECOND) as u32;
-        let tokens = self.users.tokens_s(&asked.user);
+        let tokens = self.users.tokens_s(&caller.user);
         tokens.retain(|at_s| *at_s + HOUR_S > now_s);
         if tokens.len() >= self.options.tokens_per_hour_max {
-            return self.answer(asked, Err(429), out);
+            return self.answer(caller, Err(429), out);
         }
         tokens.push(now_s);
         grant.ttl_minutes = self.options.ttl_minutes.unwrap_or(grant.ttl_minutes);
-        let tag = self.ask(now);
-        self.waiting.insert(tag, asked);
+        let goodbyes = self.sessions.goodbyes(&caller.user);
+        let tag = self.ask(now, caller, Asked::Token { goodbyes });
         out.send(self.access_manager, Msg::Grant { tag, grant: Box::new(grant) });
     }
 
     /// The tag of a question to the access manager, which is given up in time.
-    fn ask(&mut self, now: Nanos) -> u64 {
+    fn ask(&mut self, now: Nanos, caller: Caller, asked: Asked) -> u64 {
         let tag = self.next_tag;
         self.next_tag += 1;
         self.deadlines.push_back((now + self.options.grant_timeout, tag));
+        self.waiting.insert(tag, (caller, asked));
         tag
     }
 
     fn forget_deadlines(&mut self) {
-        let is_answered = |tag: &u64| !self.waiting.contains_key(tag) && !self.leaving.contains_key(tag);
-        while self.deadlines.front().is_some_and(|(_, tag)| is_answered(tag)) {
+        while self.deadlines.front().is_some_and(|(_, tag)| !self.waiting.contains_key(tag)) {
             self.deadlines.pop_front();
         }
     }
 
     fn granted(&mut self, now: Nanos, tag: u64, result: Result<Arc<Token>, ApiError>, out: &mut Outbox) {
         // Nobody waits for an answer that comes after its time, or to a former life.
-        let Some(asked) = self.waiting.remove(&tag) else { return };
+        let Some((caller, Asked::Token { goodbyes })) = self.waiting.remove(&tag) else { return };
         self.forget_deadlines();
         // A grant that the access manager refuses is this server's own mistake.
         let mut result = result.map_err(|error| if matches!(error.status, 429 | 500..) { 503 } else { 500 });
         match &result {
             // It was asked for before the goodbye: nobody gets it, and so nobody has it.
-            Ok(_) if self.sessions.goodbyes(&asked.user) != asked.goodbyes => result = Err(403),
+            Ok(_) if self.sessions.goodbyes(&caller.user) != goodbyes => result = Err(403),
             Ok(token) => self.sessions.hold(now, token),
-            Err(_) => self.forget_token(&asked.user),
+            Err(_) => self.forget_token(&caller.user),
         }
-        self.answer(asked, result, out);
+        self.answer(caller, result, out);
     }
 
     /// A user says goodbye. Who gets no answer says it again.
-    fn logout(&mut self, now: Nanos, token: &Token, mut leaving: Leaving, out: &mut Outbox) {
-        match leaving.fate {
-            Fate::Error => return self.said_goodbye(leaving, Err(503), out),
-            Fate::Throttled => return self.said_goodbye(leaving, Err(429), out),
-            _ => (),
+    fn logout(&mut self, now: Nanos, caller: Caller, token: &Token, out: &mut Outbox) {
+        if let Some(status) = caller.refusal() {
+            return self.said_goodbye(caller, Err(status), out);
         }
-        leaving.left = self.sessions.leave(token);
-        let tag = self.ask(now);
-        for &signature in &leaving.left {
+        let left = self.sessions.leave(token);
+        let tag = self.ask(now, caller, Asked::Revokes { left: left.clone() });
+        for signature in left {
             out.send(self.access_manager, Msg::Revoke { tag, signature });
         }
-        self.leaving.insert(tag, leaving);
     }
 
     /// The access manager has one of them.
     fn revoke_taken(&mut self, tag: u64, signature: u64, out: &mut Outbox) {
-        let Some(leaving) = self.leaving.get_mut(&tag) else { return };
-        leaving.left.retain(|left| *left != signature);
-        self.sessions.revoked(&leaving.user, signature);
-        if leaving.left.is_empty() {
-            let leaving = self.leaving.remove(&tag).expect("it is there");
+        let Some((caller, Asked::Revokes { left })) = self.waiting.get_mut(&tag) else { return };
+        left.retain(|left| *left != signature);
+        self.sessions.revoked(&caller.user, signature);
+        if left.is_empty() {
+            let (caller, _) = self.waiting.remove(&tag).expect("it is there");
             self.forget_deadlines();
-            self.said_goodbye(leaving, Ok(()), out);
+            self.said_goodbye(caller, Ok(()), out);
         }
     }
 
-    fn said_goodbye(&mut self, leaving: Leaving, mut result: Result<(), u16>, out: &mut Outbox) {
-        if leaving.fate == Fate::ErrorAfterEffect && result.is_ok() {
-            result = Err(503);
-        }
+    fn said_goodbye(&mut self, caller: Caller, result: Result<(), u16>, out: &mut Outbox) {
+        let result = caller.left_of(result);
         *(if result.is_ok() { &mut self.counts.logged_out } else { &mut self.counts.failed }) += 1;
-        if leaving.fate != Fate::SilentAfterEffect {
-            let Leaving { from, client, tag, .. } = leaving;
+        let Caller { from, client, tag, fate, .. } = caller;
+        if fate != Fate::SilentAfterEffect {
             out.send_after(self.mischief.delay(), from, Msg::LoggedOut { client, tag, result });
         }
     }
@@ -265,10 +267,8 @@ impl AuthServer {
         self.users.tokens_s(user).pop();
     }
 
-    fn answer(&mut self, asked: Waiting, mut result: Result<Arc<Token>, u16>, out: &mut Outbox) {
-        if asked.fate == Fate::ErrorAfterEffect && result.is_ok() {
-            result = Err(503);
-        }
+    fn answer(&mut self, caller: Caller, result: Result<Arc<Token>, u16>, out: &mut Outbox) {
+        let result = caller.left_of(result);
         let count = match &result {
             Ok(_) => &mut self.counts.granted,
             Err(403) => &mut self.counts.unknown,
@@ -276,8 +276,8 @@ impl AuthServer {
             Err(_) => &mut self.counts.failed,
         };
         *count += 1;
-        if asked.fate != Fate::SilentAfterEffect {
-            let Waiting { from, client, tag, .. } = asked;
+        let Caller { from, client, tag, fate, .. } = caller;
+        if fate != Fate::SilentAfterEffect {
             out.send_after(self.mischief.delay(), from, Msg::LoggedIn { client, tag, result });
         }
     }
@@ -288,15 +288,14 @@ impl Node for AuthServer {
         match input {
             Input::Message { from, msg: Msg::Login { client, tag, user, role, session } } => {
                 let fate = self.mischief.fate();
-                let goodbyes = self.sessions.goodbyes(&user);
-                self.login(now, Waiting { from, client, tag, user, fate, goodbyes }, role, &session, out);
+                self.login(now, Caller { from, client, tag, user, fate }, role, &session, out);
             }
             Input::Message { from, msg: Msg::Granted { tag, result } } if from == self.access_manager => {
                 self.granted(now, tag, result, out);
             }
             Input::Message { from, msg: Msg::Logout { client, tag, token } } => {
                 let (fate, user) = (self.mischief.fate(), token.grant.user.clone());
-                self.logout(now, &token, Leaving { from, client, tag, user, fate, left: Vec::new() }, out);
+                self.logout(now, Caller { from, client, tag, user, fate }, &token, out);
             }
             Input::Message { from, msg: Msg::RevokeTaken { tag, signature } } if from == self.access_manager => {
                 self.revoke_taken(tag, signature, out);
@@ -314,11 +313,13 @@ impl Node for AuthServer {
             Input::Wake => {
                 while let Some(&(_, tag)) = self.deadlines.front().filter(|(at, _)| *at <= now) {
                     self.deadlines.pop_front();
-                    if let Some(asked) = self.waiting.remove(&tag) {
-                        self.forget_token(&asked.user);
-                        self.answer(asked, Err(503), out);
-                    } else if let Some(leaving) = self.leaving.remove(&tag) {
-                        self.said_goodbye(leaving, Err(503), out);
+                    match self.waiting.remove(&tag) {
+                        Some((caller, Asked::Token { .. })) => {
+                            self.forget_token(&caller.user);
+                            self.answer(caller, Err(503), out);
+                        }
+                        Some((caller, Asked::Revokes { .. })) => self.said_goodbye(caller, Err(503), out),
+                        None => {}
                     }
                 }
             }
@@ -332,7 +333,6 @@ impl Node for AuthServer {
 
     fn reboot(&mut self, _now: Nanos) {
         self.waiting = FxHashMap::default();
-        self.leaving = FxHashMap::default();
         self.deadlines = VecDeque::new();
         self.users = Users::default();
     }
