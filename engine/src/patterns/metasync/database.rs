@@ -89,9 +89,9 @@ impl Service for Database {
         if route.starts_with("/users/") {
             let Ok(change) = serde_json::from_str::<Change>(&request.body) else { return (400, "{}".into()) };
             // As the answer was then: whoever repeats a call sees the row as it was.
-            let key = request.header("Idempotency-Key").unwrap_or("").to_owned();
+            let key = request.header("Idempotency-Key").unwrap_or("");
             let mut answered = std::mem::take(&mut self.answered);
-            let reply = answered.once(&key, || self.change(change));
+            let reply = answered.once(key, || self.change(change));
             self.answered = answered;
             return reply;
         }

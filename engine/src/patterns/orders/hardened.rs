@@ -176,12 +176,8 @@ async fn payment(context: Context, event: Event, retries: Retries) -> Resolution
     let left = match decided(ask(&context, PAYMENTS, "authorise", &step.order, &[]).await) {
         Some((402, _)) => give_up(&context, step, "card_declined").await,
         Some((200, payment)) if payment["status"] == "authorised" => fire(&context, FULFILMENT, &step).await,
-        Some((_, payment)) => match end_of(&payment) {
-            Some(end) => finish(&context, step, end).await,
-            None => Left::Noted,
-        },
         None if step.is_last(retries) => give_up(&context, step, "payment_failed_max_retries").await,
-        None => Left::Noted,
+        payment => finish_as(&context, step, payment).await,
     };
     resolved(&context, left)
 }
@@ -205,24 +201,22 @@ async fn fulfilment(context: Context, event: Event, retries: Retries) -> Resolut
         };
         return resolved(&context, left);
     }
-    let left = match decided(ask(&context, PAYMENTS, "capture", &step.order, &[]).await) {
-        Some((_, payment)) => match end_of(&payment) {
-            Some(end) => finish(&context, step, end).await,
-            None => Left::Noted,
-        },
-        // Taken or not: who comes next asks again.
-        None => Left::Noted,
-    };
+    // Taken or not, if no answer comes: who comes next asks again.
+    let payment = decided(ask(&context, PAYMENTS, "capture", &step.order, &[]).await);
+    let left = finish_as(&context, step, payment).await;
     resolved(&context, left)
 }
 
 /// Cancels the payment, unless it has been taken; whichever it is, that is the order's end.
 async fn give_up(context: &Context, step: Step, reason: &str) -> Left {
-    match decided(ask(context, PAYMENTS, "cancel", &step.order, &[("reason", reason)]).await) {
-        Some((_, payment)) => match end_of(&payment) {
-            Some(end) => finish(context, step, end).await,
-            None => Left::Noted,
-        },
+    let payment = decided(ask(context, PAYMENTS, "cancel", &step.order, &[("reason", reason)]).await);
+    finish_as(context, step, payment).await
+}
+
+/// Finishes an order as its payment says, if it says anything of an end.
+async fn finish_as(context: &Context, step: Step, payment: Option<(u16, Value)>) -> Left {
+    match payment.and_then(|(_, payment)| end_of(&payment)) {
+        Some(end) => finish(context, step, end).await,
         None => Left::Noted,
     }
 }

@@ -107,10 +107,8 @@ fn read(request: &HttpRequest) -> (&str, Value) {
     (verb, serde_json::from_str(&request.body).unwrap_or(Value::Null))
 }
 
-const UNREADABLE: (u16, &str) = (400, "{\"error\":\"unreadable\"}");
-
 fn unreadable() -> HttpReply {
-    (UNREADABLE.0, UNREADABLE.1.into())
+    (400, "{\"error\":\"unreadable\"}".into())
 }
 
 impl Service for Payments {

@@ -10,7 +10,7 @@ use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::functions::{Worker, WorkerConfig};
 use crate::kvstore::{KvOptions, KvReplica};
 use crate::limits::SERVERLESS_2026_09;
-use crate::message::{Invoke, InvokeOutcome, Kind, Msg, Publish, Trigger};
+use crate::message::{HttpRequest, Invoke, InvokeOutcome, Kind, Msg, Publish, Trigger};
 use crate::outside::Outside;
 use crate::timetoken::Timetoken;
 
@@ -210,14 +210,7 @@ fn an_order_without_trouble_asks_each_service_once() {
 fn of_capture_and_cancel_the_first_wins() {
     let ask = |payments: &mut Payments, verb: &str| {
         let body = serde_json::json!({ "orderId": "o", "paymentMethod": "card", "reason": "late" });
-        let path = format!("{PAYMENTS}/{verb}").into();
-        let request = crate::message::HttpRequest {
-            method: "POST",
-            path,
-            body: body.to_string().into(),
-            headers: Vec::new(),
-            token: None,
-        };
+        let request = HttpRequest::new("POST", format!("{PAYMENTS}/{verb}"), body.to_string());
         crate::outside::Service::serve(payments, 0, &request).0
     };
     let mut payments = Payments::default();
