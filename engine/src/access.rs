@@ -9,13 +9,13 @@ mod verifier;
 pub use manager::{AccessCounts, AccessManager, AccessOptions};
 pub use verifier::Verifier;
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::contract::{MINUTE, Nanos};
 use crate::message::{Channel, UserId};
+use crate::planted::{Bug, has};
 
 /// What a user is: in a vote (voting.md 8.1), or among friends (friends-online.md 9.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,7 +13,6 @@
 mod counters;
 mod table;
 
-use crate::planted::{Bug, has};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -24,6 +23,7 @@ use crate::contract::{Input, MINUTE, MS, Nanos, Node, NodeId, Outbox};
 use crate::dice::{Fate, Mischief};
 use crate::limits::{Limits, TokenBucket};
 use crate::message::{KvError, KvOk, KvOp, KvWrite, Misbehaviour, Msg, StreamFrame, StreamItem};
+use crate::planted::{Bug, has};
 use crate::stream::{Incoming, Outgoing, StreamOptions, earlier};
 
 use counters::Counters;
@@ -301,9 +301,7 @@ impl KvReplica {
     fn merge(&mut self, new: Arc<KvWrite>) -> bool {
         let sweep_at = new.expires.max(self.swept_at + MINUTE);
         match self.table.get_mut(&new.key) {
-            Some(old) if (old.written, old.writer) >= (new.written, new.writer) => {
-                return false;
-            }
+            Some(old) if (old.written, old.writer) >= (new.written, new.writer) => return false,
             Some(old) => {
                 update(&mut self.listing, old.value.is_some(), new.value.is_some(), &old.key);
                 *old = new;

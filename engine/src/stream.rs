@@ -15,11 +15,11 @@
 //!   business, what was not comes again. Only in this last case can an item be released twice, once on either side
 //!   of the crash.
 
-use crate::planted::{Bug, has};
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::contract::{MS, Nanos, NodeId, Outbox, SECOND};
 use crate::message::{Msg, StreamFrame, StreamItem};
+use crate::planted::{Bug, has};
 
 /// How an [`Outgoing`] end sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

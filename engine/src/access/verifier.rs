@@ -1,12 +1,12 @@
 //! Signing and checking tokens: a keyed hash over every field.
 
-use crate::planted::{Bug, has};
 use siphasher::sip::SipHasher13;
 
 use super::{Grant, OwnNames, Token};
 use crate::contract::Nanos;
 use crate::dice::draw;
 use crate::error::ApiError;
+use crate::planted::{Bug, has};
 
 /// Whoever knows the keyset's secret: the access manager, which signs, and the edges, which check.
 #[derive(Clone, Copy, Debug)]

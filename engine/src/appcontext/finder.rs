@@ -47,11 +47,7 @@ impl Ids {
     fn page(&self, offset: usize) -> impl Iterator<Item = Result<u32, &Arc<str>>> {
         // Without others, ranks before the page are not read one by one.
         let skipped = if self.named.is_empty() { offset } else { 0 };
-        let mut numbered = self.numbered.iter();
-        if skipped > 0 {
-            numbered.nth(skipped - 1);
-        }
-        let (mut numbered, mut named) = (numbered.peekable(), self.named.iter().peekable());
+        let (mut numbered, mut named) = (self.numbered.iter().skip(skipped).peekable(), self.named.iter().peekable());
         let merged = std::iter::from_fn(move || match (numbered.peek(), named.peek()) {
             (Some(rank), Some((before, _))) if before > rank => numbered.next().map(Ok),
             (_, Some(_)) => named.next().map(|(_, id)| Err(id)),

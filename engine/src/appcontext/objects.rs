@@ -1,6 +1,5 @@
 //! The objects of one kind, users or channels: those of a provision, and over them what was written or deleted since.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -12,6 +11,7 @@ use super::provision::{Base, Kind};
 use crate::contract::Nanos;
 use crate::error::ApiError;
 use crate::message::{Filter, Object};
+use crate::planted::{Bug, has};
 
 /// All objects of one kind. A provisioned object that nobody wrote is made when it is read; it was last written at 0.
 #[derive(Debug)]

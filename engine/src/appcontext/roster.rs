@@ -1,6 +1,5 @@
 //! Who is a member of which channel: the memberships of a provision, and over them what was written or removed since.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -10,6 +9,7 @@ use super::memberships::Memberships;
 use super::provision::Provision;
 use crate::contract::Nanos;
 use crate::message::{Channel, UserId};
+use crate::planted::{Bug, has};
 
 /// What a membership says.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,6 @@
 //! channel. So a channel is *followed* from the moment somebody listens to it; the first cursor that asks for what came
 //! before that makes the log follow every channel, from its oldest entry on, for good.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -19,6 +18,7 @@ use rustc_hash::FxHashMap;
 use super::entries::{Entries, Entry, UNKNOWN};
 use crate::contract::Nanos;
 use crate::message::{Channel, Envelope, Kind, Wildcard};
+use crate::planted::{Bug, has};
 use crate::timetoken::Timetoken;
 
 /// Which of the region's edges want a channel: bit `n` is edge `n`; a region has at most 8 of them.

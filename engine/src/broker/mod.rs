@@ -6,7 +6,6 @@
 mod entries;
 mod log;
 
-use crate::planted::{Bug, has};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use crate::message::{
     Attach, Channel, Envelope, Invoke, InvokeOutcome, Kind, Msg, Payload, Publish, StreamFrame, StreamItem, Trigger,
     UserId,
 };
+use crate::planted::{Bug, has};
 use crate::slab::Slab;
 use crate::stream::{Incoming, Outgoing, StreamOptions};
 use crate::timetoken::Timetoken;

@@ -15,7 +15,6 @@ mod standing;
 mod subscribing;
 mod tokens;
 
-use crate::planted::{Bug, has};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -26,6 +25,7 @@ use crate::message::{
     ApiOk, Call, ChannelList, Client, Delivery, Envelope, Kind, Msg, PresenceCall, Recipients, Request, StreamFrame,
     StreamItem,
 };
+use crate::planted::{Bug, has};
 use crate::slab::Slab;
 use crate::stream::{Incoming, earlier};
 use crate::timetoken::Timetoken;

@@ -1,6 +1,5 @@
 //! What clients publish: messages, signals and fires, checked before they go to the broker.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use super::rights::allow_all;
@@ -9,6 +8,7 @@ use crate::access::{Permissions, Token};
 use crate::contract::{Nanos, Outbox};
 use crate::error::ApiError;
 use crate::message::{Channel, DOTS_MAX, Kind, Msg, Payload, Publish};
+use crate::planted::{Bug, has};
 use crate::timetoken::Timetoken;
 
 /// What a client says.

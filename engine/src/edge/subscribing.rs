@@ -1,6 +1,5 @@
 //! How connections begin and end: what the client may hear, what the broker must send, what presence must know.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use super::rights::allow_all;
@@ -11,6 +10,7 @@ use crate::error::ApiError;
 use crate::message::{
     Attach, Channel, ChannelList, Client, DOTS_MAX, Msg, PRESENCE_SUFFIX, PresenceCall, SubscribeWith, Wildcard,
 };
+use crate::planted::{Bug, has};
 use crate::stream::earlier;
 use crate::timetoken::Timetoken;
 

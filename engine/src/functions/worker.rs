@@ -1,6 +1,5 @@
 //! The worker: a process that runs handlers, many at once, in instances that start cold.
 
-use crate::planted::{Bug, has};
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -16,6 +15,7 @@ use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::message::{InvokeOutcome, Msg, Publish, UserId};
 use crate::per_second::PerSecond;
+use crate::planted::{Bug, has};
 use crate::slab::Slab;
 
 /// A cold start takes 100 to 300 ms (platform.md 3.3, skills column).

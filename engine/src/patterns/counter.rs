@@ -5,7 +5,6 @@
 //! the aggregator counts keys, page by page, from one execution to the next. A count is then right by its nature: what was
 //! written twice is there once.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +15,7 @@ use super::rights::Rights;
 use crate::access::Permissions;
 use crate::functions::{Context, Event, Function, Needs, OpError, Resolution};
 use crate::message::Trigger;
+use crate::planted::{Bug, has};
 use crate::timetoken::unix_ms;
 
 /// The aggregator's job.

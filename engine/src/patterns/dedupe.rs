@@ -13,7 +13,6 @@
 //! **What fails closed:** a store that errs or is late: 503. **What the window is for:** messages of one publisher, whose
 //! region's store has the marks.
 
-use crate::planted::{Bug, has};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +23,7 @@ use crate::access::Permissions;
 use crate::contract::MINUTE;
 use crate::functions::{Context, Event, Function, Needs, OpError, Resolution};
 use crate::message::Trigger;
+use crate::planted::{Bug, has};
 use crate::timetoken::unix_ms;
 
 /// Where messages are published.

@@ -6,7 +6,6 @@
 //! client is told to try again, so that nothing is lost either. Everything else is a garnish: it comes from the cache or
 //! the service if it can, and its absence is said in the post.
 
-use crate::planted::{Bug, has};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use crate::dice::HttpReply;
 use crate::functions::{Context, Event, Function, HttpResponse, Needs, OpError, Resolution, Secrets, join, join_all};
 use crate::message::{HttpRequest, Trigger};
 use crate::outside::Service;
+use crate::planted::{Bug, has};
 use crate::timetoken::{iso8601, unix_ms};
 
 /// Where posts are published.

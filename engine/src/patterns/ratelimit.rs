@@ -10,8 +10,6 @@
 //! limit is for:** the counters are those of the region where a user's requests come in; a user in two regions at once
 //! has two.
 
-use crate::planted::{Bug, has};
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,6 +18,7 @@ use super::rights::{Rights, RightsByKind};
 use crate::access::Permissions;
 use crate::functions::{Context, Event, Function, Needs, OpError, Resolution};
 use crate::message::Trigger;
+use crate::planted::{Bug, has};
 use crate::timetoken::unix_ms;
 
 /// Where the document contradicts itself or the platform: id, what it says, the reading taken.

@@ -12,7 +12,6 @@
 //! **What fails closed:** a store that errs or is late: 503, and the same call may be made again. **Where a session lives:** in
 //! its user's region; another one hears of it, and of its end, by replication.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +22,7 @@ use super::rights::Rights;
 use crate::access::Permissions;
 use crate::functions::{Context, Event, Function, Needs, OpError, Resolution, Secrets, join};
 use crate::message::Trigger;
+use crate::planted::{Bug, has};
 use crate::timetoken::{iso8601, unix_ms};
 
 /// Where sessions are asked for: `?action=login`, `validate`, `logout`, `count`.

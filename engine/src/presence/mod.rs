@@ -31,7 +31,6 @@ mod index;
 mod options;
 mod rows;
 
-use crate::planted::{Bug, has};
 use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -44,6 +43,7 @@ use crate::contract::{Input, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::dice::{Fate, Mischief, below, mix};
 use crate::error::ApiError;
 use crate::message::{Channel, HereNow, Misbehaviour, Msg, Occupancy, PresenceCall, PresenceOk, UserId};
+use crate::planted::{Bug, has};
 
 pub use activity::Activity;
 use deadlines::Deadlines;

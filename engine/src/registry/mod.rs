@@ -8,7 +8,6 @@
 //!   channel or a group, is refused whole and changes nothing.
 //! - **Durable**: groups, and what edges have not acknowledged. Volatile: the rate limit's bucket.
 
-use crate::planted::{Bug, has};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use crate::groups::names::{BadName, check};
 use crate::groups::{Groups, Provision};
 use crate::limits::TokenBucket;
 use crate::message::{Channel, GroupsOk, GroupsOp, Misbehaviour, Msg, StreamFrame, StreamItem};
+use crate::planted::{Bug, has};
 use crate::stream::{Outgoing, StreamOptions, earlier};
 
 /// As the platform calls it in its answers.

@@ -16,7 +16,6 @@
 //! has at most twice the limit. Cancelling and finishing go on, at the longest backoff, until they are done: an order that could
 //! be neither paid nor cancelled would be no end.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +25,7 @@ use super::services::{CARRIER, NOTICES, PAYMENTS, WAREHOUSE};
 use super::{CHANNEL, End, Order, PAYMENT_KEY, RETRY_JOB, Retries, Status, TTL_MINUTES, decided, status_channel};
 use crate::functions::{Context, Event, Function, HttpResponse, Needs, OpError, Resolution, join, join_all};
 use crate::message::Trigger;
+use crate::planted::{Bug, has};
 use crate::timetoken::unix_ms;
 
 /// Notes that one execution of the interval function moves: with the listing, 9 KV calls of 10.

@@ -53,7 +53,6 @@
 //! newest one. The price: `getActiveSessions` and the tallies of *all* sessions come in one request, and with three calls
 //! one execution can broadcast only one session; the newest profile has room for ten. A property checks the budget.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -67,6 +66,7 @@ use super::shard;
 use crate::access::Role;
 use crate::functions::{Context, Event, Function, OpError, Resolution};
 use crate::message::Trigger;
+use crate::planted::{Bug, has};
 
 /// One hour (voting.md 9.4), in the KV module's minutes.
 const PROCESSED_TTL_MINUTES: u32 = 60;

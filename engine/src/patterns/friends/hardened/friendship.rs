@@ -1,6 +1,5 @@
 //! Friendships: a record for each pair, steps that can be taken again, and a state that says which come next.
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use crate::message::{ObjectsOk, ObjectsOp};
 use crate::patterns::friends::message::{Added, Message, Pair, Removed, kind};
 use crate::patterns::friends::names::{self, GROUP_CHANNELS_MAX, GROUPS_MAX};
 use crate::patterns::friends::profile::{Friend, Profile};
+use crate::planted::{Bug, has};
 use crate::timetoken::{iso8601, unix_ms};
 
 /// Where a friendship stands.

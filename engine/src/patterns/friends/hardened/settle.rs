@@ -1,6 +1,5 @@
 //! Makes a user's record say where the user is, and tells the friends: see the protocol in [`super`].
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -13,6 +12,7 @@ use crate::message::Object;
 use crate::patterns::friends::message::{Message, Offline, Online, PresenceNews, kind};
 use crate::patterns::friends::profile::{Mark, Profile};
 use crate::patterns::friends::{PUBLISH_LATENCY, names};
+use crate::planted::{Bug, has};
 use crate::timetoken::{from_unix_ms, iso8601, unix_ms};
 
 /// How often a record is read again after somebody else wrote it: two readings and their writes fit the budget of ten.

@@ -12,7 +12,6 @@
 
 mod search;
 
-use crate::planted::{Bug, has};
 use std::sync::Arc;
 
 use super::api::{CastVote, Snapshot};
@@ -21,6 +20,7 @@ use crate::chunks::index::Index;
 use crate::contract::Nanos;
 use crate::patterns::voting::message::reason;
 use crate::patterns::voting::session::{SessionSpec, Status};
+use crate::planted::{Bug, has};
 use crate::timetoken::{iso8601, parse_iso8601};
 
 /// One row of the log. `vote_id` is the row's own when it was given one, else made from its number.
