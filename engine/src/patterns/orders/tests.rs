@@ -10,8 +10,9 @@ use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::functions::{Worker, WorkerConfig};
 use crate::kvstore::{KvOptions, KvReplica};
 use crate::limits::SERVERLESS_2026_09;
-use crate::message::{HttpRequest, Invoke, InvokeOutcome, Kind, Msg, Publish, Trigger};
+use crate::message::{HttpRequest, Invoke, InvokeOutcome, Msg, Publish, Trigger};
 use crate::outside::Outside;
+use crate::patterns::tests::bench::publish;
 use crate::timetoken::Timetoken;
 
 const BROKER: NodeId = NodeId(0);
@@ -73,19 +74,9 @@ impl Bench {
     }
 
     fn invoke(&mut self, trigger: Trigger, channel: &str, payload: &str, hops: u8) {
-        let (publisher, tag) = (CUSTOMER.into(), u64::from(trigger == Trigger::BeforePublish));
-        let publish = Publish {
-            tag: 0,
-            channel: channel.into(),
-            payload: payload.into(),
-            publisher,
-            store: false,
-            kind: Kind::Message,
-            hops,
-            client_ip: 0,
-            token: None,
-        };
-        let answer = tag > 0;
+        let publish = Publish { hops, ..publish(channel, payload, CUSTOMER) };
+        let answer = trigger == Trigger::BeforePublish;
+        let tag = u64::from(answer);
         self.queue.push_back((BROKER, WORKER, Msg::Invoke(Box::new(Invoke { tag, trigger, publish, answer }))));
     }
 

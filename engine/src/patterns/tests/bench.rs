@@ -143,17 +143,7 @@ impl Bench {
 
     /// Sets a handler of channels off.
     pub fn invoke(&mut self, worker: usize, tag: u64, trigger: Trigger, channel: &str, publisher: &str, payload: &str) {
-        let publish = Publish {
-            tag,
-            channel: channel.into(),
-            payload: payload.into(),
-            publisher: publisher.into(),
-            store: true,
-            kind: Kind::Message,
-            hops: 0,
-            client_ip: 0,
-            token: None,
-        };
+        let publish = publish(channel, payload, publisher);
         self.hand(worker, Msg::Invoke(Box::new(Invoke { tag, trigger, publish, answer: true })), BROKER);
     }
 
@@ -217,6 +207,21 @@ impl Bench {
     /// How many executions let their message pass, or answered 200.
     pub fn passed(&self) -> usize {
         self.ends.iter().filter(|(_, end)| end.is_ok()).count()
+    }
+}
+
+/// A publish as a Function gets it.
+pub fn publish(channel: &str, payload: &str, publisher: &str) -> Publish {
+    Publish {
+        tag: 0,
+        channel: channel.into(),
+        payload: payload.into(),
+        publisher: publisher.into(),
+        store: false,
+        kind: Kind::Message,
+        hops: 0,
+        client_ip: 0,
+        token: None,
     }
 }
 

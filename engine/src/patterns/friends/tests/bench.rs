@@ -13,13 +13,14 @@ use crate::functions::{Worker, WorkerConfig};
 use crate::kvstore::{KvOptions, KvReplica};
 use crate::limits::Limits;
 use crate::message::{
-    GroupsOk, GroupsOp, HereNow, Invoke, Kind, Msg, ObjectsOp, Occupancy, PresenceCall, PresenceOk, Publish, Trigger,
+    GroupsOk, GroupsOp, HereNow, Invoke, Msg, ObjectsOp, Occupancy, PresenceCall, PresenceOk, Publish, Trigger,
 };
 use crate::patterns::Variant;
 use crate::patterns::friends::message::kind;
 use crate::patterns::friends::names::{self, GROUP_CHANNELS_MAX};
 use crate::patterns::friends::profile::Profile;
 use crate::patterns::friends::{COUNT_JOB, documented, hardened};
+use crate::patterns::tests::bench::publish;
 use crate::timetoken::{Timetoken, iso8601, unix_ms};
 
 pub const BOTH: [Variant; 2] = [Variant::Documented, Variant::Hardened];
@@ -361,20 +362,5 @@ impl Bench {
             }
             call => panic!("no handler asks this: {call:?}"),
         }
-    }
-}
-
-/// A publish as a Function gets it.
-pub fn publish(channel: &str, payload: &str, publisher: &str) -> Publish {
-    Publish {
-        tag: 0,
-        channel: channel.into(),
-        payload: payload.into(),
-        publisher: publisher.into(),
-        store: false,
-        kind: Kind::Message,
-        hops: 0,
-        client_ip: 0,
-        token: None,
     }
 }

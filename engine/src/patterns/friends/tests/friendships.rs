@@ -1,10 +1,11 @@
 //! Friendships are made and ended on both sides, or not at all: friends-online.md 8, 10.4, 13.1.
 
-use super::bench::{Bench, SHARDS, node, publish};
+use super::bench::{Bench, SHARDS, node};
 use crate::message::Trigger;
 use crate::patterns::Variant;
 use crate::patterns::friends::message::kind;
 use crate::patterns::friends::names;
+use crate::patterns::tests::bench::publish;
 
 const A: &str = "user_000001";
 const B: &str = "user_000002";

@@ -12,7 +12,8 @@ use crate::contract::{Input, MS, Nanos, Node, NodeId, Outbox, SECOND};
 use crate::functions::{Function, Worker, WorkerConfig};
 use crate::kvstore::{KvOptions, KvReplica};
 use crate::limits::Limits;
-use crate::message::{Invoke, InvokeOutcome, Kind, Msg, ObjectsOp, Publish, Trigger};
+use crate::message::{Invoke, InvokeOutcome, Msg, ObjectsOp, Publish, Trigger};
+use crate::patterns::tests::bench::publish;
 use crate::patterns::voting::audit::{self, AuditDb};
 use crate::patterns::voting::grants::VotingGrants;
 use crate::patterns::voting::message::{Announcement, SCHEMA_VERSION, Submit, SubmitPayload, request_id, to_json};
@@ -242,17 +243,7 @@ impl Bench {
     ) -> InvokeOutcome {
         self.tags += 1;
         let tag = self.tags;
-        let publish = Publish {
-            tag: 0,
-            channel: channel.into(),
-            payload: payload.into(),
-            publisher: publisher.into(),
-            store: false,
-            kind: Kind::Message,
-            hops: 0,
-            client_ip: 0x0A00_0007,
-            token,
-        };
+        let publish = Publish { client_ip: 0x0A00_0007, token, ..publish(channel, payload, publisher) };
         let invoke = Invoke { tag, trigger, publish, answer: true };
         self.queue.push_back((BROKER, WORKER, Msg::Invoke(Box::new(invoke))));
         loop {
