@@ -141,6 +141,15 @@ async fn documented(context: Context, event: Event, window_minutes: u32) -> Reso
 /// The field of a message in which its mark's id travels to the After Publish handler.
 const MARK: &str = "mark";
 
+/// What is known of a message that is published.
+enum Known {
+    /// Nothing: it has a mark of this id from now on.
+    New(String),
+    /// Another attempt is marked or under way, and its delivery is not noted.
+    InDoubt,
+    Delivered,
+}
+
 /// Nothing passes but what has the claim and is marked.
 async fn hardened(context: Context, event: Event, window_minutes: u32) -> Resolution {
     let mut message = match serde_json::from_str::<Map<String, Value>>(&event.payload) {
@@ -154,27 +163,28 @@ async fn hardened(context: Context, event: Event, window_minutes: u32) -> Resolu
     let marked = async {
         let key = format!("message_hash:{hash}");
         if let Some(mark) = context.kv_get(&*key).await? {
-            return Ok(Err(context.kv_get(format!("delivered:{mark}")).await?.is_some()));
+            let delivered = context.kv_get(format!("delivered:{mark}")).await?.is_some();
+            return Ok(if delivered { Known::Delivered } else { Known::InDoubt });
         }
         if !claim(&context, &hash, u64::from(window_minutes) * MINUTE / 2).await? {
-            return Ok(Err(false));
+            return Ok(Known::InDoubt);
         }
         let mark = context.uuid();
         if !has(Bug::DedupeMarksNothing) {
             context.kv_set(key, &*mark, Some(window_minutes)).await?;
         }
-        Ok::<_, OpError>(Ok(mark))
+        Ok::<_, OpError>(Known::New(mark))
     };
     match marked.await {
-        Ok(Ok(mark)) => {
+        Ok(Known::New(mark)) => {
             message.insert(MARK.into(), mark.into());
             Resolution::Ok(Some(Value::Object(message).to_string().into()))
         }
-        Ok(Err(true)) => {
+        Ok(Known::Delivered) => {
             context.count("messages.duplicates");
             Resolution::refuse(409, "duplicate")
         }
-        Ok(Err(false)) => {
+        Ok(Known::InDoubt) => {
             context.count("messages.in_doubt");
             Resolution::refuse(503, "try_again")
         }
