@@ -53,6 +53,13 @@ pub struct HttpResponse {
     pub body: Arc<str>,
 }
 
+impl HttpResponse {
+    /// The body of a 200, read as JSON; `None`: another status, or not of this form.
+    pub fn data<T: DeserializeOwned>(&self) -> Option<T> {
+        if self.status == 200 { serde_json::from_str(&self.body).ok() } else { None }
+    }
+}
+
 /// A call on its way to another node.
 #[derive(Clone, Debug)]
 pub(super) enum OpRequest {

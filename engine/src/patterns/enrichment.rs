@@ -141,9 +141,9 @@ async fn place(context: &Context, location: &Value, key: &str) -> Result<HttpRes
     context.fetch("GET", format!("{PLACES}/reverse?lat={lat}&lon={lon}&key={key}"), "").await
 }
 
-/// The body of a 200, if it is JSON.
+/// What a service said, if it said something.
 fn data(answer: Result<HttpResponse, OpError>) -> Option<Value> {
-    answer.ok().filter(|answer| answer.status == 200).and_then(|answer| serde_json::from_str(&answer.body).ok())
+    answer.ok()?.data()
 }
 
 fn author_of(profile: &Value) -> Value {

@@ -163,9 +163,9 @@ async fn profile(context: Context, event: Event, variant: Variant) -> Resolution
     };
     let path = format!("{DATABASE}/users/{}", change.user_id);
     let changed = context.fetch_with("POST", path, &*event.payload, &[("Idempotency-Key", &change.request_id)]).await;
-    let row =
-        changed.ok().filter(|answer| answer.status == 200).and_then(|answer| serde_json::from_str(&answer.body).ok());
-    let Some(row): Option<Row> = row else { return Resolution::refuse(503, "try_again") };
+    let Some(row) = changed.ok().and_then(|answer| answer.data::<Row>()) else {
+        return Resolution::refuse(503, "try_again");
+    };
     match variant {
         Variant::Documented => {
             let mut patch = patch_of(&row);
@@ -234,9 +234,7 @@ async fn arrived(context: &Context, row: &Row) -> Result<(), OpError> {
 /// Takes the oldest rows that have not arrived. What fails is taken again.
 async fn sync_database(context: Context, _: Event) -> Resolution {
     let listed = context.fetch("GET", format!("{DATABASE}/pending?limit={ROWS}"), "").await;
-    let rows =
-        listed.ok().filter(|answer| answer.status == 200).and_then(|answer| serde_json::from_str(&answer.body).ok());
-    let rows: Vec<Row> = rows.unwrap_or_default();
+    let rows: Vec<Row> = listed.ok().and_then(|answer| answer.data()).unwrap_or_default();
     let take = |row: Row| {
         let context = context.clone();
         async move {
