@@ -17,8 +17,7 @@ use super::stepped::{BATCH, HELD, WORKER, measure, said, step};
 
 /// Calls the audit database; it must go well.
 fn http(audit: &mut AuditDb, path: &str, body: String) {
-    let request =
-        Box::new(HttpRequest { method: "POST", path: path.into(), body: body.into(), headers: vec![], token: None });
+    let request = Box::new(HttpRequest::new("POST", path, body));
     let mut good = false;
     step(audit, 0, said(WORKER, Msg::Http { tag: 0, request }), &mut Outbox::default(), |send| {
         good = matches!(send.msg, Msg::HttpAnswer { status: 200, .. });

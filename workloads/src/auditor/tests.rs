@@ -84,8 +84,7 @@ impl Desk {
 
     /// A Function's own call of the database, which needs no token.
     fn store(&mut self, path: &str, body: String) {
-        let request =
-            HttpRequest { method: "POST", path: path.into(), body: body.into(), headers: vec![], token: None };
+        let request = HttpRequest::new("POST", path, body);
         let mut out = Outbox::new(false);
         let msg = Msg::Http { tag: 0, request: Box::new(request) };
         self.audit.handle(self.now, Input::Message { from: NodeId(9), msg }, &mut out);
