@@ -33,8 +33,13 @@ pub fn backoff(failures: u8, bits: u64) -> Nanos {
 
 /// The same without the dice: everybody waits for the longest time there is after so many failures, and those who lost their
 /// connection together come back together.
-pub fn backoff_in_step(failures: u8) -> Nanos {
+fn backoff_in_step(failures: u8) -> Nanos {
     50 * MS + (BACKOFF_FIRST << failures.min(3)).min(BACKOFF_MAX)
+}
+
+/// One of the two: every client waits for a time of its own, or all for the same.
+pub fn wait(jitter: bool, failures: u8, bits: u64) -> Nanos {
+    if jitter { backoff(failures, bits) } else { backoff_in_step(failures) }
 }
 
 /// One way over a last mile. 1 message in 1,024 is lost on the air and sent again: those whose low bits, which hardly move

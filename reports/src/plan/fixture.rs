@@ -8,7 +8,7 @@ use headcount_workloads::plan::cost::{Acknowledgements, Cost, Line};
 use headcount_workloads::plan::growth::Grown;
 use headcount_workloads::plan::ladder::{Ladder, MaxRate, Rung};
 use headcount_workloads::plan::metastability::{Cell, LOADS, Map};
-use headcount_workloads::plan::storm::{Storm, Storms, Told};
+use headcount_workloads::plan::storm::{Count, Says, Storm, Storms, Told};
 use headcount_workloads::plan::{Config, Demand, Judgement, Knob, Look, NEVER_MS, Resource, Sample, Tried, Usl};
 
 use super::{Answer, Asked, Plan};
@@ -44,8 +44,9 @@ fn sample(seed: u64, ms: f64) -> Sample {
         digest: seed,
         metrics: BTreeMap::from([("ack.p99_ms".to_owned(), ms)]),
         shards_per_s: (0..12).map(|shard| (0..60).map(|s| f64::from(s * shard % 97)).collect()).collect(),
-        offered_per_s: (0..60).map(|s| f64::from(s % 11)).collect(),
-        goodput_per_s: (0..60).map(|s| f64::from(s % 7)).collect(),
+        series: [("votes_submitted", 11), ("acks_accepted", 7)]
+            .map(|(name, round)| (name.to_owned(), (0..60).map(|s| f64::from(s % round)).collect()))
+            .into(),
         faults: vec![FaultWindow { kind: "crash".into(), label: "crash audit".into(), from_s: 20.0, to_s: 30.0 }],
         virtual_s: 60.0,
         evidence: headcount_workloads::certificate::Evidence { seed, ..Default::default() },
@@ -132,20 +133,18 @@ pub fn grown() -> Vec<Grown> {
 
 /// Storms of a quarter to all of a million people's connections; at 95 % the larger two are never over.
 pub fn storms() -> Storms {
+    let count = |(name, each, is_event): (&'static str, f64, bool)| Count { name, says: name, each, is_event };
+    let counts = [("presence", 2.0, true), ("executions", 1.5, true), ("publishes", 1.0, true), ("pages", 8.0, false)];
     let storm = |regions: u32| Storm {
         regions,
         share: f64::from(regions) / 4.0,
         lost: 1_000.0 * f64::from(regions),
         back_s: Some(5.0),
         drain_s: Some(2.0 * f64::from(regions)),
-        presence_events: 2.0,
-        executions: 1.5,
-        publishes: 1.0,
-        kv_operations: 8.0,
-        list_pages: 1.0,
+        counts: counts.map(count).to_vec(),
         amplification: 4.5,
         busiest_per_s: 16.0 * f64::from(regions),
-        errors: 0.5,
+        trouble: 0.5,
         work_per_s: (0..90).map(|second| f64::from(second % 17 * regions)).collect(),
     };
     let cells = LOADS.iter().flat_map(|load| (1..=4).map(move |regions| (*load, f64::from(regions) / 4.0)));
@@ -153,17 +152,25 @@ pub fn storms() -> Storms {
         share,
         load,
         utilisation: load,
+        carried: true,
         goodput_per_s: 90.0,
         calm_per_s: 100.0,
-        errors_per_s: 0.0,
+        trouble_per_s: 0.0,
         back_s: if load < 0.9 { Some(0.0) } else { (share < 0.7).then_some(120.0) },
     };
     Storms {
+        says: Says {
+            work: "presence events",
+            goodput: "screens changed",
+            trouble: "errors",
+            watched_s: 300,
+            jitter_key: "friends.reconnect_jitter",
+        },
         cut_s: 12.0,
         healed_s: 34.0,
         storms: (1..=4).map(storm).collect(),
         in_step: Some(Storm { busiest_per_s: 640.0, ..storm(4) }),
-        told: Told { changes: 100.0, groups: 90.0, inboxes: 4_500.0, deliveries: 4_400.0 },
-        map: Map { users: 2_000, cells: cells.map(cell).collect() },
+        told: Some(Told { changes: 100.0, groups: 90.0, inboxes: 4_500.0, deliveries: 4_400.0 }),
+        map: Map { users: 2_000, rate_per_s: 20.0, cells: cells.map(cell).collect() },
     }
 }

@@ -12,7 +12,7 @@ use headcount_engine::patterns::voting::{Variant, shard};
 
 use super::record::LateSync;
 use super::{Crowd, EdgeView, Later, QUIET, tag};
-use crate::client::{AWAY, CALL_PATIENCE, Connection, Subscribed, WIFI, backoff};
+use crate::client::{self, AWAY, CALL_PATIENCE, Connection, Subscribed, WIFI};
 
 impl Crowd {
     /// Takes the next step to a connection.
@@ -234,7 +234,7 @@ impl Crowd {
         if !user.joined || !user.online {
             return;
         }
-        let wait = backoff(user.failures, bits);
+        let wait = client::wait(self.config.reconnect_jitter, user.failures, bits);
         user.failures = user.failures.saturating_add(1);
         user.connection = Connection::BackingOff;
         user.generation += 1;

@@ -50,6 +50,8 @@ pub struct CrowdConfig {
     pub option_ids: Vec<String>,
     pub ack_timeout: Nanos,
     pub retry: crate::scenario::Retry,
+    /// Whether each client waits for a time of its own before it connects again, or all for the same.
+    pub reconnect_jitter: bool,
     pub last_miles: LastMiles,
     /// For last miles, jitter and backoff.
     pub dice: CounterHash,

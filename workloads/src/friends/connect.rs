@@ -9,7 +9,7 @@ use headcount_engine::timetoken::Timetoken;
 
 use super::groups::groups_of;
 use super::{Later, People, conn, tag, timers};
-use crate::client::{CALL_PATIENCE, Connection, Subscribed, backoff, backoff_in_step, heartbeat_interval};
+use crate::client::{self, CALL_PATIENCE, Connection, Subscribed, heartbeat_interval};
 
 impl People {
     /// Takes the next step to a connection.
@@ -206,8 +206,7 @@ impl People {
         if !user.wanted || !user.reachable {
             return;
         }
-        let wait =
-            if self.config.reconnect_jitter { backoff(user.failures, bits) } else { backoff_in_step(user.failures) };
+        let wait = client::wait(self.config.reconnect_jitter, user.failures, bits);
         user.failures = user.failures.saturating_add(1);
         user.connection = Connection::BackingOff;
         user.generation += 1;

@@ -153,6 +153,7 @@ fn crowd(build: &NodeBuilder<'_>, region: usize) -> CrowdConfig {
         option_ids: session_spec(scenario).options.into_iter().map(|option| option.id).collect(),
         ack_timeout: scenario.crowd.ack_timeout,
         retry: scenario.crowd.retry,
+        reconnect_jitter: scenario.crowd.reconnect_jitter,
         last_miles: build.last_miles.clone(),
         dice: CounterHash::new(&mut Stream::new(build.seed, "crowd.dice", region as u64)),
     }

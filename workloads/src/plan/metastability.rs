@@ -9,13 +9,9 @@ use serde::Serialize;
 
 use super::lab::{Lab, Trouble};
 use super::sample::{Resource, Sample, mean_over};
-use super::storm::{StormQuestion, Times, WATCHED_S, ask, seconds, series};
+use super::storm::{Kind, StormQuestion, ask, seconds};
 use crate::scenario::Scenario;
 
-/// People of the small crowd.
-const USERS: u32 = 2_000;
-/// The least that come or go of them a second: fewer say nothing about ten seconds.
-const RATE_MIN_PER_S: f64 = 20.0;
 /// Loads, as shares of what fills the fullest station.
 pub const LOADS: [f64; 5] = [0.3, 0.5, 0.7, 0.85, 0.95];
 /// Goodput is judged by blocks of so many seconds.
@@ -28,6 +24,8 @@ const BACK: f64 = 0.9;
 pub struct Map {
     /// People of the small crowd.
     pub users: u32,
+    /// Votes a second, or people who come or go a second.
+    pub rate_per_s: f64,
     /// By load, and then by the size of the storm.
     pub cells: Vec<Cell>,
 }
@@ -40,32 +38,34 @@ pub struct Cell {
     /// Utilisation of the fullest station in the calm, as asked for and as measured.
     pub load: f64,
     pub utilisation: f64,
+    /// Whether the calm carries the load at all: nine tenths of what servers as fast as they are would do of it.
+    pub carried: bool,
     /// From the end of the cut until goodput is back and stays; `None`: never while it was watched [s].
     pub back_s: Option<f64>,
-    /// Screens changed a second in the last ten seconds of the watch, and in the calm.
+    /// Goodput in the last ten seconds of the watch, and in the calm.
     pub goodput_per_s: f64,
     pub calm_per_s: f64,
-    /// Errors a second that clients still meet then.
-    pub errors_per_s: f64,
+    /// What still goes wrong for people then.
+    pub trouble_per_s: f64,
 }
 
 /// Runs every storm at every load.
 ///
 /// # Errors
 /// A run broke.
-pub(super) fn map(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Map, Trouble> {
-    let users = question.users.min(USERS);
-    // As many come and go of each thousand as in the whole.
-    let share = f64::from(users) / f64::from(question.users);
-    let small = StormQuestion { users, rate_per_s: (question.rate_per_s * share).max(RATE_MIN_PER_S), ..*question };
+pub(super) fn map(question: &StormQuestion<'_>, kind: &Kind, lab: &dyn Lab) -> Result<Map, Trouble> {
+    let small = (kind.small)(question);
+    let StormQuestion { users, rate_per_s, .. } = small;
     let slowed = |times: f64, cut: u32| {
-        let scenario = slower(question.scenario, times);
+        let mut scenario = slower(question.scenario, times);
+        (kind.unhurried)(&mut scenario, users);
         ask(&StormQuestion { scenario: &scenario, ..small }, cut)
     };
-    let as_it_is = lab.run(&[(&slowed(1.0, 0)?, question.seed)])?.remove(0);
+    let (as_it_is, times) = slowed(1.0, 0)?;
+    let as_it_is = lab.run(&[(&as_it_is, question.seed)])?.remove(0);
     let full = fullest(&as_it_is);
     if full <= 0.0 {
-        return Ok(Map { users, cells: Vec::new() });
+        return Ok(Map { users, rate_per_s, cells: Vec::new() });
     }
     let regions = question.scenario.topology.regions.len() as u32;
     let mut asks = Vec::new();
@@ -74,15 +74,17 @@ pub(super) fn map(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Map, Tr
             asks.push(slowed(load / full, cut)?);
         }
     }
-    let samples = lab.run(&asks.iter().map(|ask| (ask, question.seed)).collect::<Vec<_>>())?;
-    let times = Times::of(question.scenario);
+    let samples = lab.run(&asks.iter().map(|(ask, _)| (ask, question.seed)).collect::<Vec<_>>())?;
+    let (healed_s, as_it_is) = (seconds(times.healed), &as_it_is);
     let rows = LOADS.iter().zip(samples.chunks(regions as usize + 1));
     let cells = rows.flat_map(|(load, row)| {
         let (calm, stormy) = row.split_first().expect("the calm is the first");
-        let cell = move |(cut, sample)| Cell::of(*load, f64::from(cut) / f64::from(regions), &times, calm, sample);
+        let cell = move |(cut, sample)| {
+            Cell::of(kind, *load, f64::from(cut) / f64::from(regions), healed_s, [as_it_is, calm, sample])
+        };
         (1..).zip(stormy).map(cell)
     });
-    Ok(Map { users, cells: cells.collect() })
+    Ok(Map { users, rate_per_s, cells: cells.collect() })
 }
 
 /// One server in each station, so many times slower.
@@ -94,6 +96,7 @@ fn slower(scenario: &Scenario, times: f64) -> Scenario {
         &mut stations.broker,
         &mut stations.worker,
         &mut stations.kv,
+        &mut stations.audit,
         &mut stations.appcontext,
         &mut stations.auth,
         &mut stations.access,
@@ -111,17 +114,17 @@ fn fullest(sample: &Sample) -> f64 {
 }
 
 impl Cell {
-    fn of(load: f64, share: f64, times: &Times, calm: &Sample, stormy: &Sample) -> Self {
+    fn of(kind: &Kind, load: f64, share: f64, healed_s: f64, [as_it_is, calm, stormy]: [&Sample; 3]) -> Self {
         // The mean of block `number` after the cut.
         let mean = |sample: &Sample, name: &str, number: u32| {
-            let from_s = seconds(times.healed) + f64::from(number * BLOCK_S);
-            mean_over(series(sample, name), from_s, from_s + f64::from(BLOCK_S))
+            let from_s = healed_s + f64::from(number * BLOCK_S);
+            mean_over(sample.series(name), from_s, from_s + f64::from(BLOCK_S))
         };
         let below = |number: &u32| {
             let less = |name: &str| mean(stormy, name, *number) < BACK * mean(calm, name, *number);
-            less("screens_changed") || less("online")
+            less(kind.goodput) || less("online")
         };
-        let last = WATCHED_S / BLOCK_S - 1;
+        let last = kind.says.watched_s / BLOCK_S - 1;
         let back_s = match (0..=last).rev().find(below) {
             None => Some(0.0),
             Some(number) if number == last => None,
@@ -131,10 +134,11 @@ impl Cell {
             share,
             load,
             utilisation: fullest(calm),
+            carried: mean(calm, kind.goodput, last) >= BACK * mean(as_it_is, kind.goodput, last),
             back_s,
-            goodput_per_s: mean(stormy, "screens_changed", last),
-            calm_per_s: mean(calm, "screens_changed", last),
-            errors_per_s: mean(stormy, "client_errors", last),
+            goodput_per_s: mean(stormy, kind.goodput, last),
+            calm_per_s: mean(calm, kind.goodput, last),
+            trouble_per_s: mean(stormy, kind.trouble, last),
         }
     }
 }
@@ -142,6 +146,9 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::storm::FRIENDS;
+
+    const HEALED_S: f64 = 34.0;
 
     /// Nothing but what is seen of it: screens changed and people online by second.
     fn seen(screens: impl Fn(usize) -> f64, online: f64) -> Sample {
@@ -150,10 +157,20 @@ mod tests {
         Sample { series: series.map(|(name, values)| (name.to_owned(), values)).into(), ..Sample::default() }
     }
 
+    fn cell(calm: impl Fn(usize) -> f64, screens: impl Fn(usize) -> f64, online: f64) -> Cell {
+        let samples = [seen(|_| 100.0, 50.0), seen(calm, 50.0), seen(screens, online)];
+        Cell::of(FRIENDS, 0.5, 0.25, HEALED_S, samples.each_ref())
+    }
+
     fn back_s(screens: impl Fn(usize) -> f64, online: f64) -> Option<f64> {
-        let scenario = Scenario::load("friends-small", &[]).unwrap();
-        let times = Times::of(&scenario);
-        Cell::of(0.5, 0.25, &times, &seen(|_| 100.0, 50.0), &seen(screens, online)).back_s
+        cell(|_| 100.0, screens, online).back_s
+    }
+
+    #[test]
+    fn a_load_that_the_calm_does_not_carry_is_told_apart() {
+        assert!(cell(|_| 91.0, |_| 91.0, 50.0).carried);
+        let broken_down = cell(|_| 10.0, |_| 10.0, 50.0);
+        assert_eq!((broken_down.carried, broken_down.back_s), (false, Some(0.0)));
     }
 
     #[test]
@@ -165,8 +182,7 @@ mod tests {
 
     #[test]
     fn it_counts_from_the_last_time_that_it_was_away() {
-        let scenario = Scenario::load("friends-small", &[]).unwrap();
-        let healed = seconds(Times::of(&scenario).healed) as usize;
+        let healed = HEALED_S as usize;
         // Away for twenty seconds, a surge, and away once more in the second from 45 on: the block from 40 to 50 has 0.8 of it.
         let wave = |second: usize| match second.saturating_sub(healed) {
             0..20 => 0.0,

@@ -20,6 +20,20 @@ pub const SHARD_RATE_PER_S: f64 = 1_000.0;
 /// Presence events a second of one shard above which statuses are held back (friends-online.md 10.2).
 pub const STORM_RATE_PER_S: f64 = 100.0;
 
+/// Series of a run that plots and storms look at.
+const SERIES: [&str; 10] = [
+    "online",
+    "votes_submitted",
+    "votes_resent",
+    "acks_accepted",
+    "presence_joins",
+    "presence_leaves",
+    "presence_timeouts",
+    "status_published",
+    "screens_changed",
+    "client_errors",
+];
+
 /// Something that can be full.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resource {
@@ -63,27 +77,19 @@ pub struct Sample {
     pub resources: Vec<Resource>,
     /// For the plan's certificate.
     pub evidence: Evidence,
-    /// Submits by virtual second: first attempts, and repeated ones.
-    pub offered_per_s: Vec<f64>,
-    pub resent_per_s: Vec<f64>,
-    /// What was done of it.
-    pub goodput_per_s: Vec<f64>,
     /// Load of each shard by virtual second [1/s].
     pub shards_per_s: Vec<Vec<f64>>,
     /// When something was broken.
     pub faults: Vec<FaultWindow>,
     pub virtual_s: f64,
-    /// What friends say by virtual second, by name; empty for any other pattern.
+    /// Those of [`SERIES`] that the pattern has, by virtual second.
     pub series: BTreeMap<String, Vec<f64>>,
 }
 
 impl Sample {
     /// Looks at a run.
     pub fn of(ask: &Ask, outcome: &Outcome) -> Self {
-        let series = |name: &str| {
-            let found = outcome.series.iter().find(|series| series.name == name);
-            found.map(|series| series.values.clone()).unwrap_or_default()
-        };
+        let wanted = outcome.series.iter().filter(|series| SERIES.contains(&series.name.as_str()));
         let shards = outcome.series.iter().filter(|series| series.group == "shards");
         Self {
             seed: outcome.seed,
@@ -91,19 +97,21 @@ impl Sample {
             metrics: metrics(outcome, &ask.window),
             resources: resources(&ask.scenario, &ask.window, outcome),
             evidence: outcome.evidence.clone(),
-            offered_per_s: series("votes_submitted"),
-            resent_per_s: series("votes_resent"),
-            goodput_per_s: series("acks_accepted"),
             shards_per_s: shards.map(|series| series.values.clone()).collect(),
             faults: outcome.faults.clone(),
             virtual_s: outcome.virtual_s,
-            series: if ask.scenario.has_friends() { super::storm::kept(outcome) } else { BTreeMap::new() },
+            series: wanted.map(|series| (series.name.clone(), series.values.clone())).collect(),
         }
     }
 
     /// A metric's value.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.get(name).copied()
+    }
+
+    /// One of [`SERIES`]; empty if the pattern has none of the name.
+    pub fn series(&self, name: &str) -> &[f64] {
+        self.series.get(name).map_or(&[], Vec::as_slice)
     }
 }
 

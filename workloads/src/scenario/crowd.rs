@@ -23,6 +23,9 @@ pub struct Crowd {
     /// How long a client waits for its ack before it submits again [ns], 100 ms to 60 s.
     pub ack_timeout: Nanos,
     pub retry: Retry,
+    /// Whether each client waits for a time of its own before it connects again; else all wait for the same time, and who lost
+    /// the connection together comes back together.
+    pub reconnect_jitter: bool,
     pub misbehaviour: Misbehaviours,
 }
 
@@ -159,6 +162,7 @@ impl Crowd {
         })?;
         form.inline("arrivals", |form| self.arrivals.fields(form))?;
         form.inline("retry", |form| self.retry.fields(form))?;
+        form.flag("reconnect_jitter", &mut self.reconnect_jitter)?;
         form.section("misbehaviour", |form| self.misbehaviour.fields(form))
     }
 }

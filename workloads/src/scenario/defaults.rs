@@ -86,6 +86,7 @@ fn crowd(vote: &Vote) -> Crowd {
         ack_timeout: 2 * SECOND,
         // 0.5, 1, 2, 4, 8, 8, … s: ten submissions reach over a minute, longer than any 30 s outage.
         retry: Retry { first: 500 * MS, factor: 2.0, max: 8 * SECOND, attempts: 10, give_up_after: 90 * SECOND },
+        reconnect_jitter: true,
         misbehaviour: Misbehaviours { flap_min: SECOND, flap_max: 10 * SECOND, ..Misbehaviours::default() },
     }
 }

@@ -41,8 +41,8 @@ pub fn json(plan: &Plan<'_>, users: Option<u32>, search: &Search<'_>) -> Value {
         "seeds": "every configuration meets the same seeds; one that misses by a tenth after two seeds is not run with more",
         "intervals": "of the answer at the load without headroom, over the seeds",
     });
-    if plan.storms.is_some() {
-        how["storms"] = super::storm::how();
+    if let Some(storms) = plan.storms {
+        how["storms"] = super::storm::how(storms);
     }
     json!({
         "format_version": 1,

@@ -163,7 +163,7 @@ fn repeat(options: &PlanOptions) -> String {
 /// An answer, or why there is none.
 type Answered = Result<Box<Answer>, Infeasible>;
 
-/// All runs of a plan: the answer's; then storms of it, of friends; and more people, if that was asked.
+/// All runs of a plan: the answer's; then storms of it; and more people, if that was asked.
 fn make(
     search: &mut Search<'_>,
     bench: &Bench,
@@ -171,7 +171,7 @@ fn make(
 ) -> Result<(Answered, Option<Storms>, Vec<Grown>), Trouble> {
     let (found, question) = (answer(search)?, search.question);
     let storms = match &found {
-        Ok(answer) if question.scenario.has_friends() => Some(storms(question, answer, bench)?),
+        Ok(answer) if !question.scenario.is_station() => Some(storms(question, answer, bench)?),
         _ => None,
     };
     let grown = match &found {

@@ -35,9 +35,9 @@ pub fn csv(plan: &Plan<'_>) -> Option<String> {
 }
 
 fn series(sample: &Sample) -> Vec<Series> {
-    let all =
-        [("submitted", &sample.offered_per_s), ("counted", &sample.goodput_per_s), ("resent", &sample.resent_per_s)];
+    let all = [("submitted", "votes_submitted"), ("counted", "acks_accepted"), ("resent", "votes_resent")];
+    let all = all.map(|(name, series)| (name, sample.series(series)));
     let all = all.into_iter().filter(|(_, values)| !values.is_empty());
-    all.map(|(name, values)| Series { name: name.into(), unit: "1/s", group: "everybody", values: values.clone() })
+    all.map(|(name, values)| Series { name: name.into(), unit: "1/s", group: "everybody", values: values.to_vec() })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! At which loads, and after how large a storm, goodput comes back, and when.
 
-use headcount_workloads::plan::metastability::{Cell, LOADS, Map};
-use headcount_workloads::plan::storm::WATCHED_S;
+use headcount_workloads::plan::metastability::{Cell, LOADS};
+use headcount_workloads::plan::storm::Storms;
 
 use super::storm::percent;
 use crate::number::duration_ms;
@@ -19,9 +19,11 @@ const SOON_S: f64 = 60.0;
 const SOON: Colour = Colour::Hue(0, 0.25);
 const LATE: Colour = Colour::Hue(0, 0.6);
 const NEVER: Colour = Colour::Hue(3, 0.6);
+const TOO_MUCH: Colour = Colour::Ink(0.15);
 
 fn colour(cell: &Cell) -> Colour {
     match cell.back_s {
+        _ if !cell.carried => TOO_MUCH,
         Some(back_s) if back_s <= SOON_S => SOON,
         Some(_) => LATE,
         None => NEVER,
@@ -30,6 +32,7 @@ fn colour(cell: &Cell) -> Colour {
 
 fn says(cell: &Cell) -> String {
     match cell.back_s {
+        _ if !cell.carried => "too much".to_string(),
         Some(0.0) => "at once".to_string(),
         Some(back_s) => duration_ms(back_s * 1e3),
         None => "no".to_string(),
@@ -37,7 +40,8 @@ fn says(cell: &Cell) -> String {
 }
 
 /// A cell for each load and size of the storm.
-pub fn draw(map: &Map) -> Option<String> {
+pub fn draw(storms: &Storms) -> Option<String> {
+    let map = &storms.map;
     let mut shares: Vec<f64> = map.cells.iter().map(|cell| cell.share).collect();
     shares.sort_by(f64::total_cmp);
     shares.dedup();
@@ -45,18 +49,21 @@ pub fn draw(map: &Map) -> Option<String> {
         return None;
     }
     let rows = shares.len() as f64;
-    let watched = duration_ms(f64::from(WATCHED_S) * 1e3);
-    let legend = [
+    let watched = duration_ms(f64::from(storms.says.watched_s) * 1e3);
+    let mut legend = vec![
         (format!("within {}", duration_ms(SOON_S * 1e3)), SOON),
         (format!("within {watched}"), LATE),
         (format!("not within {watched}"), NEVER),
     ];
+    if map.cells.iter().any(|cell| !cell.carried) {
+        legend.push(("not carried in the calm".to_string(), TOO_MUCH));
+    }
     let mut frame = Frame::open(Spec {
         title: TITLE,
         caption: format!(
             "{} people, one server a station, slowed down until the fullest is as full as the axis says; from the end of the cut \
-             until goodput is nine tenths of the calm's and stays there",
-            map.users
+             until goodput ({}) is nine tenths of the calm's and stays there",
+            map.users, storms.says.goodput
         ),
         x: Axis {
             label: "utilisation of the fullest station in the calm".to_string(),
@@ -68,7 +75,7 @@ pub fn draw(map: &Map) -> Option<String> {
             scale: Scale::Linear { from: 0.0, to: rows },
             ticks: shares.iter().enumerate().map(|(row, share)| (row as f64 + 0.5, percent(*share))).collect(),
         },
-        legend: legend.map(|(text, colour)| LegendEntry { text, colour }).to_vec(),
+        legend: legend.into_iter().map(|(text, colour)| LegendEntry { text, colour }).collect(),
         over_time: None,
         plot_height: rows * ROW_HEIGHT,
         grid: false,
@@ -86,17 +93,23 @@ pub fn draw(map: &Map) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use headcount_workloads::plan::metastability::Map;
+
     use super::*;
     use crate::plan::fixture::storms;
 
     #[test]
     fn every_cell_has_its_colour_and_its_words() {
-        let svg = draw(&storms().map).unwrap();
+        let svg = draw(&storms()).unwrap();
         // Four sizes at five loads, and three in the legend.
         assert_eq!(svg.matches("<rect").count(), 4 * 5 + 3);
         // At 95 % the larger two are never over, the smaller two after two minutes; at the other loads all are at once.
         assert_eq!([">no<", ">2 min<", ">at once<"].map(|text| svg.matches(text).count()), [2, 2, 16], "{svg}");
         assert!(!svg.contains("NaN"));
-        assert_eq!(draw(&Map::default()), None);
+        let mut crowded = storms();
+        crowded.map.cells[0].carried = false;
+        let svg = draw(&crowded).unwrap();
+        assert!(svg.contains(">too much<") && svg.contains(">not carried in the calm<"), "{svg}");
+        assert_eq!(draw(&Storms { map: Map::default(), ..storms() }), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Friends who come back together: the work that it makes.
+//! People who lose their connections together and come back together: the work that it makes.
 
 use headcount_workloads::plan::storm::{Storm, Storms};
 
@@ -16,7 +16,7 @@ pub fn draw_all(storms: &Storms) -> Vec<Drawn> {
     let drawn = [
         ("storm", TITLE_DRAIN, drain(storms)),
         ("jitter", TITLE_JITTER, jitter(storms)),
-        ("metastability", metastability::TITLE, metastability::draw(&storms.map)),
+        ("metastability", metastability::TITLE, metastability::draw(storms)),
     ];
     drawn.into_iter().filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? })).collect()
 }
@@ -47,8 +47,7 @@ fn work(title: &str, storms: &Storms, lines: Vec<(String, &Storm)>) -> Option<St
         |(place, (text, _)): (usize, &(String, &Storm))| LegendEntry { text: text.clone(), colour: colour(place) };
     let mut frame = Frame::open(Spec {
         title,
-        caption: "presence events and published statuses; the dashed lines are the beginning and the end of the cut"
-            .to_string(),
+        caption: format!("{}; the dashed lines are the beginning and the end of the cut", storms.says.work),
         x: Axis::seconds(seconds),
         y: Axis::new("work per second (1/s)", Scale::from_zero(highest)),
         legend: lines.iter().enumerate().map(entry).collect(),

@@ -1,24 +1,25 @@
-//! What a plan for friends says of storms: how long one lasts, what it makes of each lost connection, and whether the
+//! What a plan says of storms: how long one lasts, what it makes of each lost connection, and whether the
 //! system comes back.
 
 use headcount_workloads::plan::metastability;
-use headcount_workloads::plan::storm::{Storm, Storms, WATCHED_S};
+use headcount_workloads::plan::storm::{Storm, Storms, Told};
 
-use super::{Cell, Narrow, duration_ms, grouped, paragraph, percent, section, table, three_digits};
+use super::{Cell, Narrow, capital, duration_ms, grouped, paragraph, percent, section, table, three_digits};
 use crate::report::scale;
 
 /// What a plan's page says of storms.
 pub fn sections(storms: &Storms) -> String {
-    [summary(storms), sizes(storms), jitter(storms), map(storms), told(storms)].concat()
+    let told = storms.told.as_ref().map(told).unwrap_or_default();
+    [summary(storms), sizes(storms), jitter(storms), map(storms), told].concat()
 }
 
 /// How long storms were watched.
-fn watched() -> String {
-    duration_ms(f64::from(WATCHED_S) * 1e3)
+fn watched(storms: &Storms) -> String {
+    duration_ms(f64::from(storms.says.watched_s) * 1e3)
 }
 
-fn or_never(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| format!("not in {}", watched()), |seconds| duration_ms(seconds * 1e3))
+fn or_never(storms: &Storms, seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| format!("not in {}", watched(storms)), |seconds| duration_ms(seconds * 1e3))
 }
 
 fn summary(storms: &Storms) -> String {
@@ -40,7 +41,7 @@ pub fn heading(storms: &Storms) -> String {
         Some(Storm { back_s: Some(_), drain_s: Some(drain_s), .. }) => {
             format!("Drained after {}", duration_ms(drain_s * 1e3))
         }
-        Some(Storm { back_s: Some(_), drain_s: None, .. }) => format!("Not drained after {}", watched()),
+        Some(Storm { back_s: Some(_), drain_s: None, .. }) => format!("Not drained after {}", watched(storms)),
         _ => "People do not come back".to_string(),
     }
 }
@@ -49,11 +50,12 @@ pub fn heading(storms: &Storms) -> String {
 pub fn said(storms: &Storms) -> String {
     let largest = storms.storms.last().map_or_else(String::new, |storm| {
         format!(
-            "All {} connections are lost and come back together: {} events for each (presence events, executions, publishes), \
-             everybody is connected {} after the cut. ",
+            "All {} connections are lost and come back together: {} events for each ({}), everybody is connected {} after the \
+             cut. ",
             grouped(storm.lost as u64),
             three_digits(storm.amplification),
-            or_never(storm.back_s)
+            storm.counts.iter().filter(|count| count.is_event).map(|count| count.says).collect::<Vec<_>>().join(", "),
+            or_never(storms, storm.back_s)
         )
     });
     largest + &boundary(storms)
@@ -61,8 +63,8 @@ pub fn said(storms: &Storms) -> String {
 
 fn boundary(storms: &Storms) -> String {
     let cells = &storms.map.cells;
-    let stuck = cells.iter().filter(|cell| cell.back_s.is_none()).map(|cell| cell.load);
-    let latest_s = cells.iter().filter_map(|cell| cell.back_s).fold(0.0, f64::max);
+    let stuck = cells.iter().filter(|cell| cell.carried && cell.back_s.is_none()).map(|cell| cell.load);
+    let latest_s = cells.iter().filter(|cell| cell.carried).filter_map(|cell| cell.back_s).fold(0.0, f64::max);
     match stuck.min_by(f64::total_cmp) {
         _ if cells.is_empty() => String::new(),
         None if latest_s == 0.0 => "On the map goodput comes back at once at every load.".to_string(),
@@ -70,36 +72,44 @@ fn boundary(storms: &Storms) -> String {
             format!("On the map goodput comes back at every load, at the latest after {}.", duration_ms(latest_s * 1e3))
         }
         Some(load) => {
-            format!("On the map goodput has not come back after {} from a load of {:.0} % on.", watched(), load * 100.0)
+            format!(
+                "On the map goodput has not come back after {} from a load of {:.0} % on.",
+                watched(storms),
+                load * 100.0
+            )
         }
     }
 }
 
 fn sizes(storms: &Storms) -> String {
     let row = |storm: &Storm| {
-        vec![
-            Cell::Number(percent(storm.share)),
-            Cell::Number(grouped(storm.lost as u64)),
-            Cell::Number(or_never(storm.back_s)),
-            Cell::Number(or_never(storm.drain_s)),
-            Cell::Number(three_digits(storm.presence_events)),
-            Cell::Number(three_digits(storm.executions)),
-            Cell::Number(three_digits(storm.publishes)),
-            Cell::Number(three_digits(storm.kv_operations)),
-            Cell::Number(three_digits(storm.list_pages)),
-        ]
+        let first = [
+            percent(storm.share),
+            grouped(storm.lost as u64),
+            or_never(storms, storm.back_s),
+            or_never(storms, storm.drain_s),
+        ];
+        let counts = storm.counts.iter().map(|count| three_digits(count.each));
+        first.into_iter().chain(counts).map(Cell::Number).collect()
     };
-    let headings =
-        ["#Cut off", "#Lost", "#All back", "#Drained", "#Presence", "#Executions", "#Publishes", "#KV", "#Pages"];
+    let first = ["#Cut off", "#Lost", "#All back", "#Drained"].map(str::to_string);
+    let counts = storms.storms.first().map_or(&[][..], |storm| &storm.counts);
+    let headings: Vec<String> =
+        first.into_iter().chain(counts.iter().map(|count| format!("#{}", capital(count.says)))).collect();
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let rows: Vec<Vec<Cell>> = storms.storms.iter().map(row).collect();
-    let said = "All back: 99 % of the people connected again, from the end of the cut. Drained: 99 % of the work done that the \
-                storm made. The others are counts for each lost connection, more than without the storm.";
-    section("storms", "Storms by their size", &(table(Narrow::Scroll, &headings, &rows) + &paragraph(said)))
+    let said = format!(
+        "All back: 99 % of the people connected again, from the end of the cut. Drained: 99 % of the work done that the storm made \
+         ({}). The others are counts for each lost connection, more than without the storm.",
+        storms.says.work
+    );
+    section("storms", "Storms by their size", &(table(Narrow::Scroll, &headings, &rows) + &paragraph(&said)))
 }
 
 fn map(storms: &Storms) -> String {
     let row = |cell: &metastability::Cell| {
         let back = match cell.back_s {
+            _ if !cell.carried => Cell::Mark("inconclusive", "too much".into()),
             Some(0.0) => Cell::Mark("holds", "at once".into()),
             Some(back_s) => Cell::Mark("holds", format!("after {}", duration_ms(back_s * 1e3))),
             None => Cell::Mark("violated", "no".into()),
@@ -111,18 +121,20 @@ fn map(storms: &Storms) -> String {
             back,
             Cell::Number(three_digits(cell.goodput_per_s)),
             Cell::Number(three_digits(cell.calm_per_s)),
-            Cell::Number(three_digits(cell.errors_per_s)),
+            Cell::Number(three_digits(cell.trouble_per_s)),
         ]
     };
     if storms.map.cells.is_empty() {
         return String::new();
     }
     let rows: Vec<Vec<Cell>> = storms.map.cells.iter().map(row).collect();
-    let headings = ["#Load", "#Measured", "#Cut off", "Comes back", "#Goodput", "#In the calm", "#Errors"];
+    let trouble = format!("#{}", capital(storms.says.trouble));
+    let headings = ["#Load", "#Measured", "#Cut off", "Comes back", "#Goodput", "#In the calm", &trouble];
     let said = paragraph(&format!(
-        "{} Goodput is screens changed a second, of {} people; it is back when it is nine tenths of the calm's and stays there. The \
-         figures are of the last ten seconds that were watched.",
+        "{} Goodput is {} a second, of {} people; it is back when it is nine tenths of the calm's and stays there, and a load is too much when the calm itself does not carry it. The figures are of \
+         the last ten seconds that were watched.",
         boundary(storms),
+        storms.says.goodput,
         grouped(u64::from(storms.map.users))
     ));
     section("metastability", "After the trigger is gone", &(said + &table(Narrow::Scroll, &headings, &rows)))
@@ -134,23 +146,25 @@ fn jitter(storms: &Storms) -> String {
     let row = |(says, storm): (&str, &Storm)| {
         vec![
             Cell::Text(says.to_string()),
-            Cell::Number(or_never(storm.back_s)),
-            Cell::Number(or_never(storm.drain_s)),
+            Cell::Number(or_never(storms, storm.back_s)),
+            Cell::Number(or_never(storms, storm.drain_s)),
             Cell::Number(format!("{}/s", three_digits(storm.busiest_per_s))),
             Cell::Number(three_digits(storm.amplification)),
-            Cell::Number(three_digits(storm.errors)),
+            Cell::Number(three_digits(storm.trouble)),
         ]
     };
     let rows = [("each for a time of its own (jitter)", apart), ("all for the same time, in step", in_step)].map(row);
-    let headings = ["Clients wait", "#All back", "#Drained", "#Busiest second", "#Events for each", "#Errors for each"];
-    let said =
-        "Either way a client that fails waits longer each time: up to 1, 2, 4, then 8 s (friends.reconnect_jitter).";
-    section("jitter", "Jitter and backoff", &(table(Narrow::Cards, &headings, &rows) + &paragraph(said)))
+    let trouble = format!("#{} for each", capital(storms.says.trouble));
+    let headings = ["Clients wait", "#All back", "#Drained", "#Busiest second", "#Events for each", &trouble];
+    let said = format!(
+        "Either way a client that fails waits longer each time: up to 1, 2, 4, then 8 s ({}).",
+        storms.says.jitter_key
+    );
+    section("jitter", "Jitter and backoff", &(table(Narrow::Cards, &headings, &rows) + &paragraph(&said)))
 }
 
 /// Inboxes against channel groups, by what the calm took.
-fn told(storms: &Storms) -> String {
-    let told = storms.told;
+fn told(told: &Told) -> String {
     let row = |(what, count): (&str, f64)| vec![Cell::Text(what.to_string()), Cell::Number(grouped(count as u64))];
     let rows = [
         ("Times that somebody came or went", told.changes),
