@@ -4,7 +4,7 @@ use headcount_workloads::plan::metastability::{Cell, LOADS};
 use headcount_workloads::plan::storm::Storms;
 
 use super::storm::percent;
-use crate::number::duration_ms;
+use crate::number::{duration_ms, grouped};
 use crate::plots::canvas::Colour;
 use crate::plots::frame::{Axis, Frame, LegendEntry, Spec};
 use crate::plots::scale::Scale;
@@ -63,7 +63,8 @@ pub fn draw(storms: &Storms) -> Option<String> {
         caption: format!(
             "{} people, one server a station, slowed down until the fullest is as full as the axis says; from the end of the cut \
              until goodput ({}) is nine tenths of the calm's and stays there",
-            map.users, storms.says.goodput
+            grouped(u64::from(map.users)),
+            storms.says.goodput
         ),
         x: Axis {
             label: "utilisation of the fullest station in the calm".to_string(),

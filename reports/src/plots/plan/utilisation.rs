@@ -27,7 +27,7 @@ pub fn draw(plan: &Plan<'_>) -> Option<String> {
     let highest = rows.iter().map(|row| row.0.utilisation.max(heavy(row))).fold(1.0, f64::max);
     let mut caption = "mean over the window and the seeds, of the busiest node or channel of a name".to_string();
     if all.len() > rows.len() {
-        caption.push_str(&format!("; {} emptier ones are in utilisation.csv", all.len() - rows.len()));
+        caption.push_str(&format!("; utilisation.csv has {} more, all emptier", all.len() - rows.len()));
     }
     let mut legend = vec![LegendEntry { text: "with the load".into(), colour: LOAD }];
     legend.push(LegendEntry { text: "with headroom".into(), colour: HEADROOM });
