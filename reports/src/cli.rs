@@ -116,8 +116,8 @@ pub struct PlanOptions {
     /// People in all; one station needs none
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=5_000_000))]
     pub users: Option<u32>,
-    /// Votes, or jobs, a second
-    #[arg(long, value_name = "R", value_parser = rate)]
+    /// Votes, jobs, or people who come or go, a second
+    #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
     pub rate: f64,
     /// What must be kept, as in ack.p99_ms<500,results.p99_ms<1000,lost==0
     #[arg(long, value_name = "SLO")]

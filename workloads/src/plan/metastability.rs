@@ -16,6 +16,8 @@ use crate::scenario::Scenario;
 pub const LOADS: [f64; 5] = [0.3, 0.5, 0.7, 0.85, 0.95];
 /// Goodput is judged by blocks of so many seconds.
 const BLOCK_S: u32 = 10;
+/// The least of it in a block of the calm that says anything: of 50 nine tenths are 45, and chance makes 7 of it.
+const BLOCK_MIN: f64 = 50.0;
 /// Goodput that has come back is at least so much of the calm's.
 const BACK: f64 = 0.9;
 
@@ -26,7 +28,7 @@ pub struct Map {
     pub users: u32,
     /// Votes a second, or people who come or go a second.
     pub rate_per_s: f64,
-    /// By load, and then by the size of the storm.
+    /// By load, and then by the size of the storm. None of too few people.
     pub cells: Vec<Cell>,
 }
 
@@ -64,7 +66,10 @@ pub(super) fn map(question: &StormQuestion<'_>, kind: &Kind, lab: &dyn Lab) -> R
     let (as_it_is, times) = slowed(1.0, 0)?;
     let as_it_is = lab.run(&[(&as_it_is, question.seed)])?.remove(0);
     let full = fullest(&as_it_is);
-    if full <= 0.0 {
+    let watched_s = f64::from(kind.says.watched_s);
+    let goodput = mean_over(as_it_is.series(kind.goodput), seconds(times.healed), seconds(times.healed) + watched_s);
+    // A block more or less would be chance.
+    if full <= 0.0 || goodput * f64::from(BLOCK_S) < BLOCK_MIN {
         return Ok(Map { users, rate_per_s, cells: Vec::new() });
     }
     let regions = question.scenario.topology.regions.len() as u32;

@@ -66,7 +66,7 @@ fn boundary(storms: &Storms) -> String {
     let stuck = cells.iter().filter(|cell| cell.carried && cell.back_s.is_none()).map(|cell| cell.load);
     let latest_s = cells.iter().filter(|cell| cell.carried).filter_map(|cell| cell.back_s).fold(0.0, f64::max);
     match stuck.min_by(f64::total_cmp) {
-        _ if cells.is_empty() => String::new(),
+        _ if cells.is_empty() => "There are too few people for a map of metastability.".to_string(),
         None if latest_s == 0.0 => "On the map goodput comes back at once at every load.".to_string(),
         None => {
             format!("On the map goodput comes back at every load, at the latest after {}.", duration_ms(latest_s * 1e3))
