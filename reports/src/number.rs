@@ -69,6 +69,11 @@ pub fn bytes(value: u64) -> String {
     format!("{} {}", three_digits(scaled), units[unit])
 }
 
+/// A share as whole percent: `75 %`.
+pub fn whole_percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
 /// A ratio as a percentage with one decimal: `0.4567` as `45.7 %`.
 pub fn percent(ratio: f64) -> String {
     if ratio.is_finite() { format!("{:.1} %", ratio * 100.0) } else { "–".to_string() }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::lab::{Lab, Trouble};
 use super::sample::{Resource, Sample, mean_over};
-use super::storm::{Kind, StormQuestion, ask, seconds};
+use super::storm::kind::{Kind, StormQuestion, ask, seconds};
 use crate::scenario::Scenario;
 
 /// Loads, as shares of what fills the fullest station.
@@ -61,7 +61,7 @@ pub(super) fn map(question: &StormQuestion<'_>, kind: &Kind, lab: &dyn Lab) -> R
     let slowed = |times: f64, cut: u32| {
         let mut scenario = slower(question.scenario, times);
         (kind.unhurried)(&mut scenario, users);
-        ask(&StormQuestion { scenario: &scenario, ..small }, cut)
+        ask(kind, &StormQuestion { scenario: &scenario, ..small }, cut)
     };
     let (as_it_is, times) = slowed(1.0, 0)?;
     let as_it_is = lab.run(&[(&as_it_is, question.seed)])?.remove(0);
@@ -151,7 +151,7 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::storm::FRIENDS;
+    use crate::plan::storm::kind_of;
 
     const HEALED_S: f64 = 34.0;
 
@@ -164,7 +164,7 @@ mod tests {
 
     fn cell(calm: impl Fn(usize) -> f64, screens: impl Fn(usize) -> f64, online: f64) -> Cell {
         let samples = [seen(|_| 100.0, 50.0), seen(calm, 50.0), seen(screens, online)];
-        Cell::of(FRIENDS, 0.5, 0.25, HEALED_S, samples.each_ref())
+        Cell::of(kind_of(&Scenario::load("friends-small", &[]).unwrap()), 0.5, 0.25, HEALED_S, samples.each_ref())
     }
 
     fn back_s(screens: impl Fn(usize) -> f64, online: f64) -> Option<f64> {

@@ -3,8 +3,8 @@
 use headcount_workloads::plan::metastability::{Cell, LOADS};
 use headcount_workloads::plan::storm::Storms;
 
-use super::storm::percent;
-use crate::number::{duration_ms, grouped};
+use crate::number::{duration_ms, grouped, whole_percent};
+use crate::plan::Plan;
 use crate::plots::canvas::Colour;
 use crate::plots::frame::{Axis, Frame, LegendEntry, Spec};
 use crate::plots::scale::Scale;
@@ -40,7 +40,11 @@ fn says(cell: &Cell) -> String {
 }
 
 /// A cell for each load and size of the storm.
-pub fn draw(storms: &Storms) -> Option<String> {
+pub fn draw(plan: &Plan<'_>) -> Option<String> {
+    plan.storms.and_then(map)
+}
+
+fn map(storms: &Storms) -> Option<String> {
     let map = &storms.map;
     let mut shares: Vec<f64> = map.cells.iter().map(|cell| cell.share).collect();
     shares.sort_by(f64::total_cmp);
@@ -69,12 +73,12 @@ pub fn draw(storms: &Storms) -> Option<String> {
         x: Axis {
             label: "utilisation of the fullest station in the calm".to_string(),
             scale: Scale::Linear { from: 0.0, to: LOADS.len() as f64 },
-            ticks: LOADS.iter().enumerate().map(|(place, load)| (place as f64 + 0.5, percent(*load))).collect(),
+            ticks: LOADS.iter().enumerate().map(|(place, load)| (place as f64 + 0.5, whole_percent(*load))).collect(),
         },
         y: Axis {
             label: "people cut off".to_string(),
             scale: Scale::Linear { from: 0.0, to: rows },
-            ticks: shares.iter().enumerate().map(|(row, share)| (row as f64 + 0.5, percent(*share))).collect(),
+            ticks: shares.iter().enumerate().map(|(row, share)| (row as f64 + 0.5, whole_percent(*share))).collect(),
         },
         legend: legend.into_iter().map(|(text, colour)| LegendEntry { text, colour }).collect(),
         over_time: None,
@@ -101,7 +105,7 @@ mod tests {
 
     #[test]
     fn every_cell_has_its_colour_and_its_words() {
-        let svg = draw(&storms()).unwrap();
+        let svg = map(&storms()).unwrap();
         // Four sizes at five loads, and three in the legend.
         assert_eq!(svg.matches("<rect").count(), 4 * 5 + 3);
         // At 95 % the larger two are never over, the smaller two after two minutes; at the other loads all are at once.
@@ -109,8 +113,8 @@ mod tests {
         assert!(!svg.contains("NaN"));
         let mut crowded = storms();
         crowded.map.cells[0].carried = false;
-        let svg = draw(&crowded).unwrap();
+        let svg = map(&crowded).unwrap();
         assert!(svg.contains(">too much<") && svg.contains(">not carried in the calm<"), "{svg}");
-        assert_eq!(draw(&Storms { map: Map::default(), ..storms() }), None);
+        assert_eq!(map(&Storms { map: Map::default(), ..storms() }), None);
     }
 }

@@ -6,7 +6,7 @@ mod ladder;
 mod metastability;
 mod scaling;
 mod shards;
-pub mod storm;
+mod storm;
 mod utilisation;
 
 use super::Drawn;
@@ -28,24 +28,26 @@ const CATALOGUE: &[Entry] = &[
     ("everybody", everybody::TITLE, everybody::draw),
     ("shards", shards::TITLE, shards::draw),
     ("growth", growth::TITLE, growth::draw),
+    ("storm", storm::TITLE, storm::draw),
+    ("jitter", storm::TITLE_JITTER, storm::draw_jitter),
+    ("metastability", metastability::TITLE, metastability::draw),
 ];
 
 /// Draws every plot that has data.
 pub fn draw_all(plan: &Plan<'_>) -> Vec<Drawn> {
     let drawn = CATALOGUE.iter().map(|(name, title, draw)| (*name, *title, draw(plan)));
-    let drawn = drawn.filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? }));
-    drawn.chain(plan.storms.map(storm::draw_all).into_iter().flatten()).collect()
+    drawn.filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? })).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::fixture::{answer, asked, grown, plan as of};
+    use crate::plan::fixture::{answer, asked, grown, plan as of, storms};
 
     #[test]
     fn every_plot_draws_the_fixture_and_stays_small() {
-        let (asked, answer, grown) = (asked(), answer(), grown());
-        let plan = Plan { grown: &grown, ..of(&asked, &answer) };
+        let (asked, answer, grown, storms) = (asked(), answer(), grown(), storms());
+        let plan = Plan { grown: &grown, storms: Some(&storms), ..of(&asked, &answer) };
         let drawn = draw_all(&plan);
         let names: Vec<&str> = drawn.iter().map(|plot| plot.name).collect();
         assert_eq!(names, CATALOGUE.iter().map(|(name, ..)| *name).collect::<Vec<_>>());

@@ -2,37 +2,26 @@
 
 use headcount_workloads::plan::storm::{Storm, Storms};
 
-use super::metastability;
-use crate::plots::Drawn;
+use crate::number::whole_percent;
+use crate::plan::Plan;
 use crate::plots::canvas::Colour;
 use crate::plots::frame::{Axis, Frame, LegendEntry, PLOT_HEIGHT, Spec};
 use crate::plots::scale::Scale;
 
-const TITLE_DRAIN: &str = "Storm drain: work by second";
-const TITLE_JITTER: &str = "The largest storm, with jitter and in step";
-
-/// Every plot that has data.
-pub fn draw_all(storms: &Storms) -> Vec<Drawn> {
-    let drawn = [
-        ("storm", TITLE_DRAIN, drain(storms)),
-        ("jitter", TITLE_JITTER, jitter(storms)),
-        ("metastability", metastability::TITLE, metastability::draw(storms)),
-    ];
-    drawn.into_iter().filter_map(|(name, title, svg)| Some(Drawn { name, title, svg: svg? })).collect()
-}
-
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
+pub const TITLE: &str = "Storm drain: work by second";
+pub const TITLE_JITTER: &str = "The largest storm, with jitter and in step";
 
 /// A line for each size of the storm.
-fn drain(storms: &Storms) -> Option<String> {
-    let lines = storms.storms.iter().map(|storm| (format!("{} of the people cut off", percent(storm.share)), storm));
-    work(TITLE_DRAIN, storms, lines.collect())
+pub fn draw(plan: &Plan<'_>) -> Option<String> {
+    let storms = plan.storms?;
+    let lines =
+        storms.storms.iter().map(|storm| (format!("{} of the people cut off", whole_percent(storm.share)), storm));
+    work(TITLE, storms, lines.collect())
 }
 
 /// The largest storm, by how clients wait before they try again.
-fn jitter(storms: &Storms) -> Option<String> {
+pub fn draw_jitter(plan: &Plan<'_>) -> Option<String> {
+    let storms = plan.storms?;
     let (apart, in_step) = (storms.storms.last()?, storms.in_step.as_ref()?);
     let lines = [("each client waits for a time of its own", apart), ("all wait for the same time", in_step)];
     work(TITLE_JITTER, storms, lines.map(|(text, storm)| (text.to_string(), storm)).to_vec())
@@ -73,19 +62,4 @@ fn seconds<'a>(storms: impl IntoIterator<Item = &'a Storm>) -> Option<f64> {
 fn by_second(values: &[f64], seconds: f64) -> Vec<(f64, f64)> {
     let points = values.iter().enumerate().map(|(second, value)| (second as f64 + 0.5, *value));
     points.take_while(|(at, _)| *at <= seconds).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::fixture::storms;
-
-    #[test]
-    fn a_storm_has_its_drain_and_its_map() {
-        let drawn = draw_all(&storms());
-        assert_eq!(drawn.iter().map(|plot| plot.name).collect::<Vec<_>>(), ["storm", "jitter", "metastability"]);
-        for plot in &drawn {
-            assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)) && !plot.svg.contains("NaN"));
-        }
-    }
 }

@@ -5,6 +5,7 @@ use headcount_workloads::plan::metastability;
 use headcount_workloads::plan::storm::{Storm, Storms, Told};
 
 use super::{Cell, Narrow, capital, duration_ms, grouped, paragraph, percent, section, table, three_digits};
+use crate::number::whole_percent;
 use crate::report::scale;
 
 /// What a plan's page says of storms.
@@ -73,9 +74,9 @@ fn boundary(storms: &Storms) -> String {
         }
         Some(load) => {
             format!(
-                "On the map goodput has not come back after {} from a load of {:.0} % on.",
+                "On the map goodput has not come back after {} from a load of {} on.",
                 watched(storms),
-                load * 100.0
+                whole_percent(load)
             )
         }
     }

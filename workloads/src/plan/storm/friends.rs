@@ -3,7 +3,7 @@
 use headcount_engine::contract::{Nanos, SECOND};
 use serde::Serialize;
 
-use super::{CONVERGE, Counted, Kind, Says, StormQuestion, Times, ask, seconds};
+use super::kind::{CONVERGE, Counted, Kind, Says, StormQuestion, Times, ask, seconds};
 use crate::plan::lab::{Lab, Trouble};
 use crate::plan::load::{away_s, with_friends};
 use crate::scenario::{Deeds, Scenario};
@@ -98,7 +98,7 @@ pub struct Told {
 
 /// What telling friends takes in the calm.
 pub(super) fn told(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Told, Trouble> {
-    let (ask, _) = ask(question, 0)?;
+    let (ask, _) = ask(&KIND, question, 0)?;
     let calm = lab.run(&[(&ask, question.seed)])?.remove(0);
     let count = |name: &str| calm.metric(name).unwrap_or(0.0);
     Ok(Told {

@@ -7,88 +7,27 @@
 //! so what is more is the storm's.
 
 mod friends;
+pub(super) mod kind;
 mod votes;
 
-use headcount_engine::contract::{Nanos, SECOND};
+use headcount_engine::contract::SECOND;
 use serde::Serialize;
 
 use super::lab::{Lab, Trouble};
-use super::load::{Ask, Window, checked};
 use super::metastability::{self, Map};
 use super::sample::Sample;
-use crate::scenario::{Fault, FaultKind, Scenario};
+use crate::scenario::Scenario;
+use kind::{Counted, Kind, Times, ask, seconds};
 
 pub use friends::Told;
+pub use kind::{Says, StormQuestion};
 
-/// Time for what the last change made.
-const CONVERGE: Nanos = 10 * SECOND;
 /// Of what is done after the storm, so much must be done for the storm to be over.
 const DONE: f64 = 0.99;
 
-/// What is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct StormQuestion<'a> {
-    pub scenario: &'a Scenario,
-    pub users: u32,
-    /// Votes a second, or people who come or go a second.
-    pub rate_per_s: f64,
-    pub seed: u64,
-}
-
-impl StormQuestion<'_> {
-    fn kind(&self) -> &'static Kind {
-        if self.scenario.has_friends() { FRIENDS } else { VOTES }
-    }
-}
-
-pub(super) static FRIENDS: &Kind = &friends::KIND;
-static VOTES: &Kind = &votes::KIND;
-
-/// What a pattern's storms are made of, and what they are judged by.
-pub(super) struct Kind {
-    pub says: Says,
-    /// Series whose sum is the work that a storm makes.
-    work: &'static [&'static str],
-    /// Series that says how well it goes: what people wait for.
-    pub goodput: &'static str,
-    /// Series of what goes wrong for people.
-    pub trouble: &'static str,
-    /// What is counted for each lost connection.
-    counts: &'static [Counted],
-    /// The scenario with nobody cut off.
-    calm: fn(&StormQuestion<'_>) -> Result<(Scenario, Times), Trouble>,
-    /// What whole storms ask, and what the map asks of its small crowd.
-    whole: for<'a> fn(&StormQuestion<'a>) -> StormQuestion<'a>,
-    pub small: for<'a> fn(&StormQuestion<'a>) -> StormQuestion<'a>,
-    /// Lets so many people in at the pace of servers that are slow.
-    pub unhurried: fn(&mut Scenario, u32),
-    /// Whether clients draw how long they wait before they connect again.
-    jitter: fn(&mut Scenario) -> &mut bool,
-}
-
-/// The same in words, for the page, and how long storms are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Says {
-    /// `presence events and published statuses`
-    pub work: &'static str,
-    /// `screens changed`
-    pub goodput: &'static str,
-    /// `errors`
-    pub trouble: &'static str,
-    /// How long after the cut is watched [s]: whoever has not come back by then does not.
-    pub watched_s: u32,
-    /// The scenario's key for jitter.
-    pub jitter_key: &'static str,
-}
-
-/// Something that is counted for each lost connection.
-struct Counted {
-    name: &'static str,
-    says: &'static str,
-    /// Metrics whose sum it is.
-    metrics: &'static [&'static str],
-    /// Whether it is one of the events that the amplification adds up.
-    is_event: bool,
+/// How storms of the scenario's pattern are made.
+pub(super) fn kind_of(scenario: &Scenario) -> &'static Kind {
+    if scenario.has_friends() { &friends::KIND } else { &votes::KIND }
 }
 
 /// So much more of something than in the calm, for each lost connection.
@@ -148,57 +87,25 @@ pub struct Storms {
     pub map: Map,
 }
 
-/// When the connections are lost and come back, and what is watched: whole seconds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// When people begin to do what they do.
-    from: Nanos,
-    pub cut: Nanos,
-    pub healed: Nanos,
-    pub watched: Nanos,
-}
-
-pub(super) fn seconds(ns: Nanos) -> f64 {
-    ns as f64 / 1e9
-}
-
-/// The scenario with so many regions cut off; none is the calm.
-pub(super) fn ask(question: &StormQuestion<'_>, regions: u32) -> Result<(Ask, Times), Trouble> {
-    let (mut scenario, times) = (question.kind().calm)(question)?;
-    if regions > 0 {
-        let nodes = scenario.nodes();
-        let named = |kinds: &[&str]| -> Vec<String> {
-            nodes.iter().filter(|node| kinds.contains(&node.kind.word())).map(|node| node.name.clone()).collect()
-        };
-        let (mut a, b) = (named(&["people", "crowd"]), named(&["edge", "auth"]));
-        a.truncate(regions as usize);
-        let kind = FaultKind::Partition { a, b, one_way: false };
-        scenario.faults.push(Fault { kind, at: times.cut, lasts: times.healed - times.cut });
-    }
-    let (from_s, warm_up_s) = (seconds(times.from), seconds(times.cut - times.from));
-    let window = Window { from_s, warm_up_s, to_s: seconds(times.watched) };
-    Ok((checked(scenario, window)?, times))
-}
-
 /// Storms of one region and of all, and the map.
 ///
 /// # Errors
 /// A run broke.
 pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Trouble> {
-    let kind = question.kind();
+    let kind = kind_of(question.scenario);
     let regions = question.scenario.topology.regions.len() as u32;
     let whole = (kind.whole)(question);
     // One region and all of them: sizes between them are the map's.
     let sizes: &[u32] = if regions > 1 { &[1, regions] } else { &[1] };
-    let (calm, times) = ask(&whole, 0)?;
+    let (calm, times) = ask(kind, &whole, 0)?;
     let mut asks = vec![calm];
     for cut in sizes {
-        asks.push(ask(&whole, *cut)?.0);
+        asks.push(ask(kind, &whole, *cut)?.0);
     }
     let mut in_step = question.scenario.clone();
     let has_jitter = std::mem::replace((kind.jitter)(&mut in_step), false);
     if has_jitter {
-        asks.push(ask(&StormQuestion { scenario: &in_step, ..whole }, regions)?.0);
+        asks.push(ask(kind, &StormQuestion { scenario: &in_step, ..whole }, regions)?.0);
     }
     let mut samples = lab.run(&asks.iter().map(|ask| (ask, question.seed)).collect::<Vec<_>>())?;
     let in_step = if has_jitter { samples.pop() } else { None };

@@ -1,6 +1,8 @@
 //! Storms of a few friends, and the arithmetic of their ends.
 
+use super::kind::{StormQuestion, Times, ask};
 use super::*;
+use crate::plan::load::Ask;
 use crate::run::{RunOptions, run};
 
 struct Here;
@@ -14,10 +16,11 @@ impl Lab for Here {
 
 /// The calm, and a storm of each size.
 fn storms_of(question: &StormQuestion<'_>) -> Vec<Storm> {
+    let kind = kind_of(question.scenario);
     let regions = question.scenario.topology.regions.len() as u32;
-    let asks: Vec<(Ask, Times)> = (0..=regions).map(|cut| ask(question, cut).unwrap()).collect();
+    let asks: Vec<(Ask, Times)> = (0..=regions).map(|cut| ask(kind, question, cut).unwrap()).collect();
     let samples = Here.run(&asks.iter().map(|(ask, _)| (ask, 1)).collect::<Vec<_>>()).unwrap();
-    let storm = |cut: u32| Storm::of(question.kind(), cut, regions, &asks[0].1, &samples[0], &samples[cut as usize]);
+    let storm = |cut: u32| Storm::of(kind, cut, regions, &asks[0].1, &samples[0], &samples[cut as usize]);
     (1..=regions).map(storm).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use headcount_engine::contract::{Nanos, SECOND};
 
-use super::{CONVERGE, Counted, Kind, Says, StormQuestion, Times, seconds};
+use super::kind::{CONVERGE, Counted, Kind, Says, StormQuestion, Times, seconds};
 use crate::plan::lab::Trouble;
 use crate::plan::load::{self, Demand};
 use crate::scenario::Scenario;
