@@ -3,8 +3,7 @@
 use headcount_workloads::bill::{Kind, Prices};
 use headcount_workloads::outcome::Outcome;
 
-use super::html::{Cell, Narrow, table};
-use super::sections::{paragraph, section};
+use super::html::{Cell, Narrow, paragraph, section, table};
 use crate::bill::{money, of};
 use crate::number::{grouped, three_digits};
 

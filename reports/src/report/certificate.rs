@@ -4,8 +4,7 @@ use headcount_workloads::calibration::{Basis, Calibrated};
 use headcount_workloads::certificate::Certificate;
 use headcount_workloads::outcome::Outcome;
 
-use super::html::{Cell, Narrow, table};
-use super::sections::{paragraph, section};
+use super::html::{Cell, Narrow, paragraph, section, table};
 use crate::number::three_digits;
 use crate::summary::verdict_word;
 

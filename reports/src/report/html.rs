@@ -66,6 +66,21 @@ pub fn table(narrow: Narrow, headings: &[&str], rows: &[Vec<Cell>]) -> String {
     )
 }
 
+/// A section with its heading, which others can point to.
+pub(crate) fn section(id: &str, title: &str, body: &str) -> String {
+    format!("<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n", escaped(title))
+}
+
+/// Plain words.
+pub(crate) fn paragraph(text: &str) -> String {
+    format!("<p>{}</p>\n", escaped(text))
+}
+
+/// A line for each.
+pub(super) fn list(items: impl Iterator<Item = String>) -> String {
+    format!("<ul>\n{}</ul>\n", items.map(|item| format!("<li>{}</li>\n", escaped(&item))).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

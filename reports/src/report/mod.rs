@@ -16,7 +16,8 @@ mod scale;
 mod sections;
 
 use html::escaped;
-pub(crate) use sections::{facts, paragraph, plots_section, section};
+pub(crate) use html::{paragraph, section};
+pub(crate) use sections::{facts, plots_section};
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");

@@ -2,8 +2,7 @@
 
 use headcount_workloads::outcome::Outcome;
 
-use super::html::{Cell, Narrow, table};
-use super::sections::{paragraph, section};
+use super::html::{Cell, Narrow, paragraph, section, table};
 use crate::number::{count_of, grouped, percent, three_digits};
 use crate::scale::{DOCUMENT, FRIENDS, FanOut, SHARDS, STORM_THRESHOLD, Shards, USERS_PER_SHARD};
 

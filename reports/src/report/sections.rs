@@ -5,7 +5,7 @@ use headcount_workloads::certificate::NOT_MODELLED;
 use headcount_workloads::outcome::{Outcome, PropertyKind, Verdict};
 use headcount_workloads::slo::Judged;
 
-use super::html::{Cell, Narrow, escaped, table};
+use super::html::{Cell, Narrow, escaped, list, paragraph, section, table};
 use super::scale;
 use super::{bill, certificate};
 use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
@@ -72,18 +72,6 @@ pub fn all(outcome: &Outcome, plots: &[Drawn], repeat: &str, prices: Option<&Pri
         repeat_section(outcome, repeat),
     ]
     .concat()
-}
-
-pub(crate) fn section(id: &str, title: &str, body: &str) -> String {
-    format!("<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n", escaped(title))
-}
-
-pub(crate) fn paragraph(text: &str) -> String {
-    format!("<p>{}</p>\n", escaped(text))
-}
-
-pub(super) fn list(items: impl Iterator<Item = String>) -> String {
-    format!("<ul>\n{}</ul>\n", items.map(|item| format!("<li>{}</li>\n", escaped(&item))).collect::<String>())
 }
 
 fn result(outcome: &Outcome) -> String {

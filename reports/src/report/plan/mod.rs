@@ -9,8 +9,8 @@ pub mod storm;
 use headcount_workloads::plan::Judgement;
 use serde_json::Value;
 
-use super::html::{Cell, Narrow, escaped, table};
-use super::sections::{list, paragraph, plots_section, section};
+use super::html::{Cell, Narrow, escaped, list, paragraph, section, table};
+use super::sections::plots_section;
 use super::{Page, page};
 use crate::number::{duration_ms, grouped, percent, three_digits};
 use crate::plan::{Answer, Plan};
