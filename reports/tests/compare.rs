@@ -66,6 +66,17 @@ fn a_run_and_the_same_again_have_no_difference_at_all() {
 }
 
 #[test]
+fn shards_that_nobody_needs_change_names_of_channels_and_no_metric() {
+    let home = tempfile::tempdir().unwrap();
+    let sides = ["voting-calm", "voting-calm", "--seeds", "2", "--set-b", "vote.shards=8"];
+    let output = compare(home.path(), &[&sides[..], &CALM].concat());
+    let said = text(&output.stdout);
+    let begins = "EQUAL IN EVERY METRIC\n  Other messages, and nothing to see of it: 2 seeds, other digests, all ";
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.starts_with(begins) && said.contains("vote.shards = 4 → 8"), "{said}");
+}
+
+#[test]
 fn a_slower_station_is_found_and_ends_the_gate_with_status_1() {
     let home = tempfile::tempdir().unwrap();
     let all = |more: &[&str]| {

@@ -106,13 +106,18 @@ impl Comparison {
 
     /// The answer.
     pub fn answer(&self) -> Answer {
-        let is_same = self.same_digests == self.seeds.len() && self.with(Change::Same).count() == self.metrics.len();
+        let is_same = self.same_digests == self.seeds.len() && self.is_equal();
         match &self.gate {
             _ if is_same => Answer::Same,
             None => Answer::Different,
             Some(_) if self.failing().next().is_some() => Answer::Beyond,
             Some(_) => Answer::Within,
         }
+    }
+
+    /// Whether every metric is equal; the runs need not be the same for that.
+    pub fn is_equal(&self) -> bool {
+        self.with(Change::Same).count() == self.metrics.len()
     }
 
     /// Metrics with this change, those that changed most first; single stations after what users and operators see.

@@ -15,6 +15,7 @@ pub fn answer_word(comparison: &Comparison) -> String {
     let limit = comparison.gate.as_ref().map_or_else(String::new, |gate| percent_short(gate.limit));
     match comparison.answer() {
         Answer::Same => "same".to_string(),
+        Answer::Different if comparison.is_equal() => "equal in every metric".to_string(),
         Answer::Different => "different".to_string(),
         Answer::Within => format!("not worse by more than {limit}"),
         Answer::Beyond => format!("worse by more than {limit}"),
@@ -32,6 +33,11 @@ pub fn answer_said(comparison: &Comparison) -> String {
     let all = comparison.metrics.len() as u64;
     if comparison.answer() == Answer::Same {
         return format!("No difference at all: {seeds}, the same digests, all {all} metrics equal to the last digit.");
+    }
+    if comparison.answer() == Answer::Different && comparison.is_equal() {
+        return format!(
+            "Other messages, and nothing to see of it: {seeds}, other digests, all {all} metrics equal to the last digit."
+        );
     }
     let count = |change| comparison.with(change).count() as u64;
     let mut text = format!(

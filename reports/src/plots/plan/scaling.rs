@@ -38,7 +38,7 @@ pub fn draw(plan: &Plan<'_>) -> Option<String> {
         title: TITLE,
         caption,
         x: Axis::new("shards, or servers of the one station", Scale::from_zero(last)),
-        y: Axis::new("votes per second (1/s)", Scale::from_zero(highest)),
+        y: Axis::new("carried per second (1/s)", Scale::from_zero(highest)),
         legend,
         over_time: None,
         plot_height: PLOT_HEIGHT,
