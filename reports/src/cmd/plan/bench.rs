@@ -20,6 +20,8 @@ pub struct Bench {
     /// People of the runs that were made here, and how many there will be in all.
     pub people_done: Arc<AtomicU64>,
     pub people_total: Arc<AtomicU64>,
+    /// People of the steps that come after the one under way.
+    people_later: AtomicU64,
     /// Runs that were made, and those that were kept from before.
     pub runs_made: AtomicU64,
     pub runs_kept: AtomicU64,
@@ -29,8 +31,21 @@ impl Bench {
     /// Nothing done yet.
     pub fn new(jobs: usize, kept: Kept) -> Self {
         let none = || Arc::new(AtomicU64::new(0));
-        let (runs_made, runs_kept) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { jobs, kept, people_done: none(), people_total: none(), runs_made, runs_kept }
+        Self {
+            jobs,
+            kept,
+            people_done: none(),
+            people_total: none(),
+            people_later: AtomicU64::new(0),
+            runs_made: AtomicU64::new(0),
+            runs_kept: AtomicU64::new(0),
+        }
+    }
+
+    /// A step of so many people begins, and so many more come in the steps after it.
+    pub fn step(&self, people: u64, later: u64) {
+        self.people_later.store(later, Ordering::Relaxed);
+        self.ahead(people);
     }
 
     /// Whether some result could not be kept.
@@ -74,6 +89,7 @@ impl Lab for Bench {
     }
 
     fn ahead(&self, people: u64) {
-        self.people_total.store(self.people_done.load(Ordering::Relaxed) + people, Ordering::Relaxed);
+        let (done, later) = (self.people_done.load(Ordering::Relaxed), self.people_later.load(Ordering::Relaxed));
+        self.people_total.store(done + people + later, Ordering::Relaxed);
     }
 }

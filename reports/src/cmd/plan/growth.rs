@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
 use headcount_reports::number::{bytes, duration_ms, grouped};
 use headcount_reports::table::{csv_text, row};
@@ -22,7 +23,11 @@ use crate::terminal;
 pub fn grow(question: &Question<'_>, answer: &Config, bench: &Bench, quiet: bool) -> Result<Vec<Grown>, Trouble> {
     let grown = |users: u32| {
         let stage = stage(question, answer, users)?;
-        let metrics = bench.kept_or("growth of a plan", &stage.ask.scenario, 1, || apart(&stage, quiet))?;
+        let metrics = bench.kept_or("growth of a plan", &stage.ask.scenario, 1, || {
+            let run = apart(&stage, quiet);
+            bench.people_done.fetch_add(u64::from(users), Ordering::Relaxed);
+            run
+        })?;
         let messages = metrics.get("messages").copied().unwrap_or(0.0);
         let (rate_per_s, shards) = (stage.demand.rate_per_s, stage.shards);
         Ok(Grown { users, rate_per_s, shards, bill: Bill::of(&metrics), messages })

@@ -16,8 +16,8 @@ use headcount_reports::number::{count_of, percent, three_digits};
 use headcount_reports::plan::{Answer, Asked, Plan};
 use headcount_reports::{report, run_folder};
 use headcount_workloads::bill::Prices;
-use headcount_workloads::plan::growth::Grown;
-use headcount_workloads::plan::storm::{StormQuestion, Storms};
+use headcount_workloads::plan::growth::{Grown, USERS};
+use headcount_workloads::plan::storm::{StormQuestion, Storms, people as storm_people, storms as make_storms};
 use headcount_workloads::plan::{Config, Demand, Found, Infeasible, Look, Question, Search, Trouble, load};
 use headcount_workloads::scenario::{Fault, Scenario};
 use headcount_workloads::slo::Slo;
@@ -169,13 +169,24 @@ fn make(
     bench: &Bench,
     options: &PlanOptions,
 ) -> Result<(Answered, Option<Storms>, Vec<Grown>), Trouble> {
-    let (found, question) = (answer(search)?, search.question);
+    let question = search.question;
+    let has_storms = !question.scenario.is_station();
+    let of_storms = if has_storms { storm_people(&stormy(question, question.scenario)) } else { 0 };
+    let of_growth = if options.growth { USERS.iter().map(|users| u64::from(*users)).sum() } else { 0 };
+    bench.step(0, of_storms + of_growth);
+    let found = answer(search)?;
     let storms = match &found {
-        Ok(answer) if !question.scenario.is_station() => Some(storms(question, answer, bench)?),
+        Ok(answer) if has_storms => {
+            bench.step(of_storms, of_growth);
+            Some(make_storms(&stormy(question, &answer.config.applied(question.scenario)), bench)?)
+        }
         _ => None,
     };
     let grown = match &found {
-        Ok(answer) if options.growth => growth::grow(question, &answer.config, bench, options.quiet)?,
+        Ok(answer) if options.growth => {
+            bench.step(of_growth, 0);
+            growth::grow(question, &answer.config, bench, options.quiet)?
+        }
         _ => Vec::new(),
     };
     Ok((found, storms, grown))
@@ -200,12 +211,10 @@ fn answer(search: &mut Search<'_>) -> Result<Answered, Trouble> {
     Ok(Ok(Box::new(Answer { config, at_load, with_headroom, everybody, ladder, scaling, usl, cost })))
 }
 
-/// Storms of the answer's configuration.
-fn storms(question: &Question<'_>, answer: &Answer, bench: &Bench) -> Result<Storms, Trouble> {
-    let scenario = answer.config.applied(question.scenario);
+/// What is asked about storms of a configuration.
+fn stormy<'a>(question: &Question<'_>, scenario: &'a Scenario) -> StormQuestion<'a> {
     let Demand { users, rate_per_s } = question.demand;
-    let seed = question.seeds[0];
-    headcount_workloads::plan::storm::storms(&StormQuestion { scenario: &scenario, users, rate_per_s, seed }, bench)
+    StormQuestion { scenario, users, rate_per_s, seed: question.seeds[0] }
 }
 
 /// The answer first, then why.

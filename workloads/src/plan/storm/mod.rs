@@ -122,6 +122,16 @@ pub fn storms(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Storms, Tro
     })
 }
 
+/// People of all the runs that storms and their map take; no result depends on it.
+pub fn people(question: &StormQuestion<'_>) -> u64 {
+    let kind = kind_of(question.scenario);
+    let regions = question.scenario.topology.regions.len();
+    // The calm, one region, all of them, and clients in step; a friends' calm with people who come and go.
+    let whole = 4 + u64::from(question.scenario.has_friends());
+    let small = 1 + metastability::LOADS.len() * (regions + 1);
+    whole * u64::from(question.users) + small as u64 * u64::from((kind.small)(question).users)
+}
+
 /// Work by second.
 fn work(kind: &Kind, sample: &Sample) -> Vec<f64> {
     let len = kind.work.iter().map(|name| sample.series(name).len()).max().unwrap_or(0);
