@@ -18,6 +18,14 @@ pub trait Lab {
     /// A run broke.
     fn run(&self, asks: &[(&Ask, u64)]) -> Result<Vec<Sample>, Trouble>;
 
+    /// One run alone.
+    ///
+    /// # Errors
+    /// It broke.
+    fn run_one(&self, ask: &Ask, seed: u64) -> Result<Sample, Trouble> {
+        Ok(self.run(&[(ask, seed)])?.remove(0))
+    }
+
     /// Hears, before each try, how many people the runs still to come have together: an estimate, for whoever shows how
     /// long it takes.
     fn ahead(&self, _people: u64) {}

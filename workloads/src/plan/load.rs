@@ -70,7 +70,22 @@ const WARM_UP_S: f64 = 1.0;
 /// Between the last login and the opening, the opening and the votes, the votes and the close, the close and the reveal.
 const GAP: Nanos = SECOND;
 /// Time for answers that come late: a client repeats its vote for this long.
-const CONVERGE: Nanos = 10 * SECOND;
+pub(super) const CONVERGE: Nanos = 10 * SECOND;
+
+/// What people do ends at `at`; what it made has [`CONVERGE`] more.
+pub(super) fn end_at(scenario: &mut Scenario, at: Nanos) {
+    scenario.heal = at;
+    scenario.bounds.converge = CONVERGE;
+    scenario.end = at + CONVERGE;
+}
+
+/// The vote closes at `at` and is revealed [`GAP`] later; what is late has [`CONVERGE`] more.
+pub(super) fn close_at(scenario: &mut Scenario, at: Nanos) {
+    (scenario.vote.close, scenario.vote.reveal) = (at, at + GAP);
+    scenario.heal = at;
+    scenario.bounds.converge = CONVERGE;
+    scenario.end = scenario.vote.reveal + CONVERGE;
+}
 
 /// The scenario without what goes wrong in it and what judges it: a plan brings both.
 fn bare(base: &Scenario) -> Scenario {
@@ -108,7 +123,7 @@ fn friends_of_window(base: &Scenario, demand: Demand, measured_s: f64) -> u32 {
     (needed.ceil() as u32).min(demand.users).max(2)
 }
 
-fn ns(seconds: f64) -> Nanos {
+pub(super) fn ns(seconds: f64) -> Nanos {
     (seconds * 1e9) as Nanos
 }
 
@@ -181,9 +196,8 @@ fn friends(base: &Scenario, demand: Demand, users: u32, measured_s: f64) -> Resu
     // Each who leaves comes back.
     let leaves = (demand.rate_per_s * length_s / 2.0).round() as u32;
     friends.deeds = Deeds { leaves: leaves.max(1), ..Deeds::default() };
-    scenario.heal = scenario.friends.to;
-    scenario.bounds.converge = CONVERGE;
-    scenario.end = scenario.heal + CONVERGE;
+    let to = scenario.friends.to;
+    end_at(&mut scenario, to);
     let from_s = scenario.friends.from as f64 / 1e9;
     checked(scenario, Window { from_s, warm_up_s: away_max_s, to_s: from_s + away_max_s + measured_s })
 }
@@ -202,9 +216,8 @@ fn station(base: &Scenario, demand: Demand, jobs: u32) -> Result<Ask, BadInput> 
     station.arrivals.to = station.time_for_all();
     let length_s = f64::from(jobs) / demand.rate_per_s;
     station.measure_from = (length_s * 1e8) as Nanos;
-    scenario.bounds.converge = CONVERGE;
-    scenario.heal = scenario.station.arrivals.to;
-    scenario.end = scenario.heal + CONVERGE;
+    let to = scenario.station.arrivals.to;
+    end_at(&mut scenario, to);
     // The last job comes at its mean time but for five deviations.
     let to_s = length_s * (1.0 - 5.0 / libm::sqrt(f64::from(jobs))).max(0.5);
     checked(scenario, Window { from_s: 0.0, warm_up_s: length_s / 10.0, to_s })
@@ -226,15 +239,12 @@ fn voting(base: &Scenario, demand: Demand, users: u32, length_s: f64) -> Result<
     crowd.arrivals.from = vote.open + GAP;
     crowd.arrivals.to = crowd.arrivals.from + ns(length_s);
     crowd.arrivals.kind = ArrivalKind::Poisson { rate_per_s: demand.rate_per_s };
-    vote.close = crowd.arrivals.to + GAP;
-    vote.reveal = vote.close + GAP;
     vote.add_shards = None;
     crowd.users = users;
     crowd.late_join_ppm = 0;
     scenario.auditor = None;
-    scenario.bounds.converge = CONVERGE;
-    scenario.heal = scenario.vote.close;
-    scenario.end = scenario.vote.reveal + CONVERGE;
+    let close = scenario.crowd.arrivals.to + GAP;
+    close_at(&mut scenario, close);
     let window = Window {
         from_s: scenario.crowd.arrivals.from as f64 / 1e9,
         warm_up_s: WARM_UP_S.min(length_s / 2.0),

@@ -64,7 +64,7 @@ pub(super) fn map(question: &StormQuestion<'_>, kind: &Kind, lab: &dyn Lab) -> R
         ask(kind, &StormQuestion { scenario: &scenario, ..small }, cut)
     };
     let (as_it_is, times) = slowed(1.0, 0)?;
-    let as_it_is = lab.run(&[(&as_it_is, question.seed)])?.remove(0);
+    let as_it_is = lab.run_one(&as_it_is, question.seed)?;
     let full = fullest(&as_it_is);
     let watched_s = f64::from(kind.says.watched_s);
     let goodput = mean_over(as_it_is.series(kind.goodput), seconds(times.healed), seconds(times.healed) + watched_s);

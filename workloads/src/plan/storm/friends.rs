@@ -3,9 +3,9 @@
 use headcount_engine::contract::{Nanos, SECOND};
 use serde::Serialize;
 
-use super::kind::{CONVERGE, Counted, Kind, Says, StormQuestion, Times, ask, seconds};
+use super::kind::{Counted, Kind, Says, StormQuestion, Times, ask, seconds};
 use crate::plan::lab::{Lab, Trouble};
-use crate::plan::load::{away_s, with_friends};
+use crate::plan::load::{away_s, end_at, with_friends};
 use crate::scenario::{Deeds, Scenario};
 
 /// When people begin to come and go.
@@ -77,9 +77,7 @@ fn calm(question: &StormQuestion<'_>) -> Result<(Scenario, Times), Trouble> {
     let coming_and_going = question.rate_per_s * seconds(friends.to - friends.from);
     // Each who leaves comes back.
     friends.deeds = Deeds { leaves: (coming_and_going / 2.0) as u32, ..Deeds::default() };
-    scenario.heal = scenario.friends.to;
-    scenario.bounds.converge = CONVERGE;
-    scenario.end = scenario.heal + CONVERGE;
+    end_at(&mut scenario, watched + steady);
     Ok((scenario, Times { from: FROM, cut, healed, watched }))
 }
 
@@ -99,7 +97,7 @@ pub struct Told {
 /// What telling friends takes in the calm.
 pub(super) fn told(question: &StormQuestion<'_>, lab: &dyn Lab) -> Result<Told, Trouble> {
     let (ask, _) = ask(&KIND, question, 0)?;
-    let calm = lab.run(&[(&ask, question.seed)])?.remove(0);
+    let calm = lab.run_one(&ask, question.seed)?;
     let count = |name: &str| calm.metric(name).unwrap_or(0.0);
     Ok(Told {
         changes: count("fanout.changes"),

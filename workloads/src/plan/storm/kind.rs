@@ -1,13 +1,10 @@
 //! How storms of a pattern are made, and what they are judged by.
 
-use headcount_engine::contract::{Nanos, SECOND};
+use headcount_engine::contract::Nanos;
 
 use crate::plan::lab::Trouble;
 use crate::plan::load::{Ask, Window, checked};
 use crate::scenario::{Fault, FaultKind, Scenario};
-
-/// Time for what the last change made.
-pub const CONVERGE: Nanos = 10 * SECOND;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]

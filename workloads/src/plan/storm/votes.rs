@@ -2,9 +2,9 @@
 
 use headcount_engine::contract::{Nanos, SECOND};
 
-use super::kind::{CONVERGE, Counted, Kind, Says, StormQuestion, Times, seconds};
+use super::kind::{Counted, Kind, Says, StormQuestion, Times, seconds};
 use crate::plan::lab::Trouble;
-use crate::plan::load::{self, Demand};
+use crate::plan::load::{self, CONVERGE, Demand};
 use crate::scenario::Scenario;
 
 /// People vote for so long before the cut, if there are enough of them.
@@ -53,7 +53,7 @@ fn small<'a>(question: &StormQuestion<'a>) -> StormQuestion<'a> {
 /// To let somebody in takes more than a vote does: the small crowd comes slowly.
 fn unhurried(scenario: &mut Scenario, users: u32) {
     let join = &mut scenario.crowd.join;
-    join.to = join.to.max(join.from + (f64::from(users) / SMALL_JOINS_PER_S * 1e9) as Nanos);
+    join.to = join.to.max(join.from + load::ns(f64::from(users) / SMALL_JOINS_PER_S));
 }
 
 /// Everybody is connected and votes at the rate; the vote stays open until the watch ends.
@@ -65,10 +65,8 @@ fn calm(question: &StormQuestion<'_>) -> Result<(Scenario, Times), Trouble> {
     let cut = from + third.clamp(SECOND, BEFORE);
     let healed = cut + CUT;
     let watched = healed + Nanos::from(WATCHED_S) * SECOND;
-    let vote = &mut scenario.vote;
-    vote.close = vote.close.max(watched + CONVERGE);
-    vote.reveal = vote.close + SECOND;
-    scenario.heal = scenario.vote.close;
-    scenario.end = scenario.vote.reveal + CONVERGE;
+    // It stays open for what is late.
+    let close = scenario.vote.close.max(watched + CONVERGE);
+    load::close_at(&mut scenario, close);
     Ok((scenario, Times { from, cut, healed, watched }))
 }
