@@ -56,13 +56,12 @@ fn series(sample: &Sample) -> Vec<Series> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::fixture::{answer, asked, storms};
+    use crate::plan::fixture::{answer, asked, plan as of, storms};
 
     #[test]
     fn a_plan_of_votes_counts_submits_whatever_storms_it_has() {
         let (asked, answer, storms) = (asked(), answer(), storms());
-        let found = Ok(&answer);
-        let plan = Plan { asked: &asked, found, tried: &[], prices: None, storms: Some(&storms), grown: &[] };
+        let plan = Plan { storms: Some(&storms), ..of(&asked, &answer) };
         assert!(csv(&plan).unwrap().starts_with("second,shard_00_submits,"));
         assert!(draw(&plan).unwrap().to_lowercase().contains(shards::REQUESTS));
         let mut answer = answer.clone();
