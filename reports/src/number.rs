@@ -57,6 +57,11 @@ pub fn duration_ms(ms: f64) -> String {
     }
 }
 
+/// The same of seconds.
+pub fn duration_s(seconds: f64) -> String {
+    duration_ms(seconds * 1000.0)
+}
+
 /// A size with a binary prefix: `1.43 GiB`.
 pub fn bytes(value: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -8,7 +8,7 @@ use headcount_workloads::slo::Judged;
 
 use crate::host::HostFigures;
 use crate::latency_files::quantile_ms;
-use crate::number::{bytes, count_of, duration_ms, grouped, percent, six_digits};
+use crate::number::{bytes, count_of, duration_ms, duration_s, grouped, percent, six_digits};
 
 /// Properties named one by one before the rest is counted.
 const REASONS_MAX: usize = 6;
@@ -75,7 +75,7 @@ pub fn text(outcome: &Outcome, host: &HostFigures, folder: Option<&Path>, repeat
     }
     let delivered = format!("{} messages, {} deliveries", grouped(outcome.messages), grouped(outcome.deliveries));
     let memory = host.peak_rss_bytes.map_or_else(String::new, |peak| format!(", {} of memory", bytes(peak)));
-    let (virtual_time, wall) = (duration_ms(outcome.virtual_s * 1000.0), duration_ms(host.wall_s * 1000.0));
+    let (virtual_time, wall) = (duration_s(outcome.virtual_s), duration_s(host.wall_s));
     put("run", format!("{virtual_time} of virtual time in {wall}{memory}; {delivered}"));
     if let Some(folder) = folder {
         put("report", folder.join("report.html").display().to_string());

@@ -8,7 +8,7 @@ use headcount_workloads::slo::Judged;
 use super::html::{Cell, Narrow, escaped, list, paragraph, section, table};
 use super::scale;
 use super::{bill, certificate};
-use crate::number::{count_of, duration_ms, grouped, percent, three_digits};
+use crate::number::{count_of, duration_ms, duration_s, grouped, percent, three_digits};
 use crate::plots::Drawn;
 use crate::summary::{NOTHING, it_is, measured, reason, verdict_word, what_runs};
 use crate::targets::{self, Met};
@@ -22,7 +22,7 @@ pub fn run_facts(outcome: &Outcome) -> String {
         ("Seed", outcome.seed.to_string()),
         ("Digest", format!("{:016x}", outcome.digest)),
         ("Properties", format!("{held} of {} hold", outcome.properties.len())),
-        ("Virtual time", duration_ms(outcome.virtual_s * 1000.0)),
+        ("Virtual time", duration_s(outcome.virtual_s)),
         ("Messages", grouped(outcome.messages)),
         ("Deliveries", grouped(outcome.deliveries)),
     ])
@@ -193,7 +193,7 @@ fn faults(outcome: &Outcome) -> String {
         vec![
             Cell::Number(format!("{} s", three_decimals(fault.from_s))),
             Cell::Number(format!("{} s", three_decimals(fault.to_s))),
-            Cell::Number(duration_ms((fault.to_s - fault.from_s) * 1000.0)),
+            Cell::Number(duration_s(fault.to_s - fault.from_s)),
             Cell::Code(fault.kind.clone()),
             Cell::Text(fault.label.clone()),
         ]

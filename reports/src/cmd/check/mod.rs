@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use headcount_reports::jobs;
-use headcount_reports::number::{count_of, duration_ms, three_digits};
+use headcount_reports::number::{count_of, duration_s, three_digits};
 use headcount_workloads::outcome::Verdict;
 
 use crate::backend::{self, Prepared};
@@ -55,7 +55,7 @@ pub fn check(options: &CheckOptions) -> Result<ExitCode, Problem> {
     };
     if !options.quiet {
         let (seeds, wall_s) = (tally.seeds(), started.elapsed().as_secs_f64());
-        let (rate, wall) = (three_digits(seeds as f64 / wall_s.max(1e-9)), duration_ms(wall_s * 1000.0));
+        let (rate, wall) = (three_digits(seeds as f64 / wall_s.max(1e-9)), duration_s(wall_s));
         let (seeds, jobs) = (count_of(seeds, "seed", "seeds"), count_of(jobs as u64, "job", "jobs"));
         terminal::note(&format!("{seeds} in {wall} with {jobs}: {rate} seeds/s"));
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
-use headcount_reports::number::{bytes, duration_ms, grouped};
+use headcount_reports::number::{bytes, duration_s, grouped};
 use headcount_reports::table::{csv_text, row};
 use headcount_workloads::bill::{Bill, Kind};
 use headcount_workloads::plan::growth::{Grown, Stage, USERS, stage};
@@ -61,7 +61,7 @@ fn spent(users: u32, run: &Value) -> String {
     let memory = run["peak_rss_bytes"].as_u64().map_or_else(String::new, |peak| {
         format!(", {} of memory ({} each)", bytes(peak), bytes(each(peak as f64) as u64))
     });
-    let (all, one) = (duration_ms(wall_s * 1e3), duration_ms(each(wall_s) * 1e3));
+    let (all, one) = (duration_s(wall_s), duration_s(each(wall_s)));
     format!("growth: {} people: {all} ({one} each){memory}", grouped(u64::from(users)))
 }
 

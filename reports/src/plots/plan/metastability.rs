@@ -3,7 +3,7 @@
 use headcount_workloads::plan::metastability::{Cell, LOADS};
 use headcount_workloads::plan::storm::Storms;
 
-use crate::number::{duration_ms, grouped, whole_percent};
+use crate::number::{duration_s, grouped, whole_percent};
 use crate::plan::Plan;
 use crate::plots::canvas::Colour;
 use crate::plots::frame::{Axis, Frame, LegendEntry, Spec};
@@ -34,7 +34,7 @@ fn says(cell: &Cell) -> String {
     match cell.back_s {
         _ if !cell.carried => "too much".to_string(),
         Some(0.0) => "at once".to_string(),
-        Some(back_s) => duration_ms(back_s * 1e3),
+        Some(back_s) => duration_s(back_s),
         None => "no".to_string(),
     }
 }
@@ -53,9 +53,9 @@ fn map(storms: &Storms) -> Option<String> {
         return None;
     }
     let rows = shares.len() as f64;
-    let watched = duration_ms(f64::from(storms.says.watched_s) * 1e3);
+    let watched = duration_s(f64::from(storms.says.watched_s));
     let mut legend = vec![
-        (format!("within {}", duration_ms(SOON_S * 1e3)), SOON),
+        (format!("within {}", duration_s(SOON_S)), SOON),
         (format!("within {watched}"), LATE),
         (format!("not within {watched}"), NEVER),
     ];

@@ -4,8 +4,8 @@
 use headcount_workloads::plan::metastability;
 use headcount_workloads::plan::storm::{Storm, Storms, Told};
 
-use super::{Cell, Narrow, capital, duration_ms, grouped, paragraph, percent, section, table, three_digits};
-use crate::number::whole_percent;
+use super::{Cell, Narrow, capital, grouped, paragraph, percent, section, table, three_digits};
+use crate::number::{duration_s, whole_percent};
 use crate::report::scale;
 
 /// What a plan's page says of storms.
@@ -16,11 +16,11 @@ pub fn sections(storms: &Storms) -> String {
 
 /// How long storms were watched.
 fn watched(storms: &Storms) -> String {
-    duration_ms(f64::from(storms.says.watched_s) * 1e3)
+    duration_s(f64::from(storms.says.watched_s))
 }
 
 fn or_never(storms: &Storms, seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| format!("not in {}", watched(storms)), |seconds| duration_ms(seconds * 1e3))
+    seconds.map_or_else(|| format!("not in {}", watched(storms)), duration_s)
 }
 
 fn summary(storms: &Storms) -> String {
@@ -40,7 +40,7 @@ pub fn always_back(storms: &Storms) -> bool {
 pub fn heading(storms: &Storms) -> String {
     match storms.storms.last() {
         Some(Storm { back_s: Some(_), drain_s: Some(drain_s), .. }) => {
-            format!("Drained after {}", duration_ms(drain_s * 1e3))
+            format!("Drained after {}", duration_s(*drain_s))
         }
         Some(Storm { back_s: Some(_), drain_s: None, .. }) => format!("Not drained after {}", watched(storms)),
         _ => "People do not come back".to_string(),
@@ -70,7 +70,7 @@ fn boundary(storms: &Storms) -> String {
         _ if cells.is_empty() => "There are too few people for a map of metastability.".to_string(),
         None if latest_s == 0.0 => "On the map goodput comes back at once at every load.".to_string(),
         None => {
-            format!("On the map goodput comes back at every load, at the latest after {}.", duration_ms(latest_s * 1e3))
+            format!("On the map goodput comes back at every load, at the latest after {}.", duration_s(latest_s))
         }
         Some(load) => {
             format!(
@@ -112,7 +112,7 @@ fn map(storms: &Storms) -> String {
         let back = match cell.back_s {
             _ if !cell.carried => Cell::Mark("inconclusive", "too much".into()),
             Some(0.0) => Cell::Mark("holds", "at once".into()),
-            Some(back_s) => Cell::Mark("holds", format!("after {}", duration_ms(back_s * 1e3))),
+            Some(back_s) => Cell::Mark("holds", format!("after {}", duration_s(back_s))),
             None => Cell::Mark("violated", "no".into()),
         };
         vec![
